@@ -1,0 +1,39 @@
+// The waist of the house: above it nobody sees a socket or the @xmpp parts.
+import type { CallOptions } from "../core/abort.ts";
+import type { Jid } from "../core/jid.ts";
+import type { XmlElement } from "../codec/xml.ts";
+import type { Router } from "./router.ts";
+
+/** An IQ to be asked. */
+export interface IqRequest {
+  /** `get` asks, `set` changes. */
+  readonly type: "get" | "set";
+  /** Whom: a full JID, a component, a server; the own account when left out. */
+  readonly to?: string | undefined;
+  /** The one child element. */
+  readonly payload: XmlElement;
+}
+
+/** Asking, answering and telling over whatever stream there is at the moment. */
+export interface Channel {
+  /** The own full JID while there is a stream. */
+  readonly jid: Jid | undefined;
+  /** Handlers of what comes in. */
+  readonly router: Router;
+  /**
+   * Asks, and resolves to the child of the result (`undefined` if it is empty). Only an answer from the JID asked
+   * counts. Rejects with `ERR_STANZA` for an error answer, `ERR_TIMEOUT` without one (default 30,000 ms),
+   * `ERR_CONNECTION` when there is no stream or it ends meanwhile.
+   */
+  request(iq: IqRequest, options?: CallOptions): Promise<XmlElement | undefined>;
+  /** Sends stanzas in one write. Rejects with `ERR_CONNECTION` when there is no stream. */
+  send(...stanzas: readonly XmlElement[]): Promise<void>;
+}
+
+/** One stream, as a {@link Channel} needs it. What `connection/` makes and tests fake. */
+export interface Wire {
+  /** The full JID that the server bound. */
+  readonly jid: Jid;
+  /** Writes stanzas in one go; resolves when they were handed to the network. */
+  write(stanzas: readonly XmlElement[]): Promise<void>;
+}

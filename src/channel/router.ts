@@ -1,0 +1,98 @@
+// Who gets an incoming stanza: (kind, namespace, element) -> handler, and what becomes of what the handler returns.
+import type { XmlElement } from "../codec/xml.ts";
+import type { IqType, PresenceType } from "../codec/stanza.ts";
+import type { Jid } from "../core/jid.ts";
+
+/** An IQ request from another party, as a handler sees it. */
+export interface IncomingIq {
+  /** `get` or `set`. */
+  readonly type: Extract<IqType, "get" | "set">;
+  /** Who asks, normalised; the own account if the stanza bears no `from` (RFC 6120 section 8.1.2.1). */
+  readonly from: Jid;
+  /** The one child element. */
+  readonly payload: XmlElement;
+  /** Fires when the stream ends or the time budget is used up: nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
+
+/** The answer to an IQ that is a success. */
+export interface IqReply {
+  /** The child of the result; none for an empty result. */
+  readonly payload?: XmlElement | undefined;
+  /** Stanzas that follow the result in the same write (`accepted` and `fields`: one packet, not two). */
+  readonly followedBy?: readonly XmlElement[];
+  /** Runs once the result is on the wire: what must not come before the acknowledgement (D-E17). */
+  readonly afterwards?: () => void;
+}
+
+/** Answers an IQ. Throw `Refusal` to answer with that error. */
+export type IqHandler = (iq: IncomingIq) => IqReply | Promise<IqReply>;
+
+/** A message that carries a payload, as a handler sees it. */
+export interface IncomingMessage {
+  /** Who sent it, normalised. */
+  readonly from: Jid;
+  /** The child element the handler was registered for. */
+  readonly payload: XmlElement;
+}
+
+/** Takes a message. Nothing goes back, whatever happens. */
+export type MessageHandler = (message: IncomingMessage) => void | Promise<void>;
+
+/** Presence, as a handler sees it. */
+export interface IncomingPresence {
+  /** What kind. */
+  readonly type: PresenceType;
+  /** Who sent it, normalised. */
+  readonly from: Jid;
+}
+
+/** Takes presence. */
+export type PresenceHandler = (presence: IncomingPresence) => void | Promise<void>;
+
+const key = (namespace: string, name: string): string => `${namespace} ${name}`;
+
+/** The handlers of one Thing, owner or service. They outlive streams. */
+export class Router {
+  readonly #iq = new Map<string, IqHandler>();
+  readonly #message = new Map<string, MessageHandler>();
+  readonly #presence = new Set<PresenceHandler>();
+
+  /** Registers the handler of IQ requests with that child. One for each: a second one is a mistake in the program. */
+  onIq(namespace: string, name: string, handler: IqHandler): void {
+    if (this.#iq.has(key(namespace, name))) throw new TypeError(`two handlers for ${name} in ${namespace}`);
+    this.#iq.set(key(namespace, name), handler);
+  }
+
+  /** Registers the handler of messages with that child. */
+  onMessage(namespace: string, name: string, handler: MessageHandler): void {
+    if (this.#message.has(key(namespace, name))) throw new TypeError(`two handlers for ${name} in ${namespace}`);
+    this.#message.set(key(namespace, name), handler);
+  }
+
+  /** Registers a handler of presence; each gets all of it. Returns how to take it back. */
+  onPresence(handler: PresenceHandler): () => void {
+    this.#presence.add(handler);
+    return () => this.#presence.delete(handler);
+  }
+
+  /** The handler of an IQ request, by its child. */
+  iqHandler(payload: XmlElement): IqHandler | undefined {
+    return this.#iq.get(key(payload.getNS() ?? "", localName(payload)));
+  }
+
+  /** The handler of a message, by one of its children. */
+  messageHandler(payload: XmlElement): MessageHandler | undefined {
+    return this.#message.get(key(payload.getNS() ?? "", localName(payload)));
+  }
+
+  /** All handlers of presence. */
+  presenceHandlers(): readonly PresenceHandler[] {
+    return [...this.#presence];
+  }
+}
+
+/** The name without its prefix. */
+function localName(element: XmlElement): string {
+  return element.name.slice(element.name.indexOf(":") + 1);
+}

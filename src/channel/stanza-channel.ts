@@ -1,0 +1,242 @@
+import { withDeadline, type CallOptions } from "../core/abort.ts";
+import type { Clock } from "../core/clock.ts";
+import { ConnectionError, ProtocolError, messageOf } from "../core/errors.ts";
+import { tryParseJid, type Jid } from "../core/jid.ts";
+import type { Logger } from "../core/logger.ts";
+import { randomToken, type RandomSource } from "../core/random.ts";
+import { Refusal } from "../core/refusal.ts";
+import { buildError, iq, iqType, presenceType, stanzaErrorOf } from "../codec/stanza.ts";
+import { nonEmpty, type XmlElement } from "../codec/xml.ts";
+import type { Channel, IqRequest, Wire } from "./channel.ts";
+import { Router, type IqReply } from "./router.ts";
+
+/** What a {@link StanzaChannel} is made of. */
+export interface StanzaChannelOptions {
+  /** Time. */
+  readonly clock: Clock;
+  /** Randomness for the ids of requests. */
+  readonly random: RandomSource;
+  /** Where oddities are told. */
+  readonly logger: Logger;
+  /** Background trouble, for the `fault` event: a handler that failed or took too long. */
+  readonly onFault?: ((code: "handler-failed" | "handler-slow", message: string) => void) | undefined;
+}
+
+const DEFAULT_TIMEOUT = 30_000;
+// A handler that takes longer is told of; one that takes much longer is answered for, so that the asker is not left
+// waiting for its own timeout.
+const SLOW_HANDLER = 3_000;
+const LONGEST_HANDLER = 9_000;
+// What strangers may have running here at once; more is answered with "later".
+const MOST_HANDLERS = 256;
+
+interface Pending {
+  readonly allowed: (from: string | undefined) => boolean;
+  readonly to: string;
+  resolve(payload: XmlElement | undefined): void;
+  reject(reason: unknown): void;
+}
+
+/** A {@link Channel} over one stream after another: reply matching, routing, time budgets. Knows no socket. */
+export class StanzaChannel implements Channel {
+  readonly router = new Router();
+  readonly #clock: Clock;
+  readonly #random: RandomSource;
+  readonly #logger: Logger;
+  readonly #onFault: NonNullable<StanzaChannelOptions["onFault"]>;
+  readonly #pending = new Map<string, Pending>();
+  #running = 0;
+  #stream: { readonly wire: Wire; readonly ended: AbortController } | undefined;
+
+  constructor(options: StanzaChannelOptions) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#logger = options.logger;
+    this.#onFault = options.onFault ?? (() => undefined);
+  }
+
+  get jid(): Jid | undefined {
+    return this.#stream?.wire.jid;
+  }
+
+  /** Takes a new stream into use. */
+  attach(wire: Wire): void {
+    this.detach(new ConnectionError("replaced by a new stream"));
+    this.#stream = { wire, ended: new AbortController() };
+  }
+
+  /** The stream is gone: everything that waits for an answer rejects, handlers are told. */
+  detach(reason: Error): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    stream?.ended.abort(reason);
+    const waiting = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const pending of waiting) pending.reject(reason);
+  }
+
+  async send(...stanzas: readonly XmlElement[]): Promise<void> {
+    if (this.#stream === undefined) throw new ConnectionError("not connected");
+    await this.#stream.wire.write(stanzas);
+  }
+
+  request(request: IqRequest, options: CallOptions = {}): Promise<XmlElement | undefined> {
+    const to = request.to ?? this.jid?.bare ?? "";
+    const limits = { signal: options.signal, timeout: options.timeout ?? DEFAULT_TIMEOUT };
+    return withDeadline(this.#clock, limits, `${request.payload.name} to ${to}`, async (signal) => {
+      const own = this.jid;
+      if (own === undefined) throw new ConnectionError("not connected");
+      // Unguessable, so that nobody can answer in another's place by guessing.
+      const id = randomToken(this.#random);
+      const answer = new Promise<XmlElement | undefined>((resolve, reject) => {
+        this.#pending.set(id, { allowed: allowedResponder(own, request.to), to, resolve, reject });
+      });
+      answer.catch(() => undefined); // the write may fail first
+      signal.addEventListener("abort", () => this.#pending.delete(id), { once: true });
+      try {
+        await this.send(iq({ type: request.type, id, to: request.to }, request.payload));
+        return await answer;
+      } finally {
+        this.#pending.delete(id);
+      }
+    });
+  }
+
+  /** Takes a stanza from the stream. Never throws: what cannot be understood is dropped or answered as an error. */
+  receive(stanza: XmlElement): void {
+    try {
+      if (stanza.is("iq")) this.#receiveIq(stanza);
+      else if (stanza.is("message")) this.#receiveMessage(stanza);
+      else if (stanza.is("presence")) this.#receivePresence(stanza);
+    } catch (error) {
+      this.#logger.debug("dropped a stanza", { why: messageOf(error) });
+    }
+  }
+
+  #receiveIq(stanza: XmlElement): void {
+    const type = iqType(stanza);
+    const id = stanza.attrs["id"] ?? "";
+    const sender = nonEmpty(stanza, "from");
+    if (type === "result" || type === "error") return this.#receiveReply(stanza, id, sender);
+    const from = sender === undefined ? this.jid : tryParseJid(sender);
+    if (from === undefined) return;
+    void this.#answer(stanza, type, id, from);
+  }
+
+  #receiveReply(stanza: XmlElement, id: string, sender: string | undefined): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    if (!pending.allowed(sender)) {
+      this.#logger.warn("an answer from somebody who was not asked", { from: sender, asked: pending.to });
+      return;
+    }
+    this.#pending.delete(id);
+    const error = stanzaErrorOf(stanza, pending.to);
+    if (error) pending.reject(error);
+    else pending.resolve(stanza.getChildElements()[0]);
+  }
+
+  async #answer(stanza: XmlElement, type: "get" | "set", id: string, from: Jid): Promise<void> {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    const frame = { id, to: stanza.attrs["from"] };
+    const refuse = (refusal: Refusal): XmlElement => iq({ ...frame, type: "error" }, buildError(refusal));
+    let stanzas: readonly XmlElement[];
+    let afterwards: IqReply["afterwards"];
+    try {
+      const reply = await this.#handle(stanza, type, from, stream.ended.signal);
+      stanzas = [iq({ ...frame, type: "result" }, reply.payload), ...(reply.followedBy ?? [])];
+      afterwards = reply.afterwards;
+    } catch (error) {
+      stanzas = [refuse(this.#refusalFor(error, stanza, from))];
+    }
+    // A stream that ended takes its questions with it: the answer must not go out on the next one.
+    if (this.#stream !== stream) return;
+    try {
+      await stream.wire.write(stanzas);
+      afterwards?.();
+    } catch (error) {
+      this.#logger.debug("an answer could not be sent", { why: messageOf(error) });
+    }
+  }
+
+  async #handle(stanza: XmlElement, type: "get" | "set", from: Jid, ended: AbortSignal): Promise<IqReply> {
+    const children = stanza.getChildElements();
+    const payload = children[0];
+    // RFC 6120 section 8.2.3: a request holds exactly one child.
+    if (payload === undefined || children.length > 1) throw new Refusal("bad-request");
+    const handler = this.router.iqHandler(payload);
+    if (handler === undefined) throw new Refusal("service-unavailable");
+    if (this.#running >= MOST_HANDLERS) throw new Refusal("resource-constraint", "Too much is asked at once.");
+    this.#running++;
+    const what = `the handler of ${payload.name}`;
+    const slow = this.#clock.schedule(SLOW_HANDLER, () =>
+      this.#onFault("handler-slow", `${what} has taken ${SLOW_HANDLER} ms`),
+    );
+    try {
+      return await withDeadline(this.#clock, { signal: ended, timeout: LONGEST_HANDLER }, what, async (signal) =>
+        handler({ type, from, payload, signal }),
+      );
+    } finally {
+      slow.cancel();
+      this.#running--;
+    }
+  }
+
+  #refusalFor(error: unknown, stanza: XmlElement, from: Jid): Refusal {
+    if (error instanceof Refusal) return error;
+    if (error instanceof ProtocolError) return new Refusal("bad-request", error.message);
+    // The message of any other error may hold secrets: it stays here.
+    if (!(error instanceof ConnectionError)) {
+      const what = stanza.getChildElements()[0]?.name ?? "iq";
+      this.#onFault("handler-failed", `${what} from ${from.full}: ${messageOf(error)}`);
+    }
+    return new Refusal("internal-server-error");
+  }
+
+  #receiveMessage(stanza: XmlElement): void {
+    if (stanza.attrs["type"] === "error") return;
+    const from = tryParseJid(stanza.attrs["from"] ?? "");
+    if (from === undefined) return;
+    for (const payload of stanza.getChildElements()) {
+      const handler = this.router.messageHandler(payload);
+      if (handler) this.#run(`the handler of ${payload.name}`, () => handler({ from, payload }));
+    }
+  }
+
+  #receivePresence(stanza: XmlElement): void {
+    const from = tryParseJid(stanza.attrs["from"] ?? "");
+    if (from === undefined) return;
+    const type = presenceType(stanza);
+    for (const handler of this.router.presenceHandlers()) {
+      this.#run("a handler of presence", () => handler({ type, from }));
+    }
+  }
+
+  /** Runs what nobody waits for. What is malformed is dropped in silence, anything else is a fault. */
+  #run(what: string, handler: () => void | Promise<void>): void {
+    void (async () => handler())().catch((error: unknown) => {
+      if (error instanceof ProtocolError || error instanceof ConnectionError) {
+        this.#logger.debug(`${what}: dropped`, { why: messageOf(error) });
+      } else {
+        this.#onFault("handler-failed", `${what}: ${messageOf(error)}`);
+      }
+    });
+  }
+}
+
+/**
+ * Who may answer: exactly the JID asked. For what was asked of the own account also the server in its name: no
+ * `from`, the own bare or full JID, or the own domain (RFC 6120 section 8.1.2.1).
+ */
+function allowedResponder(own: Jid, to: string | undefined): (from: string | undefined) => boolean {
+  const asked = to === undefined ? undefined : tryParseJid(to);
+  const ownAccount = asked === undefined || asked.full === own.bare || asked.full === own.full;
+  return (from) => {
+    const sender = from === undefined ? undefined : tryParseJid(from);
+    if (ownAccount) {
+      return from === undefined || (sender !== undefined && [own.bare, own.full, own.domain].includes(sender.full));
+    }
+    return sender?.full === asked.full;
+  };
+}

@@ -1,0 +1,17 @@
+/** The XML namespaces this library speaks. */
+export const ns = {
+  client: "jabber:client",
+  stanzas: "urn:ietf:params:xml:ns:xmpp-stanzas",
+  discoInfo: "http://jabber.org/protocol/disco#info",
+  discoItems: "http://jabber.org/protocol/disco#items",
+  roster: "jabber:iq:roster",
+  register: "jabber:iq:register",
+  registerFeature: "http://jabber.org/features/iq-register",
+  ping: "urn:xmpp:ping",
+  /** XEP-0347 Internet of Things - Discovery */
+  discovery: "urn:xmpp:iot:discovery",
+  /** XEP-0324 Internet of Things - Provisioning */
+  provisioning: "urn:xmpp:iot:provisioning",
+  /** XEP-0323 Internet of Things - Sensor Data */
+  sensorData: "urn:xmpp:iot:sensordata",
+} as const;

@@ -1,0 +1,69 @@
+import type { Clock } from "./clock.ts";
+import { TimeoutError } from "./errors.ts";
+
+/** Taken by every call that may wait. */
+export interface CallOptions {
+  /** Ends the wait; the call rejects with the signal's own reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** The longest wait, in milliseconds; then the call rejects with `ERR_TIMEOUT`. */
+  readonly timeout?: number | undefined;
+}
+
+/** Waits so many milliseconds on the given clock. Rejects with the signal's reason when that fires first. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason as Error);
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason as Error);
+    };
+    const timer = clock.schedule(ms, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/** Follows a promise until the signal fires, then rejects with the signal's reason. The work itself is not stopped. */
+export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) {
+      promise.catch(() => undefined); // its failure has no reader any more
+      return onAbort();
+    }
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/**
+ * Runs something under a deadline. The signal handed to it fires when the caller's does, or when the time is up; the
+ * result is a rejection at that moment even if the work does not listen.
+ *
+ * @param what names the wait in the message of `ERR_TIMEOUT`
+ */
+export async function withDeadline<T>(
+  clock: Clock,
+  options: CallOptions,
+  what: string,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { signal, timeout } = options;
+  signal?.throwIfAborted();
+  // Not AbortSignal.any: on Node 20 it keeps every derived signal alive as long as its sources live.
+  const deadline = new AbortController();
+  const onAbort = (): void => deadline.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const timer =
+    timeout === undefined
+      ? undefined
+      : clock.schedule(timeout, () => deadline.abort(new TimeoutError(`${what}: no answer within ${timeout} ms`)));
+  try {
+    return await raceSignal(run(deadline.signal), deadline.signal);
+  } finally {
+    timer?.cancel();
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
