@@ -1,0 +1,66 @@
+// XEP-0347 Internet of Things - Discovery 0.5.1, section 3.9: the text in the QR code of a Thing (Listing 14, D-E11).
+import { ProtocolError } from "../core/errors.ts";
+import { keyLast, parseNumberTag, tagProblem, type Tag } from "./tags.ts";
+
+/** The text that an owner scans: `IoTDisco;SN:394872348732948723;#V:1.2;KEY:4857402340298342`. */
+export function formatClaimText(tags: readonly Tag[]): string {
+  return ["IoTDisco", formatTags(tags)].join(";");
+}
+
+/** The part behind `IoTDisco;`: tags divided by semicolons, numbers marked by `#`. */
+export function formatTags(tags: readonly Tag[]): string {
+  return keyLast(tags)
+    .map((tag) => (tag.type === "num" ? `#${tag.name}:${tag.text}` : `${tag.name}:${escape(tag.value)}`))
+    .join(";");
+}
+
+/** Reads a scanned text. Throws `ERR_PROTOCOL` saying what is wrong with it. */
+export function parseClaimText(text: string): readonly Tag[] {
+  const trimmed = text.trim();
+  if (trimmed !== "IoTDisco" && !trimmed.startsWith("IoTDisco;")) {
+    throw new ProtocolError('a claim text begins with "IoTDisco;"', "claim text");
+  }
+  const tags = parseTagList(trimmed.slice("IoTDisco;".length));
+  if (tags.length === 0) throw new ProtocolError("a claim text names at least one tag", "claim text");
+  return tags;
+}
+
+/** Reads `SN:1;MAN:example.org;#V:1.2`. */
+export function parseTagList(text: string): readonly Tag[] {
+  const tags = new Map<string, Tag>();
+  for (const part of splitUnescaped(text)) {
+    if (part === "") continue;
+    const colon = part.indexOf(":");
+    const label = colon < 0 ? part : part.slice(0, colon);
+    if (colon < 0) throw new ProtocolError("a tag is written NAME:value", `tag ${label}`);
+    const name = label.replace(/^#/, "").toUpperCase();
+    const value = unescape(part.slice(colon + 1));
+    const tag: Tag = label.startsWith("#") ? parseNumberTag(name, value, `tag ${name}`) : { name, type: "str", value };
+    const problem = tags.has(name) ? "is given twice" : tagProblem(tag);
+    if (problem !== undefined) throw new ProtocolError(problem, `tag ${name}`);
+    tags.set(name, tag);
+  }
+  return [...tags.values()];
+}
+
+function escape(value: string): string {
+  return value.replace(/[;\\]/g, "\\$&");
+}
+
+function unescape(value: string): string {
+  return value.replace(/\\(.)/gsu, "$1");
+}
+
+/** Splits at semicolons that no backslash stands before. */
+function splitUnescaped(text: string): readonly string[] {
+  const parts: string[] = [];
+  let start = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === "\\") i++;
+    else if (text[i] === ";") {
+      parts.push(text.slice(start, i));
+      start = i + 1;
+    }
+  }
+  return [...parts, text.slice(start)];
+}

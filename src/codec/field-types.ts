@@ -1,0 +1,54 @@
+// XEP-0323 Internet of Things - Sensor Data 0.6, section 5.6: field types, as flags of req, canRead and fields.
+import { flag, type Attributes, type XmlElement } from "./xml.ts";
+
+/** The kinds a field can be of. */
+export const fieldTypes = [
+  "momentary",
+  "peak",
+  "status",
+  "computed",
+  "identity",
+  "historicalSecond",
+  "historicalMinute",
+  "historicalHour",
+  "historicalDay",
+  "historicalWeek",
+  "historicalMonth",
+  "historicalQuarter",
+  "historicalYear",
+  "historicalOther",
+] as const;
+
+/** A kind a field can be of (XEP-0323 5.6). */
+export type FieldType = (typeof fieldTypes)[number];
+
+/** Kinds asked for or granted. No kind at all: nothing said about them. */
+export type FieldTypeSet = ReadonlySet<FieldType>;
+
+const historical = fieldTypes.filter((type) => type.startsWith("historical"));
+
+/** Reads the flags, `all` and `historical` spelled out as what they stand for. */
+export function parseFieldTypes(element: XmlElement): FieldTypeSet {
+  if (flag(element, "all", false)) return new Set(fieldTypes);
+  const named = fieldTypes.filter((type) => flag(element, type, false));
+  return new Set(flag(element, "historical", false) ? [...named, ...historical] : named);
+}
+
+/** Reads the flags of a field, where `all` and `historical` mean nothing. `identification` is an old word (S-E1). */
+export function parseFieldFlags(element: XmlElement): FieldTypeSet {
+  const named = fieldTypes.filter((type) => flag(element, type, false));
+  return new Set(flag(element, "identification", false) ? [...named, "identity" as const] : named);
+}
+
+/** Makes the flags; all fourteen become `all`, all nine historical ones `historical`. */
+export function fieldTypeAttributes(types: FieldTypeSet): Attributes {
+  if (fieldTypes.every((type) => types.has(type))) return { all: true };
+  const past = historical.every((type) => types.has(type));
+  const single = fieldTypes.filter((type) => types.has(type) && !(past && historical.includes(type)));
+  return { ...Object.fromEntries(single.map((type) => [type, true])), ...(past && { historical: true }) };
+}
+
+/** Makes the flags of a field. */
+export function fieldFlagAttributes(types: FieldTypeSet): Attributes {
+  return Object.fromEntries(fieldTypes.filter((type) => types.has(type)).map((type) => [type, true]));
+}

@@ -1,0 +1,107 @@
+// XEP-0347 Internet of Things - Discovery 0.5.1: sections 3.6 to 3.9 and 3.13.
+import { ProtocolError } from "../core/errors.ts";
+import { parseJid, type BareJid } from "../core/jid.ts";
+import { ns } from "./namespaces.ts";
+import { nodeAttributes, optionalNodeRef, type NodeRef } from "./node-ref.ts";
+import { buildTags, parseTags, type Tag } from "./tags.ts";
+import { at, el, flag, required, type XmlElement } from "./xml.ts";
+
+/** A Thing makes itself known to its Registry (XEP-0347 3.6 to 3.8). */
+export interface Register {
+  /** The key meta data: what an owner must present to claim the Thing. */
+  readonly tags: readonly Tag[];
+  /** The node, when the Thing is one behind a concentrator. */
+  readonly node?: NodeRef;
+  /** True when nobody needs to claim the Thing (XEP-0347 3.7). */
+  readonly selfOwned: boolean;
+}
+
+/** Somebody claims a Thing (XEP-0347 3.9). */
+export interface Mine {
+  /** The tags of the claim text. */
+  readonly tags: readonly Tag[];
+  /** False to keep the Thing out of searches. */
+  readonly public: boolean;
+}
+
+/** A claim was made (XEP-0347 3.9). */
+export interface Claimed {
+  /** In a notice to a Thing and in an answer to `register`: the owner. In an answer to `mine`: the Thing (D-E8). */
+  readonly jid: BareJid;
+  /** False if the Thing is kept out of searches. */
+  readonly public: boolean;
+  /** The node, when the Thing is one behind a concentrator. */
+  readonly node?: NodeRef;
+}
+
+/** A Thing changes its tags (XEP-0347 3.13). */
+export interface Update {
+  /** The tags that change; an empty string takes a tag away. */
+  readonly tags: readonly Tag[];
+  /** The node, when the Thing is one behind a concentrator. */
+  readonly node?: NodeRef;
+}
+
+function expect(element: XmlElement | undefined, name: string): XmlElement {
+  if (element?.is(name, ns.discovery)) return element;
+  throw new ProtocolError(`not a ${name} of XEP-0347`, element?.name ?? "");
+}
+
+function withNode(element: XmlElement): { node?: NodeRef } {
+  const node = optionalNodeRef(element);
+  return node === undefined ? {} : { node };
+}
+
+/** Makes `register`. */
+export function buildRegister(value: Register): XmlElement {
+  const selfOwned = value.selfOwned ? true : undefined;
+  return el("register", { xmlns: ns.discovery, selfOwned, ...nodeAttributes(value.node) }, ...buildTags(value.tags));
+}
+
+/** Reads `register`. */
+export function parseRegister(element: XmlElement): Register {
+  const register = expect(element, "register");
+  return { tags: parseTags(register), ...withNode(register), selfOwned: flag(register, "selfOwned", false) };
+}
+
+/** Makes `mine`. `public` is left out when true, as in Listing 15. */
+export function buildMine(value: Mine): XmlElement {
+  return el("mine", { xmlns: ns.discovery, public: value.public ? undefined : false }, ...buildTags(value.tags));
+}
+
+/** Reads `mine`. */
+export function parseMine(element: XmlElement): Mine {
+  const mine = expect(element, "mine");
+  return { tags: parseTags(mine), public: flag(mine, "public", true) };
+}
+
+/** Makes `claimed`. `public` is always written: readers differ on what its absence means (D-E5). */
+export function buildClaimed(value: Claimed): XmlElement {
+  return el("claimed", {
+    xmlns: ns.discovery,
+    jid: value.jid,
+    ...nodeAttributes(value.node),
+    public: value.public,
+  });
+}
+
+/** Reads `claimed`. Without `public` it is public (D-E5); a resource is stripped (D-E7). */
+export function parseClaimed(element: XmlElement | undefined): Claimed {
+  const claimed = expect(element, "claimed");
+  return {
+    jid: parseJid(required(claimed, "jid"), at(claimed, "jid")).bare,
+    public: flag(claimed, "public", true),
+    ...withNode(claimed),
+  };
+}
+
+/** Makes `update`. */
+export function buildUpdate(value: Update): XmlElement {
+  return el("update", { xmlns: ns.discovery, ...nodeAttributes(value.node) }, ...buildTags(value.tags));
+}
+
+/** Reads `update`. */
+export function parseUpdate(element: XmlElement): Update {
+  const update = expect(element, "update");
+  return { tags: parseTags(update), ...withNode(update) };
+}

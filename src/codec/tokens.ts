@@ -1,0 +1,29 @@
+// The three token attributes that a caller's requests carry (XEP-0323 req, XEP-0324 canRead): XEP-0324 3.1.5, X-E7.
+import { nonEmpty, type Attributes, type XmlElement } from "./xml.ts";
+
+/** Tokens in exactly the characters the caller sent them (P-E9). */
+export interface Tokens {
+  /** Of the services that act. */
+  readonly serviceToken?: string;
+  /** Of the device that acts. */
+  readonly deviceToken?: string;
+  /** Of the user they act for. */
+  readonly userToken?: string;
+}
+
+/** Reads the token attributes. */
+export function parseTokens(element: XmlElement): Tokens {
+  const serviceToken = nonEmpty(element, "serviceToken");
+  const deviceToken = nonEmpty(element, "deviceToken");
+  const userToken = nonEmpty(element, "userToken");
+  return {
+    ...(serviceToken !== undefined && { serviceToken }),
+    ...(deviceToken !== undefined && { deviceToken }),
+    ...(userToken !== undefined && { userToken }),
+  };
+}
+
+/** Makes the token attributes. */
+export function tokenAttributes(tokens: Tokens): Attributes {
+  return { serviceToken: tokens.serviceToken, deviceToken: tokens.deviceToken, userToken: tokens.userToken };
+}
