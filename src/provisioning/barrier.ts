@@ -1,0 +1,52 @@
+// Why cached rights wait at the start of a stream: rules may have changed while the Thing was away, and the clearCache
+// that says so is on its way (XEP-0324 5.2, P-5.2-6). Without the wait up to 12 requests were answered from stale grants.
+import { raceSignal, withDeadline } from "../core/abort.ts";
+import type { Clock } from "../core/clock.ts";
+import { el } from "../codec/xml.ts";
+import { ns } from "../codec/namespaces.ts";
+import type { BareJid } from "../core/jid.ts";
+import type { Channel } from "../channel/channel.ts";
+
+/** How long a server may keep cached rights waiting, in milliseconds. */
+export const BARRIER_TIMEOUT = 2_000;
+
+/** Holds cached rights back from the start of a stream until the trusted servers have had their say. */
+export class Barrier {
+  #open: Promise<void> = Promise.resolve();
+  #lower: () => void = () => undefined;
+
+  /** A new stream: nothing remembered counts until {@link settle} has ended. To be called before any stanza is handled. */
+  raise(): void {
+    const lower = this.#lower;
+    this.#open = new Promise((resolve) => (this.#lower = resolve));
+    // Who waits at the barrier of a stream that is gone waits for the next one.
+    void this.#open.then(lower);
+  }
+
+  /** Resolves when remembered rights count; rejects with the signal's reason. */
+  pass(signal: AbortSignal): Promise<void> {
+    return raceSignal(this.#open, signal);
+  }
+
+  /**
+   * Asks each server something that it answers at once (XEP-0199). Stanzas between two parties keep their order: a
+   * `clearCache` that was due since the presence before has arrived when the answer has. An error is an answer too.
+   */
+  async settle(channel: Channel, servers: readonly BareJid[], clock: Clock, signal: AbortSignal): Promise<void> {
+    const lower = this.#lower;
+    const wait = async (limited: AbortSignal): Promise<void> => {
+      await Promise.allSettled(
+        servers.map((to) =>
+          channel.request({ type: "get", to, payload: el("ping", { xmlns: ns.ping }) }, { signal: limited }),
+        ),
+      );
+    };
+    try {
+      await withDeadline(clock, { signal, timeout: BARRIER_TIMEOUT }, "barrier", wait);
+    } catch {
+      // Late servers are not waited for (design: 2 s); a stream that ended leaves the barrier up for the next one.
+      if (signal.aborted) return;
+    }
+    lower();
+  }
+}

@@ -1,0 +1,91 @@
+// What a provisioning server grants, and what that lets through: XEP-0324 3.3.2, 3.3.3, 5.3; P-E18 to P-E20.
+import type { BareJid } from "../core/jid.ts";
+import type { CanReadResponse } from "../codec/provisioning.ts";
+import { fieldTypes, type FieldType, type FieldTypeSet } from "../codec/field-types.ts";
+import { refersTo, type NodeRef } from "../codec/node-ref.ts";
+import type { ReadQuestion } from "./questions.ts";
+
+/**
+ * What one server grants, cut down to what was asked. Empty lists of nodes and fields are no restriction. Grants of
+ * several servers stand side by side: what is let through must be permitted by one of them as a whole (P-E20).
+ */
+export interface Grant {
+  /** Who grants it: a provisioning server, or the owner of a Thing that has none. */
+  readonly by: BareJid;
+  /** The kinds of field. Empty in a grant of friendship. */
+  readonly types: readonly FieldType[];
+  /** The nodes; what a reference leaves out may be anything. */
+  readonly nodes: readonly NodeRef[];
+  /** The names of the fields. */
+  readonly fields: readonly string[];
+}
+
+/** A grant that restricts nothing. */
+export function wholeGrant(by: BareJid, types: FieldTypeSet = new Set()): Grant {
+  return { by, types: [...types], nodes: [], fields: [] };
+}
+
+/**
+ * The part of a server's answer that was asked for; `undefined` if nothing is left, which is a refusal (P-E19). An
+ * answer is an upper bound: what it names beyond the question grants nothing.
+ */
+export function intersect(question: ReadQuestion, response: CanReadResponse, by: BareJid): Grant | undefined {
+  if (!response.result) return undefined;
+  const types = fieldTypes.filter(
+    (type) => question.types.has(type) && (response.types.size === 0 || response.types.has(type)),
+  );
+  const nodes = meet(question.nodes, response.nodes, commonNode);
+  const fields = meet(question.fields, response.fields, (a, b) => (a === b ? a : undefined));
+  if (types.length === 0 || nodes === undefined || fields === undefined) return undefined;
+  return { by, types, nodes, fields };
+}
+
+/** What two lists have in common, an empty list standing for everything; `undefined` if nothing. */
+function meet<T>(
+  asked: readonly T[],
+  granted: readonly T[],
+  common: (a: T, b: T) => T | undefined,
+): readonly T[] | undefined {
+  if (asked.length === 0) return granted;
+  if (granted.length === 0) return asked;
+  const both = asked.flatMap((a) => granted.flatMap((b) => common(a, b) ?? []));
+  return both.length === 0 ? undefined : both;
+}
+
+/** The nodes that two references both mean, as one reference (P-E19: absent attributes match any value). */
+function commonNode(a: NodeRef, b: NodeRef): NodeRef | undefined {
+  const merged: NodeRef = { ...a, ...b };
+  return refersTo(a, merged) && refersTo(b, merged) ? merged : undefined;
+}
+
+/** Tells whether a grant gives everything a question asks for, so that no other server can add to it. */
+export function isWhole(question: ReadQuestion, grant: Grant): boolean {
+  return (
+    [...question.types].every((type) => grant.types.includes(type)) &&
+    covers(question.nodes, grant.nodes, (asked, given) => refersTo(given, asked)) &&
+    covers(question.fields, grant.fields, (asked, given) => asked === given)
+  );
+}
+
+function covers<T>(asked: readonly T[], granted: readonly T[], within: (asked: T, given: T) => boolean): boolean {
+  if (granted.length === 0) return true;
+  return asked.length > 0 && asked.every((one) => granted.some((given) => within(one, given)));
+}
+
+/** Tells whether one of the grants lets a field of a node through: node, name and kind by the same grant (P-E20). */
+export function permits(
+  grants: readonly Grant[],
+  field: { readonly node: NodeRef; readonly name: string; readonly types: FieldTypeSet },
+): boolean {
+  return grants.some(
+    (grant) =>
+      permitsNode(grant, field.node) &&
+      (grant.fields.length === 0 || grant.fields.includes(field.name)) &&
+      grant.types.some((type) => field.types.has(type)),
+  );
+}
+
+/** Tells whether a grant reaches a node. */
+export function permitsNode(grant: Grant, node: NodeRef): boolean {
+  return grant.nodes.length === 0 || grant.nodes.some((reference) => refersTo(reference, node));
+}

@@ -1,0 +1,169 @@
+// The one entry point for "may they?": XEP-0324 3.2, 3.3, 5.2, 5.3; X-E1, P-E28. Every doubt is a refusal.
+import { withDeadline } from "../core/abort.ts";
+import type { Clock } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
+import type { BareJid } from "../core/jid.ts";
+import type { Logger } from "../core/logger.ts";
+import type { Channel } from "../channel/channel.ts";
+import { ask } from "./ask.ts";
+import type { Barrier } from "./barrier.ts";
+import { isWhole, wholeGrant, type Grant } from "./grants.ts";
+import { questionKey, type Question } from "./questions.ts";
+import type { Right, RightsCache } from "./rights-cache.ts";
+
+/** Where a decision came from. */
+export type DecisionSource =
+  /** Remembered. */
+  | "cache"
+  /** Asked just now. */
+  | "server"
+  /** Ownership, or the standing of the Registry and the trusted servers themselves. */
+  | "owner"
+  /** Nobody could be asked. */
+  | "none";
+
+/** The answer to "may they?". */
+export type Decision =
+  /** Yes, within these grants. */
+  | { readonly outcome: "granted"; readonly grants: readonly Grant[]; readonly source: DecisionSource }
+  /** No. */
+  | { readonly outcome: "refused"; readonly source: DecisionSource }
+  /** No trusted server answered. For readout a no, for friendship a "later" (P-E28). */
+  | { readonly outcome: "unanswered"; readonly source: "none" };
+
+/** Whom the Thing answers to at the moment. */
+export interface Standing {
+  /** The owner, once claimed. */
+  readonly owner: BareJid | undefined;
+  /** The Registry the Thing registered with. */
+  readonly registry: BareJid | undefined;
+  /** The provisioning servers the Thing trusts. */
+  readonly servers: readonly BareJid[];
+}
+
+/** What a {@link Guard} is made of. */
+export interface GuardOptions {
+  /** How to ask. */
+  readonly channel: Channel;
+  /** What is remembered. */
+  readonly cache: RightsCache;
+  /** When what is remembered counts. */
+  readonly barrier: Barrier;
+  /** Whom the Thing answers to; looked at anew for each question. */
+  readonly standing: () => Standing;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where oddities are told. */
+  readonly logger: Logger;
+  /** Told of each decision: the question, the outcome, and how long it took in milliseconds. */
+  readonly onDecision: (question: Question, decision: Decision, ms: number) => void;
+}
+
+// With the barrier before it this stays below the time a handler has, so that the caller hears a "later" from us.
+const ASK_TIMEOUT = 6_000;
+
+/** Decides who may befriend and read the Thing. */
+export class Guard {
+  readonly #options: GuardOptions;
+  // Equal questions at the same time become one. Kept by epoch: who asks after a clearCache must not be given what was
+  // asked before it.
+  readonly #underWay = new Map<string, Promise<Decision>>();
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** Decides. Rejects only with the signal's reason; whatever else goes wrong is an outcome. */
+  async decide(question: Question, signal: AbortSignal): Promise<Decision> {
+    const { clock, onDecision } = this.#options;
+    const began = clock.monotonic();
+    const decision = await this.#decide(question, signal);
+    onDecision(question, decision, clock.monotonic() - began);
+    return decision;
+  }
+
+  async #decide(question: Question, signal: AbortSignal): Promise<Decision> {
+    const standing = this.#options.standing();
+    const settled = withoutAsking(question, standing);
+    if (settled !== undefined) return settled;
+    const remembered = await this.#remembered(questionKey(question), signal);
+    if (remembered !== undefined) return remembered;
+    return this.#asked(question, signal);
+  }
+
+  async #remembered(key: string, signal: AbortSignal): Promise<Decision | undefined> {
+    const { cache, barrier } = this.#options;
+    if (cache.get(key) === undefined) return undefined;
+    await barrier.pass(signal);
+    // Looked up again: the clearCache that the barrier waits for may have come.
+    const right = cache.get(key);
+    if (right === undefined) return undefined;
+    if (right.grants.length === 0) return { outcome: "refused", source: "cache" };
+    return { outcome: "granted", grants: right.grants, source: "cache" };
+  }
+
+  #asked(question: Question, signal: AbortSignal): Promise<Decision> {
+    const { cache, clock } = this.#options;
+    const shared = `${cache.epoch} ${questionKey(question)}`;
+    let decision = this.#underWay.get(shared);
+    if (decision === undefined) {
+      decision = this.#askAll(question).finally(() => this.#underWay.delete(shared));
+      this.#underWay.set(shared, decision);
+    }
+    const joined = decision;
+    return withDeadline(clock, { signal }, question.kind, () => joined);
+  }
+
+  /** Asks every trusted server side by side. The first grant of everything is the answer; a no waits for all (XEP-0324 5.3). */
+  async #askAll(question: Question): Promise<Decision> {
+    const { cache, channel, logger } = this.#options;
+    const { servers } = this.#options.standing();
+    const { epoch } = cache;
+    const grants: Grant[] = [];
+    let answered = 0;
+    const asking = servers.map(async (server) => {
+      try {
+        const grant = await ask(channel, server, question, { timeout: ASK_TIMEOUT });
+        answered++;
+        if (grant !== undefined) grants.push(grant);
+        if (grant !== undefined && (question.kind === "friend" || isWhole(question, grant))) return;
+      } catch (error) {
+        logger.warn("a provisioning server did not answer", { server, kind: question.kind, why: messageOf(error) });
+      }
+      throw new NotEnough();
+    });
+    const sufficient = await Promise.any(asking).then(
+      () => true,
+      () => false,
+    );
+    const found: readonly Grant[] = [...grants];
+    // A "no" of some is kept only when all have answered: the one that failed may have granted more.
+    if (sufficient || answered === servers.length) await cache.put(asRight(question, found), epoch);
+    if (found.length > 0) return { outcome: "granted", grants: found, source: "server" };
+    if (answered === servers.length) return { outcome: "refused", source: "server" };
+    return { outcome: "unanswered", source: "none" };
+  }
+}
+
+/** This server's answer does not settle the matter alone. */
+class NotEnough extends Error {}
+
+function asRight(question: Question, grants: readonly Grant[]): Right {
+  return { key: questionKey(question), kind: question.kind, jid: question.jid, grants };
+}
+
+/** What needs no server: the owner's friendship, and a Thing that has no server. */
+function withoutAsking(question: Question, { owner, registry, servers }: Standing): Decision | undefined {
+  const { jid, kind } = question;
+  // The owner, the Registry and the trusted servers are accepted without asking (X-E1).
+  if (kind === "friend" && (jid === owner || jid === registry || servers.includes(jid))) {
+    return { outcome: "granted", grants: [wholeGrant(jid)], source: "owner" };
+  }
+  if (servers.length > 0) return undefined;
+  // Without a provisioning server the owner may read, and nobody else (design, settled readings).
+  if (kind === "read" && jid === owner) {
+    return { outcome: "granted", grants: [wholeGrant(jid, question.types)], source: "owner" };
+  }
+  // Who wants to be a friend can be asked about once there is a server to ask: a refused request would be lost (P-E28).
+  return kind === "friend" ? { outcome: "unanswered", source: "none" } : { outcome: "refused", source: "none" };
+}

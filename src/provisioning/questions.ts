@@ -1,0 +1,42 @@
+// What a Thing asks its provisioning servers (XEP-0324 3.2.1, 3.3), and under which key it remembers the answer.
+import type { BareJid } from "../core/jid.ts";
+import type { CanRead } from "../codec/provisioning.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
+
+/** May somebody be a friend of the Thing? (XEP-0324 3.2) */
+export interface FriendQuestion {
+  /** What is asked. */
+  readonly kind: "friend";
+  /** Who wants to be a friend. */
+  readonly jid: BareJid;
+}
+
+/** May somebody read these fields? (XEP-0324 3.3) Empty lists mean everything. */
+export interface ReadQuestion extends CanRead {
+  /** What is asked. */
+  readonly kind: "read";
+}
+
+/** A question about rights. */
+export type Question = FriendQuestion | ReadQuestion;
+
+// A separator that a stranger can send is no separator: every part is preceded by its length.
+const part = (text: string): string => `${text.length}:${text}`;
+const list = (texts: readonly string[]): string => part([...new Set(texts)].sort().map(part).join(""));
+const node = (ref: NodeRef): string => part(ref.nodeId) + part(ref.sourceId ?? "") + part(ref.cacheType ?? "");
+
+/** The same text for the same question, whatever the order of its lists; another text for any other question. */
+export function questionKey(question: Question): string {
+  if (question.kind === "friend") return `f${part(question.jid)}`;
+  const { jid, tokens, types, nodes, fields } = question;
+  const { serviceToken = "", deviceToken = "", userToken = "" } = tokens;
+  return [
+    `r${part(jid)}`,
+    part(serviceToken),
+    part(deviceToken),
+    part(userToken),
+    list([...types]),
+    list(nodes.map(node)),
+    list(fields),
+  ].join("");
+}

@@ -1,0 +1,50 @@
+// One remembered answer, as it stands in memory and on disk.
+import { tryParseJid, type BareJid } from "../core/jid.ts";
+import { fieldTypes, type FieldType } from "../codec/field-types.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
+import type { Grant } from "./grants.ts";
+
+/** A remembered answer. No grant at all is a refusal by every trusted server. */
+export interface Right {
+  /** The key of the question. */
+  readonly key: string;
+  /** What was asked. */
+  readonly kind: "friend" | "read";
+  /** About whom. */
+  readonly jid: BareJid;
+  /** What was granted. */
+  readonly grants: readonly Grant[];
+}
+
+type Plain = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Plain => typeof value === "object" && value !== null;
+const isText = (value: unknown): value is string => typeof value === "string";
+const isBare = (value: unknown): value is BareJid => isText(value) && tryParseJid(value)?.bare === value;
+const isOptionalText = (value: unknown): boolean => value === undefined || isText(value);
+const isType = (value: unknown): value is FieldType => fieldTypes.includes(value as FieldType);
+const isNode = (value: unknown): value is NodeRef =>
+  isObject(value) && isText(value["nodeId"]) && isOptionalText(value["sourceId"]) && isOptionalText(value["cacheType"]);
+
+function isListOf<T>(value: unknown, isOne: (one: unknown) => one is T): value is readonly T[] {
+  return Array.isArray(value) && value.every((one) => isOne(one));
+}
+
+function isGrant(value: unknown): value is Grant {
+  return (
+    isObject(value) &&
+    isBare(value["by"]) &&
+    isListOf(value["types"], isType) &&
+    isListOf(value["nodes"], isNode) &&
+    isListOf(value["fields"], isText)
+  );
+}
+
+/** Reads a right from disk; `undefined` for anything else: it is then asked again, never guessed. */
+export function parseRight(value: unknown): Right | undefined {
+  if (!isObject(value)) return undefined;
+  const { key, kind, jid, grants } = value;
+  if (!isText(key) || (kind !== "friend" && kind !== "read") || !isBare(jid) || !isListOf(grants, isGrant))
+    return undefined;
+  return { key, kind, jid, grants };
+}

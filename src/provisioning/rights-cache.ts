@@ -1,0 +1,145 @@
+// XEP-0324 3.5 and 5.2: answers about rights, remembered in memory and on disk until the server says they changed.
+import { LRUCache } from "lru-cache";
+import { StorageError, messageOf } from "../core/errors.ts";
+import type { BareJid } from "../core/jid.ts";
+import type { Logger } from "../core/logger.ts";
+import { Journal } from "../storage/journal.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { Grant } from "./grants.ts";
+import { parseRight, type Right } from "./right.ts";
+
+/** How much is remembered. */
+export interface RightsOptions {
+  /** The most answers. Default 1,000. */
+  readonly maxEntries?: number;
+  /** The most bytes, as they stand on disk. Default 262,144 (256 KiB). */
+  readonly maxBytes?: number;
+}
+
+/** What a {@link RightsCache} is made of. */
+export interface RightsCacheOptions extends RightsOptions {
+  /** Where it is kept. */
+  readonly storage: Storage;
+  /** Where oddities are told. */
+  readonly logger: Logger;
+  /** Background trouble: the cache on disk is damaged, or cannot be written. */
+  readonly onFault: (code: "rights-damaged" | "rights-not-saved", message: string, cause?: unknown) => void;
+}
+
+const FORMAT = 1;
+// Rewriting at two and a half times of what is live writes 1.7 bytes a byte of grant; below this size it is not worth it.
+const SPARE_FACTOR = 2.5;
+const SMALLEST_REWRITE = 16_384;
+
+/**
+ * Least recently used goes first. An entry is put with the epoch at which its question was asked: when the cache was
+ * cleared meanwhile, the answer is stale and is not kept.
+ */
+export class RightsCache {
+  readonly #rights: LRUCache<string, Right>;
+  readonly #journal: Journal;
+  readonly #logger: Logger;
+  readonly #onFault: RightsCacheOptions["onFault"];
+  #epoch = 0;
+  #writable = true;
+
+  constructor(options: RightsCacheOptions) {
+    const { storage, maxEntries = 1_000, maxBytes = 262_144 } = options;
+    this.#rights = new LRUCache({ max: maxEntries, maxSize: maxBytes, sizeCalculation: sizeOf });
+    this.#journal = new Journal({ storage, name: "rights", format: FORMAT });
+    this.#logger = options.logger;
+    this.#onFault = options.onFault;
+  }
+
+  /** Counts the times the cache was cleared. Taken before a question, handed to {@link put} with its answer. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** How many answers are remembered. */
+  get count(): number {
+    return this.#rights.size;
+  }
+
+  /** What is remembered, most recently used first. */
+  entries(): readonly Right[] {
+    return [...this.#rights.values()];
+  }
+
+  /** Reads what is on disk. What is damaged is left behind, with a fault: it will be asked again. */
+  async load(): Promise<void> {
+    const { records, problem } = await this.#journal.load();
+    let unreadable = 0;
+    for (const record of records) {
+      const right = parseRight(record);
+      if (right === undefined) unreadable++;
+      else this.#rights.set(right.key, right);
+    }
+    if (problem === undefined && unreadable === 0) return;
+    this.#onFault("rights-damaged", problem ?? `${unreadable} of ${records.length} records could not be read`);
+    await this.#rewrite();
+  }
+
+  /** The remembered answer; `undefined` if there is none. Makes it the most recently used. */
+  get(key: string): Right | undefined {
+    return this.#rights.get(key);
+  }
+
+  /** Remembers an answer, unless the cache was cleared since its question was asked. Resolves when it is handed to the disk. */
+  async put(right: Right, epoch: number): Promise<void> {
+    if (epoch !== this.#epoch) return;
+    this.#rights.set(right.key, right);
+    // One that is larger than the whole cache was not taken.
+    if (!this.#rights.has(right.key)) return;
+    try {
+      await this.#journal.append([right]);
+      await this.#compact();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /**
+   * Forgets everything: in memory at once, on disk durably once resolved (XEP-0324 3.5.1). By an empty generation in
+   * the place of the old one, never by an appended record: a torn tail would undo that. Rejects with `ERR_STORAGE` if
+   * the disk does not take it; it is then not to be acknowledged.
+   */
+  async clear(): Promise<void> {
+    this.#epoch++;
+    this.#rights.clear();
+    await this.#journal.rewrite([]);
+    this.#writable = true;
+  }
+
+  /** Forgets what is remembered about somebody, durably once resolved. */
+  async forget(jid: BareJid): Promise<void> {
+    const gone = this.entries().filter((right) => right.jid === jid);
+    if (gone.length === 0) return;
+    this.#epoch++; // an answer about them that is under way must not come back in
+    for (const right of gone) this.#rights.delete(right.key);
+    await this.#rewrite();
+  }
+
+  async #compact(): Promise<void> {
+    const live = this.#rights.calculatedSize;
+    if (this.#journal.bytes > Math.max(SMALLEST_REWRITE, SPARE_FACTOR * live)) await this.#rewrite();
+  }
+
+  /** Oldest first, so that loading rebuilds the order. */
+  async #rewrite(): Promise<void> {
+    await this.#journal.rewrite([...this.#rights.rvalues()]);
+  }
+
+  #fail(error: unknown): void {
+    // A full disk would otherwise be told of at every question.
+    if (this.#writable) this.#onFault("rights-not-saved", messageOf(error), error);
+    if (!(error instanceof StorageError)) this.#logger.error("the rights cache failed", { why: messageOf(error) });
+    this.#writable = false;
+  }
+}
+
+function sizeOf(right: Right): number {
+  return Math.max(1, Buffer.byteLength(JSON.stringify(right)));
+}
+
+export type { Grant, Right };

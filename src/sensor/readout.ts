@@ -1,0 +1,59 @@
+// One readout: from what is wanted and granted to the fields that leave the Thing (XEP-0323 3.1, XEP-0324 3.3.2, 3.3.3).
+import { permits, type Grant } from "../provisioning/grants.ts";
+import type { ReadRequest, Field } from "../codec/sensor-data.ts";
+import { refersTo, type NodeRef } from "../codec/node-ref.ts";
+import { categoriesOf, toField, type FieldDefinition, type SensorDefinition } from "./definition.ts";
+
+/** A Thing that is no concentrator is one node without an id. */
+export const THE_THING: NodeRef = { nodeId: "" };
+
+/** Tells whether a request means the Thing itself: it names no node, or this one. */
+export function meansTheThing(request: ReadRequest): boolean {
+  return request.nodes.length === 0 || request.nodes.some((reference) => refersTo(reference, THE_THING));
+}
+
+/** The fields that are wanted and granted. */
+export function allowedFields(
+  definitions: readonly FieldDefinition[],
+  request: ReadRequest,
+  grants: readonly Grant[],
+): ReadonlyMap<string, FieldDefinition> {
+  const allowed = definitions.filter((definition) => {
+    const types = categoriesOf(definition);
+    const wanted =
+      (request.fields.length === 0 || request.fields.includes(definition.name)) &&
+      [...types].some((type) => request.types.has(type));
+    return wanted && permits(grants, { node: THE_THING, name: definition.name, types });
+  });
+  return new Map(allowed.map((definition) => [definition.name, definition]));
+}
+
+/**
+ * Reads the sensor. What it yields beyond what is allowed is left out without a word; what it gets wrong (a value of the
+ * wrong type, a field twice, a field never defined) is left out and told of.
+ */
+export async function readOut(
+  sensor: SensorDefinition,
+  allowed: ReadonlyMap<string, FieldDefinition>,
+  signal: AbortSignal,
+  onMistake: (problem: string) => void,
+): Promise<readonly Field[]> {
+  const known = new Set(sensor.fields.map((field) => field.name));
+  const fields = new Map<string, Field>();
+  for await (const reading of await sensor.read({ fields: new Set(allowed.keys()), signal })) {
+    signal.throwIfAborted();
+    const definition = allowed.get(reading.name);
+    if (definition === undefined) {
+      if (!known.has(reading.name)) onMistake(`the sensor yielded "${reading.name}", which is not among its fields`);
+      continue;
+    }
+    if (fields.has(reading.name)) {
+      onMistake(`the sensor yielded "${reading.name}" twice in one readout`);
+      continue;
+    }
+    const field = toField(definition, reading);
+    if (typeof field === "string") onMistake(field);
+    else fields.set(field.name, field);
+  }
+  return [...fields.values()];
+}

@@ -1,0 +1,130 @@
+// XEP-0323 3.1 as the reader sees it: for owners, services, and Things that read Things.
+import { withDeadline, type CallOptions } from "../core/abort.ts";
+import type { Clock } from "../core/clock.ts";
+import { ProtocolError, StanzaError } from "../core/errors.ts";
+import { parseJid } from "../core/jid.ts";
+import { fieldTypes, type FieldType } from "../codec/field-types.ts";
+import { ns } from "../codec/namespaces.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
+import {
+  buildReq,
+  parseAccepted,
+  parseDone,
+  parseFailure,
+  parseFields,
+  type FieldGroup,
+} from "../codec/sensor-data.ts";
+import type { Tokens } from "../codec/tokens.ts";
+import type { XmlElement } from "../codec/xml.ts";
+import type { Channel } from "../channel/channel.ts";
+
+/** What to read. */
+export interface ReadOptions extends CallOptions {
+  /** The names of the fields. Default all. */
+  readonly fields?: readonly string[];
+  /** The kinds of field. Default `momentary`. */
+  readonly types?: readonly FieldType[];
+  /** Nodes of a concentrator. Default all. */
+  readonly nodes?: readonly NodeRef[];
+  /** Tokens to present. Default none. */
+  readonly tokens?: Tokens;
+}
+
+interface Waiting {
+  readonly take: (payload: XmlElement) => void;
+}
+
+const DEFAULT_TIMEOUT = 30_000;
+// A Thing gone wrong must not fill the reader's memory.
+const MOST_GROUPS = 10_000;
+
+/** Reads Things. One for each channel. */
+export class SensorReader {
+  readonly #channel: Channel;
+  readonly #clock: Clock;
+  // By full JID and sequence number: different Things may use the same one (XEP-0323 3.3).
+  readonly #waiting = new Map<string, Waiting>();
+  #seqnr = 0;
+
+  constructor(channel: Channel, clock: Clock) {
+    this.#channel = channel;
+    this.#clock = clock;
+    for (const name of ["fields", "failure", "done"]) {
+      channel.router.onMessage(ns.sensorData, name, ({ from, payload }) => {
+        this.#waiting.get(key(from.full, Number(payload.attrs["seqnr"])))?.take(payload);
+      });
+    }
+  }
+
+  /**
+   * Reads a Thing at its full JID, as it is known from its presence. Resolves to what it sent, by node and moment, once
+   * it said that it was done. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_TIMEOUT` (default 30,000 ms),
+   * and with `ERR_PROTOCOL` when the Thing reports a failure or sends nonsense.
+   */
+  async read(jid: string, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
+    const { fields = [], types = ["momentary"], nodes = [], tokens = {}, timeout = DEFAULT_TIMEOUT, signal } = options;
+    const to = parseJid(jid).full;
+    this.#seqnr = (this.#seqnr + 1) % 2 ** 31;
+    const seqnr = this.#seqnr;
+    const payload = buildReq({
+      seqnr,
+      types: new Set(fieldTypes.filter((t) => types.includes(t))),
+      nodes,
+      fields,
+      tokens,
+    });
+    try {
+      return await withDeadline(this.#clock, { signal, timeout }, `reading ${to}`, async (limited) => {
+        const readout = this.#collect(key(to, seqnr));
+        readout.catch(() => undefined); // the request may fail first
+        const answer = await this.#channel.request({ type: "get", to, payload }, { signal: limited });
+        refuseRejected(answer, to);
+        parseAccepted(answer);
+        return readout;
+      });
+    } finally {
+      this.#waiting.delete(key(to, seqnr));
+    }
+  }
+
+  #collect(id: string): Promise<readonly FieldGroup[]> {
+    return new Promise((resolve, reject) => {
+      const groups: FieldGroup[] = [];
+      const failures: string[] = [];
+      const end = (): void => {
+        if (failures.length > 0)
+          reject(new ProtocolError(`the Thing could not read: ${failures.join(" ")}`, "failure"));
+        else resolve(groups);
+      };
+      const take = (payload: XmlElement): void => {
+        if (payload.is("done")) {
+          parseDone(payload);
+          return end();
+        }
+        const part = payload.is("fields") ? parseFields(payload) : parseFailure(payload);
+        if ("groups" in part) groups.push(...part.groups);
+        else failures.push(...part.errors.map(({ text }) => text));
+        if (groups.length > MOST_GROUPS) reject(new ProtocolError("the Thing sends more than can be taken", "fields"));
+        if (part.done) end();
+      };
+      this.#waiting.set(id, {
+        take: (payload) => {
+          try {
+            take(payload);
+          } catch (error) {
+            reject(error);
+          }
+        },
+      });
+    });
+  }
+}
+
+const key = (jid: string, seqnr: number): string => `${seqnr} ${jid}`;
+
+/** Things of before 2014 refuse in a result (P-E3). */
+function refuseRejected(answer: XmlElement | undefined, from: string): void {
+  if (!answer?.is("rejected", ns.sensorData)) return;
+  const reasons = answer.getChildren("error").map((error) => error.text());
+  throw new StanzaError("forbidden", "cancel", from, reasons.join(" "));
+}
