@@ -23,7 +23,7 @@ export interface Channel {
   /**
    * Asks, and resolves to the child of the result (`undefined` if it is empty). Only an answer from the JID asked
    * counts. Rejects with `ERR_STANZA` for an error answer, `ERR_TIMEOUT` without one (default 30,000 ms),
-   * `ERR_CONNECTION` when there is no stream or it ends meanwhile.
+   * `ERR_CONNECTION` when there is no stream or it ends meanwhile, `ERR_PROTOCOL` if `to` is no JID.
    */
   request(iq: IqRequest, options?: CallOptions): Promise<XmlElement | undefined>;
   /** Sends stanzas in one write. Rejects with `ERR_CONNECTION` when there is no stream. */

@@ -1,5 +1,5 @@
 // Who gets an incoming stanza: (kind, namespace, element) -> handler, and what becomes of what the handler returns.
-import type { XmlElement } from "../codec/xml.ts";
+import { localName, type XmlElement } from "../codec/xml.ts";
 import type { IqType, PresenceType } from "../codec/stanza.ts";
 import type { Jid } from "../core/jid.ts";
 
@@ -90,9 +90,4 @@ export class Router {
   presenceHandlers(): readonly PresenceHandler[] {
     return [...this.#presence];
   }
-}
-
-/** The name without its prefix. */
-function localName(element: XmlElement): string {
-  return element.name.slice(element.name.indexOf(":") + 1);
 }

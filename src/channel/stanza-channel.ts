@@ -1,12 +1,12 @@
 import { withDeadline, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { ConnectionError, ProtocolError, messageOf } from "../core/errors.ts";
-import { tryParseJid, type Jid } from "../core/jid.ts";
+import { ConnectionError, ProtocolError, isSdkError, messageOf } from "../core/errors.ts";
+import { parseJid, tryParseJid, type Jid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import { randomToken, type RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
 import { buildError, iq, iqType, presenceType, stanzaErrorOf } from "../codec/stanza.ts";
-import { nonEmpty, type XmlElement } from "../codec/xml.ts";
+import { nonEmpty, required, type XmlElement } from "../codec/xml.ts";
 import type { Channel, IqRequest, Wire } from "./channel.ts";
 import { Router, type IqReply } from "./router.ts";
 
@@ -77,7 +77,11 @@ export class StanzaChannel implements Channel {
 
   async send(...stanzas: readonly XmlElement[]): Promise<void> {
     if (this.#stream === undefined) throw new ConnectionError("not connected");
-    await this.#stream.wire.write(stanzas);
+    try {
+      await this.#stream.wire.write(stanzas);
+    } catch (error) {
+      throw isSdkError(error) ? error : new ConnectionError("nothing could be written", { cause: error });
+    }
   }
 
   request(request: IqRequest, options: CallOptions = {}): Promise<XmlElement | undefined> {
@@ -86,16 +90,17 @@ export class StanzaChannel implements Channel {
     return withDeadline(this.#clock, limits, `${request.payload.name} to ${to}`, async (signal) => {
       const own = this.jid;
       if (own === undefined) throw new ConnectionError("not connected");
+      const asked = request.to === undefined ? undefined : parseJid(request.to, "iq/@to");
       // Unguessable, so that nobody can answer in another's place by guessing.
       const id = randomToken(this.#random);
       const answer = new Promise<XmlElement | undefined>((resolve, reject) => {
-        this.#pending.set(id, { allowed: allowedResponder(own, request.to), to, resolve, reject });
+        this.#pending.set(id, { allowed: allowedResponder(own, asked), to, resolve, reject });
       });
-      answer.catch(() => undefined); // the write may fail first
       signal.addEventListener("abort", () => this.#pending.delete(id), { once: true });
+      const sent = this.send(iq({ type: request.type, id, to: request.to }, request.payload));
       try {
-        await this.send(iq({ type: request.type, id, to: request.to }, request.payload));
-        return await answer;
+        // Not one after the other: a stream may end while a write hangs.
+        return await Promise.race([answer, sent.then(() => answer)]);
       } finally {
         this.#pending.delete(id);
       }
@@ -115,7 +120,7 @@ export class StanzaChannel implements Channel {
 
   #receiveIq(stanza: XmlElement): void {
     const type = iqType(stanza);
-    const id = stanza.attrs["id"] ?? "";
+    const id = required(stanza, "id"); // RFC 6120 section 8.1.3: without it there is no answer
     const sender = nonEmpty(stanza, "from");
     if (type === "result" || type === "error") return this.#receiveReply(stanza, id, sender);
     const from = sender === undefined ? this.jid : tryParseJid(sender);
@@ -148,16 +153,18 @@ export class StanzaChannel implements Channel {
       stanzas = [iq({ ...frame, type: "result" }, reply.payload), ...(reply.followedBy ?? [])];
       afterwards = reply.afterwards;
     } catch (error) {
+      if (this.#stream !== stream) return; // a handler that was stopped has not failed
       stanzas = [refuse(this.#refusalFor(error, stanza, from))];
     }
     // A stream that ended takes its questions with it: the answer must not go out on the next one.
     if (this.#stream !== stream) return;
     try {
       await stream.wire.write(stanzas);
-      afterwards?.();
     } catch (error) {
       this.#logger.debug("an answer could not be sent", { why: messageOf(error) });
+      return;
     }
+    if (afterwards) this.#run(`what follows the answer to ${nameOf(stanza)}`, afterwards);
   }
 
   async #handle(stanza: XmlElement, type: "get" | "set", from: Jid, ended: AbortSignal): Promise<IqReply> {
@@ -188,8 +195,7 @@ export class StanzaChannel implements Channel {
     if (error instanceof ProtocolError) return new Refusal("bad-request", error.message);
     // The message of any other error may hold secrets: it stays here.
     if (!(error instanceof ConnectionError)) {
-      const what = stanza.getChildElements()[0]?.name ?? "iq";
-      this.#onFault("handler-failed", `${what} from ${from.full}: ${messageOf(error)}`);
+      this.#onFault("handler-failed", `${nameOf(stanza)} from ${from.full}: ${messageOf(error)}`);
     }
     return new Refusal("internal-server-error");
   }
@@ -225,12 +231,16 @@ export class StanzaChannel implements Channel {
   }
 }
 
+/** What an IQ is about, for messages. */
+function nameOf(stanza: XmlElement): string {
+  return stanza.getChildElements()[0]?.name ?? "iq";
+}
+
 /**
  * Who may answer: exactly the JID asked. For what was asked of the own account also the server in its name: no
  * `from`, the own bare or full JID, or the own domain (RFC 6120 section 8.1.2.1).
  */
-function allowedResponder(own: Jid, to: string | undefined): (from: string | undefined) => boolean {
-  const asked = to === undefined ? undefined : tryParseJid(to);
+function allowedResponder(own: Jid, asked: Jid | undefined): (from: string | undefined) => boolean {
   const ownAccount = asked === undefined || asked.full === own.bare || asked.full === own.full;
   return (from) => {
     const sender = from === undefined ? undefined : tryParseJid(from);

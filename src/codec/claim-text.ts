@@ -16,7 +16,8 @@ export function formatTags(tags: readonly Tag[]): string {
 
 /** Reads a scanned text. Throws `ERR_PROTOCOL` saying what is wrong with it. */
 export function parseClaimText(text: string): readonly Tag[] {
-  const trimmed = text.trim();
+  // What a terminal or an editor adds. A blank at the end is none of that: it may be the last character of the KEY.
+  const trimmed = text.replace(/^\s+|[\r\n]+$/g, "");
   if (trimmed !== "IoTDisco" && !trimmed.startsWith("IoTDisco;")) {
     throw new ProtocolError('a claim text begins with "IoTDisco;"', "claim text");
   }
@@ -28,13 +29,14 @@ export function parseClaimText(text: string): readonly Tag[] {
 /** Reads `SN:1;MAN:example.org;#V:1.2`. */
 export function parseTagList(text: string): readonly Tag[] {
   const tags = new Map<string, Tag>();
-  for (const part of splitUnescaped(text)) {
+  for (const [index, part] of splitUnescaped(text).entries()) {
     if (part === "") continue;
     const colon = part.indexOf(":");
-    const label = colon < 0 ? part : part.slice(0, colon);
-    if (colon < 0) throw new ProtocolError("a tag is written NAME:value", `tag ${label}`);
+    // By its place, not by its text: that may be a piece of a KEY that holds a semicolon.
+    if (colon < 0) throw new ProtocolError("a tag is written NAME:value", `tag ${index + 1}`);
+    const label = part.slice(0, colon);
     const name = label.replace(/^#/, "").toUpperCase();
-    const value = unescape(part.slice(colon + 1));
+    const value = unescape(part.slice(colon + 1), `tag ${name}`);
     const tag: Tag = label.startsWith("#") ? parseNumberTag(name, value, `tag ${name}`) : { name, type: "str", value };
     const problem = tags.has(name) ? "is given twice" : tagProblem(tag);
     if (problem !== undefined) throw new ProtocolError(problem, `tag ${name}`);
@@ -47,8 +49,11 @@ function escape(value: string): string {
   return value.replace(/[;\\]/g, "\\$&");
 }
 
-function unescape(value: string): string {
-  return value.replace(/\\(.)/gsu, "$1");
+function unescape(value: string, path: string): string {
+  return value.replace(/\\(.?)/gsu, (_, escaped: string) => {
+    if (escaped === "") throw new ProtocolError("the text ends in the middle of an escape", path);
+    return escaped;
+  });
 }
 
 /** Splits at semicolons that no backslash stands before. */

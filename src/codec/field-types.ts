@@ -29,9 +29,9 @@ const historical = fieldTypes.filter((type) => type.startsWith("historical"));
 
 /** Reads the flags, `all` and `historical` spelled out as what they stand for. */
 export function parseFieldTypes(element: XmlElement): FieldTypeSet {
-  if (flag(element, "all", false)) return new Set(fieldTypes);
   const named = fieldTypes.filter((type) => flag(element, type, false));
-  return new Set(flag(element, "historical", false) ? [...named, ...historical] : named);
+  const past = flag(element, "historical", false) ? historical : [];
+  return new Set(flag(element, "all", false) ? fieldTypes : [...named, ...past]);
 }
 
 /** Reads the flags of a field, where `all` and `historical` mean nothing. `identification` is an old word (S-E1). */

@@ -11,24 +11,22 @@ export interface NodeRef {
   readonly cacheType?: string;
 }
 
-/** Reads the attributes of a `node` element. */
+/** Reads the attributes of a `node` element. Its id must be there, but may be empty: a Thing that is no concentrator. */
 export function parseNodeRef(element: XmlElement): NodeRef {
-  required(element, "nodeId");
-  return optionalNodeRef(element) ?? { nodeId: "" };
-}
-
-/** Reads the node attributes of an element that need not have any (`register`, `claimed`, …). */
-export function optionalNodeRef(element: XmlElement): NodeRef | undefined {
-  const nodeId = nonEmpty(element, "nodeId");
-  if (nodeId === undefined) return undefined;
+  const nodeId = required(element, "nodeId");
   const sourceId = nonEmpty(element, "sourceId");
   const cacheType = nonEmpty(element, "cacheType");
   return { nodeId, ...(sourceId !== undefined && { sourceId }), ...(cacheType !== undefined && { cacheType }) };
 }
 
-/** The attributes that name a node. */
+/** Reads the node attributes of an element that need not have any (`register`, `claimed`, …). */
+export function optionalNodeRef(element: XmlElement): NodeRef | undefined {
+  return nonEmpty(element, "nodeId") === undefined ? undefined : parseNodeRef(element);
+}
+
+/** The attributes that name a node; empty ones are left out (X-E6), save the id that `node` elements must have. */
 export function nodeAttributes(node: NodeRef | undefined): Attributes {
-  return { nodeId: node?.nodeId, sourceId: node?.sourceId, cacheType: node?.cacheType };
+  return { nodeId: node?.nodeId, sourceId: node?.sourceId || undefined, cacheType: node?.cacheType || undefined };
 }
 
 /**

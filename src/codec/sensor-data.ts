@@ -179,8 +179,11 @@ function parseValue(element: XmlElement): FieldValue | undefined {
   if (element.is("boolean")) return { kind: "boolean", value: requiredFlag(element, "value") };
   if (!element.is("numeric")) return undefined;
   const text = required(element, "value").trim();
-  if (!double.test(text)) throw new ProtocolError("not a finite xs:double", at(element, "value"));
-  return { kind: "numeric", value: Number(text), text, unit: optional(element, "unit") ?? "" };
+  const value = Number(text);
+  if (!double.test(text) || !Number.isFinite(value)) {
+    throw new ProtocolError("not a finite xs:double", at(element, "value"));
+  }
+  return { kind: "numeric", value, text, unit: optional(element, "unit") ?? "" };
 }
 
 /** Makes `failure`. */

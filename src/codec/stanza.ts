@@ -1,7 +1,7 @@
 // RFC 6120 section 8: the frame of every stanza, and error elements. RFC 6121 section 4.7.1: presence types.
 import { ProtocolError, StanzaError, type StanzaErrorType } from "../core/errors.ts";
-import { at, el, optional, required, type XmlElement } from "./xml.ts";
 import { ns } from "./namespaces.ts";
+import { at, el, localName, optional, own, required, type XmlElement } from "./xml.ts";
 
 /** The four kinds of IQ (RFC 6120 section 8.2.3). */
 export type IqType = "get" | "set" | "result" | "error";
@@ -87,10 +87,11 @@ export function buildError(info: { condition: string; type: StanzaErrorType; tex
 export function parseError(element: XmlElement | undefined): StanzaErrorInfo {
   const conditions = element?.getChildElements().filter((child) => child.getNS() === ns.stanzas) ?? [];
   const type = element === undefined ? undefined : optional(element, "type");
+  const condition = conditions.find((child) => !child.is("text"));
   return {
-    condition: conditions.find((child) => !child.is("text"))?.name ?? "undefined-condition",
+    condition: condition === undefined ? "undefined-condition" : own(localName(condition)),
     type: errorTypes.has(type ?? "") ? (type as StanzaErrorType) : "cancel",
-    text: conditions.find((child) => child.is("text"))?.text() ?? "",
+    text: own(conditions.find((child) => child.is("text"))?.text() ?? ""),
   };
 }
 
@@ -99,9 +100,8 @@ export function parseError(element: XmlElement | undefined): StanzaErrorInfo {
  * a success (P-E2).
  */
 export function stanzaErrorOf(stanza: XmlElement, from: string): StanzaError | undefined {
-  const child = stanza
-    .getChildElements()
-    .find((element) => element.is("error") && [ns.client, undefined].includes(element.getNS() as undefined));
+  // In the stanza's own namespace: jabber:client, on a component's stream jabber:component:accept, or none.
+  const child = stanza.getChildElements().find((element) => element.is("error") && element.getNS() === stanza.getNS());
   if (optional(stanza, "type") !== "error" && child === undefined) return undefined;
   const { condition, type, text } = parseError(child);
   return new StanzaError(condition, type, from, text);

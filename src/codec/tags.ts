@@ -39,8 +39,11 @@ export function tagProblem(tag: Tag): string | undefined {
   if (forbiddenInName.test(name)) return "a name must not hold : # ; \\ or white space";
   if (!isXmlText(name)) return "the name holds characters that XML forbids";
   if (tag.type === "num") return Number.isFinite(tag.value) ? undefined : "a number must be finite";
-  if (Array.from(tag.value).length > LONGEST_TAG_VALUE) return `the value is longer than ${LONGEST_TAG_VALUE} characters`;
+  if (Array.from(tag.value).length > LONGEST_TAG_VALUE)
+    return `the value is longer than ${LONGEST_TAG_VALUE} characters`;
   if (!isXmlText(tag.value)) return "the value holds characters that XML forbids";
+  // A reader of XML turns them into blanks (XML 1.0 section 3.3.3): the claim would no longer be the same.
+  if (/[\t\n\r]/.test(tag.value)) return "the value holds a tab or a line break";
   return undefined;
 }
 
@@ -93,7 +96,7 @@ export function parseNumberTag(name: string, text: string, path: string): Tag {
   const trimmed = text.trim();
   const value = Number(trimmed);
   if (!double.test(trimmed) || !Number.isFinite(value)) throw new ProtocolError("not a finite xs:double", path);
-  return { name, type: "num", value, text: trimmed };
+  return { name, type: "num", value: value === 0 ? 0 : value, text: trimmed }; // -0 is 0
 }
 
 /** Makes `str` and `num` elements. */

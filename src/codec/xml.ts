@@ -44,12 +44,22 @@ export function el(
 export function parseXml(text: string): XmlElement {
   const parser = new Parser();
   const found: { root?: Element; ended?: boolean; failure?: unknown } = {};
+  const beforeTheEnd = (): void => {
+    if (found.ended) found.failure ??= new Error("something follows the root element");
+  };
   parser.on("start", (element: Element) => (found.root = element));
-  parser.on("element", (element: Element) => found.root?.append(element));
-  parser.on("end", () => (found.ended = true));
+  parser.on("element", (element: Element) => {
+    beforeTheEnd();
+    found.root?.append(element);
+  });
+  parser.on("end", () => {
+    beforeTheEnd();
+    found.ended = true;
+  });
   parser.on("error", (error: unknown) => (found.failure ??= error));
   try {
-    parser.write(text.replace(/^\s*<\?xml.*?\?>\s*/s, "").trimEnd());
+    if (!isXmlText(text)) throw new Error("a character that XML forbids");
+    parser.write(text.replace(/^\s*<\?xml.*?\?>/s, "").trim());
   } catch (error) {
     found.failure ??= error;
   }
@@ -57,6 +67,11 @@ export function parseXml(text: string): XmlElement {
     throw new ProtocolError("not well-formed XML", "", { cause: found.failure });
   }
   return found.root;
+}
+
+/** The name of an element without its prefix. */
+export function localName(element: XmlElement): string {
+  return element.name.slice(element.name.indexOf(":") + 1);
 }
 
 // XML 1.0 section 2.2: the characters that no document may hold, not even escaped. Lone surrogates are among them.

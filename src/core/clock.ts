@@ -14,7 +14,7 @@ export interface Clock {
   schedule(ms: number, callback: () => void): Timer;
 }
 
-// setTimeout fires at once for delays beyond a signed 32-bit integer.
+// setTimeout fires at once for delays beyond a signed 32-bit integer: longer ones go in stages.
 const LONGEST = 2 ** 31 - 1;
 
 /** The machine's own clock. */
@@ -22,7 +22,11 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   schedule(ms, callback) {
-    const handle = setTimeout(callback, Math.min(Math.max(0, ms), LONGEST));
+    let handle: NodeJS.Timeout;
+    const arm = (left: number): void => {
+      handle = left > LONGEST ? setTimeout(() => arm(left - LONGEST), LONGEST) : setTimeout(callback, left);
+    };
+    arm(Math.max(0, ms));
     return { cancel: () => clearTimeout(handle) };
   },
 };

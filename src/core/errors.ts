@@ -143,7 +143,11 @@ export type AnySdkError =
   | RegistrationError
   | DiscoveryError;
 
-/** What a thrown value says of itself, for logs and faults: never its stack. */
+/** What a thrown value says of itself, for logs and faults: never its stack. Anything can be thrown; this never throws. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return "a value without words";
+  }
 }

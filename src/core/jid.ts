@@ -1,4 +1,3 @@
-import jid from "@xmpp/jid";
 import { ConfigError, ProtocolError } from "./errors.ts";
 
 declare const bare: unique symbol;
@@ -20,32 +19,36 @@ export interface Jid {
   readonly full: string;
 }
 
-// RFC 7622 section 3: no part is longer than 1,023 bytes. Control characters and blanks have no place in one; blanks
-// are legal in resources.
-const forbiddenInAddress = /[\s"&'/:<>\p{Cc}]/u;
-const forbiddenInDomain = /[\s"&'/<>@\p{Cc}]/u;
-const control = /\p{Cc}/u;
+// RFC 7622 section 3.3: what a user name must not hold. Blanks and these signs are legal in resources only.
+const forbiddenInLocal = /[\s"&'/:<>@]/u;
+const forbiddenInDomain = /[\s"&'/<>@]/u;
+// Control characters, lone surrogates and non-characters have no place in any part: no stream could carry them.
+const unprintable = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
+// RFC 7622 section 3: no part is longer than 1,023 bytes.
 const tooLong = (part: string): boolean => Buffer.byteLength(part) > 1023;
+// Asked before anything else: normalising takes quadratic time on a long run of combining marks.
+const LONGEST_JID = 3 * 1023 + 2;
+
+// Not by `@xmpp/jid`: it throws on some texts, and takes the accounts `a\b` and `a\5cb` for the same one (XEP-0106).
+// Folding comes before normalising (RFC 7622 section 3.3.1); it is repeated so that the result stays what it is.
+function fold(part: string): string {
+  return part.normalize("NFC").toLowerCase().normalize("NFC");
+}
 
 /** Parses and normalises a JID; `undefined` if the text is none. */
 export function tryParseJid(text: string): Jid | undefined {
+  if (text.length > LONGEST_JID || unprintable.test(text)) return undefined;
   const slash = text.indexOf("/");
   const address = slash < 0 ? text : text.slice(0, slash);
-  const resource = slash < 0 ? "" : text.slice(slash + 1);
   const at = address.indexOf("@");
-  const local = at < 0 ? "" : address.slice(0, at);
-  const domain = at < 0 ? address : address.slice(at + 1);
-  if (domain === "" || (at >= 0 && local === "") || (slash >= 0 && resource === "")) return undefined;
-  if (forbiddenInAddress.test(local) || forbiddenInDomain.test(domain) || control.test(resource)) return undefined;
+  const local = fold(at < 0 ? "" : address.slice(0, at));
+  const domain = fold(at < 0 ? address : address.slice(at + 1)).replace(/\.$/, ""); // RFC 7622 section 3.2
+  const resource = slash < 0 ? "" : text.slice(slash + 1).normalize("NFC");
+  if (domain.split(".").includes("") || (at >= 0 && local === "") || (slash >= 0 && resource === "")) return undefined;
+  if (forbiddenInLocal.test(local) || forbiddenInDomain.test(domain)) return undefined;
   if (tooLong(local) || tooLong(domain) || tooLong(resource)) return undefined;
-  const parsed = jid(local.normalize("NFC"), domain.normalize("NFC").replace(/\.$/, ""), resource.normalize("NFC"));
-  return {
-    local: parsed.local,
-    domain: parsed.domain,
-    resource: parsed.resource,
-    bare: parsed.bare().toString() as BareJid,
-    full: parsed.toString(),
-  };
+  const bare = (local === "" ? domain : `${local}@${domain}`) as BareJid;
+  return { local, domain, resource, bare, full: resource === "" ? bare : `${bare}/${resource}` };
 }
 
 /** Parses a JID that came from the wire. Throws `ERR_PROTOCOL` with the given path if it is none. */
@@ -69,5 +72,5 @@ export function bareJid(text: string): BareJid {
 
 /** Tells whether an address is a server's or component's: no user name, so no friendship (XEP-0347 section 5.1). */
 export function isComponent(address: string): boolean {
-  return !address.includes("@");
+  return !address.replace(/\/.*$/s, "").includes("@");
 }
