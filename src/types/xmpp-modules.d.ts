@@ -43,3 +43,40 @@ declare module "@xmpp/xml" {
     ...children: (Element | string | undefined)[]
   ): Element;
 }
+
+declare module "@xmpp/tcp/lib/Connection.js" {
+  import { EventEmitter } from "node:events";
+  import type { Socket } from "node:net";
+  import type { Element, Parser } from "@xmpp/xml";
+  import type TlsSocket from "@xmpp/tls/lib/Socket.js";
+  export default class Connection extends EventEmitter {
+    constructor(options: { domain: string });
+    /** How long `open` waits, in milliseconds; 0 for no limit and no timer. */
+    timeout: number;
+    socket: Socket | TlsSocket | null;
+    parser: Parser | null;
+    connect(service: string): Promise<void>;
+    open(options: { domain: string; lang?: string }): Promise<Element>;
+    write(text: string): Promise<void>;
+    footer(): string;
+    socketParameters(service: string): { host: string; port: number } | undefined;
+    _onData(data: Buffer): void;
+    _attachSocket(socket: Socket | TlsSocket): void;
+    _detachSocket(): void;
+    _attachParser(parser: Parser): void;
+    _detachParser(): void;
+    _status(status: string, ...details: unknown[]): void;
+  }
+}
+
+declare module "@xmpp/tls/lib/Socket.js" {
+  import { EventEmitter } from "node:events";
+  import type { ConnectionOptions, TLSSocket } from "node:tls";
+  export default class Socket extends EventEmitter {
+    readonly secure: true;
+    socket: TLSSocket | null;
+    connect(options: ConnectionOptions): void;
+    end(): void;
+    write(data: string, written?: (error?: Error) => void): void;
+  }
+}

@@ -1,0 +1,91 @@
+import { systemClock, type Clock } from "../core/clock.ts";
+import type { CallOptions } from "../core/abort.ts";
+import type { Jid } from "../core/jid.ts";
+import { silentLogger, type Logger } from "../core/logger.ts";
+import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
+import { StanzaChannel, type StanzaChannelOptions } from "../channel/stanza-channel.ts";
+import { presence } from "../codec/stanza.ts";
+import { parseService } from "./address.ts";
+import { Friends } from "./friends.ts";
+import type { KeepaliveOptions } from "./keepalive.ts";
+import { answerPings } from "./ping.ts";
+import { openStream } from "./stream.ts";
+import type { StreamEnd } from "./stream-end.ts";
+import type { TlsPolicy } from "./tls-policy.ts";
+
+/** What {@link connect} goes by. */
+export interface ConnectOptions extends CallOptions {
+  /** The server: `xmpp://host:port` (STARTTLS, port 5222 if none is given) or `xmpps://host:port` (direct TLS, 5223). */
+  readonly service: string;
+  /** The XMPP domain, which the server's certificate must prove. Default: the host of the service. */
+  readonly domain?: string | undefined;
+  /** The user name: the part of the JID before the `@`. */
+  readonly username: string;
+  /** The password. */
+  readonly password: string;
+  /** The resource of the full JID. Default: random. */
+  readonly resource?: string | undefined;
+  /** What the server has to prove. Default: by the authorities that come with Node, TLS 1.2. */
+  readonly tls?: TlsPolicy | undefined;
+  /** Make the account (XEP-0077) if the login is refused. Default false. */
+  readonly register?: boolean | undefined;
+  /** When a silent link is asked whether it lives. */
+  readonly keepalive?: KeepaliveOptions | undefined;
+  /** Background trouble: a handler that failed or took too long. */
+  readonly onFault?: StanzaChannelOptions["onFault"];
+  /** Time. Default: the machine's. */
+  readonly clock?: Clock | undefined;
+  /** Randomness. Default: the operating system's. */
+  readonly random?: RandomSource | undefined;
+  /** Where oddities are told. Default: nowhere. */
+  readonly logger?: Logger | undefined;
+}
+
+/** One stream with all that belongs to it. When it ends it has ended: it does not come back by itself. */
+export interface Connection extends AsyncDisposable {
+  /** Asking, answering and telling. */
+  readonly channel: StanzaChannel;
+  /** The roster, loaded, and who of it is there. */
+  readonly friends: Friends;
+  /** The own full JID. */
+  readonly jid: Jid;
+  /** Resolves when the stream has ended, with the reason. */
+  readonly ended: Promise<StreamEnd>;
+  /** Closes the stream, within a second. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects once: for owners, services and tools. Resolves when the stream is up, the roster is loaded and presence is
+ * sent. Requests for friendship are left to the caller. Rejects like `openStream`, with `ERR_CONFIG` for a service or
+ * domain that is none, and with `ERR_STANZA` if the server gives no roster.
+ *
+ * @example
+ * ```ts
+ * const owner = await connect({ service: "xmpp://example.org", username: "anna", password });
+ * ```
+ */
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  const { clock = systemClock, random = systemRandom, logger = silentLogger, signal, timeout } = options;
+  const { service, domain, username, password, register = false } = options;
+  const stream = await openStream({
+    address: parseService(service, domain),
+    account: { username, password, resource: options.resource ?? randomToken(random, 9), register },
+    ...{ tls: options.tls, keepalive: options.keepalive, clock, random, logger, signal, timeout },
+  });
+  const channel = new StanzaChannel({ clock, random, logger, onFault: options.onFault });
+  const friends = new Friends(channel);
+  answerPings(channel);
+  channel.attach(stream);
+  void stream.ended.then(({ reason }) => channel.detach(reason));
+  stream.start((stanza) => channel.receive(stanza));
+  try {
+    await friends.load({ signal, timeout });
+    await channel.send(presence());
+  } catch (error) {
+    await stream.close();
+    throw error;
+  }
+  const close = (): Promise<void> => stream.close();
+  return { channel, friends, jid: stream.jid, ended: stream.ended, close, [Symbol.asyncDispose]: close };
+}

@@ -1,0 +1,244 @@
+import { raceSignal, sleep } from "../core/abort.ts";
+import { Backoff, type BackoffOptions } from "../core/backoff.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  ConnectionError,
+  DiscoveryError,
+  RegistrationError,
+  isSdkError,
+  messageOf,
+  type SdkError,
+} from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import type { RandomSource } from "../core/random.ts";
+import type { StanzaChannel } from "../channel/stanza-channel.ts";
+import { presence } from "../codec/stanza.ts";
+import type { Account, AccountStore } from "./account.ts";
+import type { ServerAddress } from "./address.ts";
+import type { KeepaliveOptions } from "./keepalive.ts";
+import { answerPings } from "./ping.ts";
+import { openStream, type XmppStream } from "./stream.ts";
+import { streamEnd, type StreamEnd } from "./stream-end.ts";
+import type { TlsPolicy } from "./tls-policy.ts";
+
+/** How things stand with the link. */
+export type LinkState =
+  /** Not started, stopped, or given up for good. */
+  | { readonly is: "stopped" }
+  /** On the way to a server. */
+  | { readonly is: "connecting"; readonly address: ServerAddress }
+  /** A stream is up. */
+  | { readonly is: "online"; readonly jid: string }
+  /** Between two tries. */
+  | { readonly is: "waiting"; /** How long, in milliseconds. */ readonly ms: number; readonly reason: SdkError };
+
+/** What a {@link ConnectionManager} goes by. */
+export interface ConnectionManagerOptions {
+  /** What the streams are attached to, one after another. */
+  readonly channel: StanzaChannel;
+  /** The servers to try, in their order; asked anew for each round. */
+  readonly addresses: () => AsyncIterable<ServerAddress> | Iterable<ServerAddress>;
+  /** The account. */
+  readonly account: AccountStore;
+  /** What a server has to prove. */
+  readonly tls?: TlsPolicy | undefined;
+  /** Time. */
+  readonly clock: Clock;
+  /** Randomness for nonces, ids and waits. */
+  readonly random: RandomSource;
+  /** Where oddities are told. */
+  readonly logger: Logger;
+  /** The waits between two rounds. */
+  readonly backoff?: BackoffOptions | undefined;
+  /** When a silent link is asked whether it lives. */
+  readonly keepalive?: KeepaliveOptions | undefined;
+  /** The time until a stream is up, in milliseconds. Default 30,000. */
+  readonly timeout?: number | undefined;
+  /** The largest stanza, both ways, in UTF-8 bytes. Default 262,144. */
+  readonly maxStanzaBytes?: number | undefined;
+  /** Told of each change. */
+  readonly onState: (state: LinkState) => void;
+  /** Told of what does not heal by itself. */
+  readonly onFault: (code: ConnectionFault, message: string, cause?: unknown) => void;
+}
+
+/**
+ * What does not heal by itself. `conflict`: another session took the full JID, the link is given up. The others are
+ * tried again, after growing waits, since people may have repaired the server meanwhile: `authentication` (name or
+ * password refused, or the server proved nothing), `tls-policy` (no TLS, or no proof), `registration` (no account
+ * made), `account` (the account could not be read or kept), `configuration` (an option that cannot be used).
+ */
+export type ConnectionFault =
+  "conflict" | "authentication" | "tls-policy" | "registration" | "account" | "configuration";
+
+const faults: ReadonlyMap<string, ConnectionFault> = new Map([
+  ["ERR_AUTHENTICATION", "authentication"],
+  ["ERR_TLS_POLICY", "tls-policy"],
+  ["ERR_REGISTRATION", "registration"],
+  ["ERR_STORAGE", "account"],
+  ["ERR_CONFIG", "configuration"],
+]);
+
+// A server that takes a login and throws out again at once (overload, policy, a crash loop) must meet growing waits
+// too. Half a minute is longer than any such loop, and short against what a working link lives.
+const SETTLED = 30_000;
+// How often a taken name is changed in one go. Random names do not clash twice; a server that says so is broken.
+const MOST_NAMES = 3;
+
+/** Keeps a link up: servers in turn, account, stream, and again after a wait that grows. */
+export class ConnectionManager {
+  readonly #options: ConnectionManagerOptions;
+  readonly #backoff: Backoff;
+  #run: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
+
+  constructor(options: ConnectionManagerOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.random, options.backoff);
+    answerPings(options.channel);
+  }
+
+  /** Starts; does nothing when it runs. After {@link stop} has resolved it can be started again. */
+  start(): void {
+    if (this.#run !== undefined) return;
+    const stop = new AbortController();
+    const run = {
+      stop,
+      done: this.#loop(stop.signal).finally(() => {
+        this.#run = undefined;
+        this.#tell({ is: "stopped" });
+      }),
+    };
+    this.#run = run;
+  }
+
+  /** Stops, whatever it is at: says goodbye, closes the stream, within a second. */
+  async stop(): Promise<void> {
+    const run = this.#run;
+    run?.stop.abort(new ConnectionError("stopped"));
+    await run?.done;
+  }
+
+  async #loop(signal: AbortSignal): Promise<void> {
+    this.#backoff.reset();
+    while (!signal.aborted) {
+      const reason = await this.#round(signal);
+      if (reason === undefined) return;
+      const ms = this.#backoff.next();
+      this.#tell({ is: "waiting", ms, reason });
+      await sleep(this.#options.clock, ms, signal).catch(() => undefined);
+    }
+  }
+
+  /** Tries each server until one has had a stream up. Tells why it is down again, or nothing when that was the last. */
+  async #round(signal: AbortSignal): Promise<SdkError | undefined> {
+    let reason: SdkError = new DiscoveryError("no server to connect to is known");
+    try {
+      for await (const address of until(signal, this.#options.addresses())) {
+        this.#tell({ is: "connecting", address });
+        const { end, wasUp } = await this.#visit(address, signal);
+        signal.throwIfAborted();
+        reason = end.reason;
+        if (end.final) {
+          const message = "another session took this full JID: is the same account used twice?";
+          this.#options.onFault("conflict", message, reason);
+          return undefined;
+        }
+        if (wasUp) break;
+      }
+    } catch (error) {
+      reason = asSdkError(error); // the search for servers
+    }
+    return signal.aborted ? undefined : reason;
+  }
+
+  /** One server: from the way there to the end of the stream. */
+  async #visit(address: ServerAddress, signal: AbortSignal): Promise<{ end: StreamEnd; wasUp: boolean }> {
+    let stream: XmppStream;
+    try {
+      stream = await this.#open(address, signal);
+    } catch (error) {
+      const reason = asSdkError(error);
+      const fault = faults.get(reason.code);
+      if (fault !== undefined && !signal.aborted) this.#options.onFault(fault, reason.message, reason);
+      this.#options.logger.info("no connection", { domain: address.domain, why: reason.message });
+      return { end: streamEnd(reason), wasUp: false };
+    }
+    return { end: await this.#live(stream, signal), wasUp: true };
+  }
+
+  async #open(address: ServerAddress, signal: AbortSignal): Promise<XmppStream> {
+    const { account: store } = this.#options;
+    let account = await store.load();
+    for (let names = 1; ; names++) {
+      try {
+        return await this.#openAs(account, address, signal);
+      } catch (error) {
+        const taken = error instanceof RegistrationError && error.condition === "conflict";
+        if (!taken || names >= MOST_NAMES) throw error;
+        const renewed = await store.renew();
+        if (renewed.username === account.username) throw error; // the name is given, and somebody else's
+        account = renewed;
+      }
+    }
+  }
+
+  #openAs(account: Account, address: ServerAddress, signal: AbortSignal): Promise<XmppStream> {
+    const { clock, random, logger, tls, timeout, keepalive, maxStanzaBytes } = this.#options;
+    const { username, password, resource, pending } = account;
+    return openStream({
+      address,
+      account: { username, password, resource, register: pending },
+      onAccountMade: () => this.#options.account.made(),
+      ...{ clock, random, logger, tls, timeout, keepalive, maxStanzaBytes, signal },
+    });
+  }
+
+  async #live(stream: XmppStream, signal: AbortSignal): Promise<StreamEnd> {
+    const { channel, clock, logger } = this.#options;
+    const since = clock.monotonic();
+    const stop = (): void => {
+      stream.write([presence({ type: "unavailable" })]).catch(() => undefined);
+      void stream.close();
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      signal.throwIfAborted();
+      channel.attach(stream);
+      this.#tell({ is: "online", jid: stream.jid.full });
+      logger.info("online", { jid: stream.jid.full });
+      stream.start((stanza) => channel.receive(stanza));
+      const end = await stream.ended;
+      logger.info("the stream has ended", { why: end.reason.message });
+      return end;
+    } finally {
+      signal.removeEventListener("abort", stop);
+      await stream.close();
+      const { reason } = await stream.ended;
+      channel.detach(reason);
+      if (clock.monotonic() - since >= SETTLED) this.#backoff.reset();
+    }
+  }
+
+  #tell(state: LinkState): void {
+    try {
+      this.#options.onState(state);
+    } catch (error) {
+      // Whoever listens must not bring the link down.
+      this.#options.logger.error("a listener to the link's state threw", { why: messageOf(error) });
+    }
+  }
+}
+
+/** What the source gives, until the signal fires, also in the middle of a search that does not end. */
+async function* until<T>(signal: AbortSignal, source: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void> {
+  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  for (;;) {
+    const next = await raceSignal(Promise.resolve(iterator.next()), signal);
+    if (next.done === true) return;
+    yield next.value;
+  }
+}
+
+function asSdkError(error: unknown): SdkError {
+  return isSdkError(error) ? error : new ConnectionError(messageOf(error), { cause: error });
+}

@@ -1,0 +1,76 @@
+// RFC 6120 section 6: SASL, with SCRAM alone. PLAIN would hand the password to whoever holds the certificate.
+import { AuthenticationError, ConnectionError, ProtocolError, type SdkError } from "../core/errors.ts";
+import { randomToken, type RandomSource } from "../core/random.ts";
+import { el, own, type XmlElement } from "../codec/xml.ts";
+import { streamNs } from "./namespaces.ts";
+import { ScramClient, chooseMechanism } from "./scram.ts";
+import type { XmlStream } from "./xml-stream.ts";
+
+/** How a login went. */
+export type SaslOutcome =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      /** The server's condition, for instance `not-authorized` (RFC 6120 section 6.5). */
+      readonly condition: string;
+      /** The server's own words; empty if it gave none. */
+      readonly text: string;
+    };
+
+/**
+ * Logs in. A refusal is an outcome. Rejects with `ERR_AUTHENTICATION` if there is no mechanism that both know, and when
+ * the server does not prove that it knows the password.
+ */
+export async function logIn(
+  stream: XmlStream,
+  features: XmlElement,
+  account: { readonly username: string; readonly password: string },
+  random: RandomSource,
+): Promise<SaslOutcome> {
+  const offered = features.getChild("mechanisms", streamNs.sasl)?.getChildren("mechanism", streamNs.sasl) ?? [];
+  const mechanism = chooseMechanism(offered.map((element) => element.text().trim()));
+  if (mechanism === undefined) {
+    const names = offered.map((element) => element.text()).join(", ") || "none";
+    throw new AuthenticationError(`the server offers no SCRAM-SHA-256 or SCRAM-SHA-1 (it offers: ${names})`);
+  }
+  const { username, password } = account;
+  const scram = new ScramClient({ mechanism, username, password, nonce: randomToken(random, 18) });
+  await stream.write([el("auth", { xmlns: streamNs.sasl, mechanism }, encode(scram.first()))]);
+  let answered = false;
+  for (;;) {
+    const element = await stream.next();
+    if (element.getNS() !== streamNs.sasl) throw new ProtocolError("no part of a login", element.name);
+    if (element.is("failure")) return refusal(element);
+    if (element.is("success")) {
+      // What proves the server comes with the success, or in a challenge before it (RFC 6120 section 6.3.10).
+      if (!scram.verified) scram.verify(decode(element));
+      return { ok: true };
+    }
+    if (!element.is("challenge")) throw new ProtocolError("no part of a login", element.name);
+    if (answered) scram.verify(decode(element));
+    const response = answered ? undefined : encode(await scram.final(decode(element)));
+    await stream.write([el("response", { xmlns: streamNs.sasl }, response)]);
+    answered = true;
+  }
+}
+
+/** The error that a refused login is, where nothing more can be done about it. */
+export function refusedLogin(outcome: { condition: string; text: string }): SdkError {
+  const message = `the login was refused: ${outcome.condition}${outcome.text === "" ? "" : ` (${outcome.text})`}`;
+  // RFC 6120 section 6.5.11: nothing is wrong with the credentials.
+  if (outcome.condition === "temporary-auth-failure") return new ConnectionError(message);
+  return new AuthenticationError(message);
+}
+
+function refusal(failure: XmlElement): SaslOutcome {
+  const condition = failure.getChildElements().find((child) => !child.is("text"))?.name ?? "not-authorized";
+  return { ok: false, condition: own(condition), text: own(failure.getChild("text")?.text() ?? "") };
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString("base64");
+}
+
+function decode(element: XmlElement): string {
+  return Buffer.from(element.text(), "base64").toString();
+}

@@ -1,0 +1,44 @@
+// RFC 6120 section 4.9: stream errors, and what the end of a stream means for the next one.
+import { ConnectionError, type SdkError } from "../core/errors.ts";
+import { own, type XmlElement } from "../codec/xml.ts";
+import { streamNs } from "./namespaces.ts";
+
+/** How a stream ended. */
+export interface StreamEnd {
+  /** Why. */
+  readonly reason: SdkError;
+  /**
+   * Another stream would do harm. So it is after `conflict` alone: another session took the same full JID, and two
+   * that come back by themselves would throw each other out for ever. After everything else a new try, after growing
+   * waits, is right, even where only people can help (an account removed, a domain no longer served): when they have,
+   * nobody has to go where the Thing hangs.
+   */
+  readonly final: boolean;
+}
+
+/** The server ended the stream with an error (RFC 6120 section 4.9.3). */
+export class StreamError extends ConnectionError {
+  constructor(
+    /** The defined condition, for instance `conflict`, `system-shutdown` or `see-other-host`. */
+    readonly condition: string,
+    /** The server's own words; empty if it gave none. */
+    readonly text: string,
+  ) {
+    super(`the server ended the stream: ${condition}${text === "" ? "" : ` (${text})`}`);
+  }
+}
+
+/** Reads a stream error. Whatever is odd in it, it is one. */
+export function parseStreamError(element: XmlElement): StreamError {
+  const parts = element.getChildElements().filter((child) => child.getNS() === streamNs.streamErrors);
+  const condition = parts.find((child) => !child.is("text"));
+  const text = parts.find((child) => child.is("text"))?.text() ?? "";
+  // Not followed (RFC 6120 section 4.9.3.19): where to connect to is for the configuration to say.
+  const elsewhere = condition?.is("see-other-host") ? `${condition.text()}, which is not followed` : "";
+  return new StreamError(own(condition?.name ?? "undefined-condition"), own(elsewhere === "" ? text : elsewhere));
+}
+
+/** What the end of a stream means. */
+export function streamEnd(reason: SdkError): StreamEnd {
+  return { reason, final: reason instanceof StreamError && reason.condition === "conflict" };
+}

@@ -1,0 +1,80 @@
+// RFC 6120 sections 5 and 13.7, RFC 7590: TLS is always required and always verified against the XMPP domain.
+import { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import { checkServerIdentity, createSecureContext, type ConnectionOptions, type SecureContext } from "node:tls";
+import { domainToASCII } from "node:url";
+import { ConfigError, ConnectionError, TlsPolicyError, type SdkError } from "../core/errors.ts";
+
+/** What a server has to prove. There is no way to do without TLS, or without verification. */
+export interface TlsPolicy {
+  /** The certificates (PEM) of the authorities to trust, in the place of those that come with Node. */
+  readonly ca?: string | readonly string[] | undefined;
+  /** The oldest TLS version to accept. Default TLSv1.2. */
+  readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
+}
+
+const pem = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/** Makes what TLS connections need of a policy. Throws `ERR_CONFIG` if `tls.ca` holds no certificate, or a damaged one. */
+export function secureContext(policy: TlsPolicy = {}): SecureContext {
+  const { ca, minVersion = "TLSv1.2" } = policy;
+  if (ca === undefined) return createSecureContext({ minVersion });
+  const certificates = [ca].flat().flatMap((text) => text.match(pem) ?? []);
+  if (certificates.length === 0) throw new ConfigError("tls.ca: no certificate in it (PEM is expected)");
+  // OpenSSL passes over what it cannot read, and the server would be blamed.
+  for (const certificate of certificates) checkReadable(certificate);
+  return createSecureContext({ ca: certificates, minVersion });
+}
+
+function checkReadable(certificate: string): void {
+  try {
+    new X509Certificate(certificate);
+  } catch (cause) {
+    throw new ConfigError("tls.ca: a certificate in it cannot be read", { cause });
+  }
+}
+
+/**
+ * What is given to `tls.connect`: the certificate is checked against the XMPP domain, never against the host that was
+ * connected to, which whoever answers DNS can choose; the domain is also what the server is asked for (SNI).
+ */
+export function tlsOptions(context: SecureContext, domain: string, directTls: boolean): ConnectionOptions {
+  const name = domainToASCII(domain) || domain;
+  return {
+    secureContext: context,
+    // Given, so that NODE_TLS_REJECT_UNAUTHORIZED in the environment does not count.
+    rejectUnauthorized: true,
+    // RFC 6066 section 3: an address is not sent as a server name.
+    servername: isIP(name) === 0 ? name : "",
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
+    // XEP-0368 section 3
+    ...(directTls ? { ALPNProtocols: ["xmpp-client"] } : {}),
+  };
+}
+
+// What says that the network failed, not the proof. Whatever else a handshake fails with is a matter of policy.
+const networkTrouble: ReadonlySet<string> = new Set([
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENETDOWN",
+]);
+
+/** Says why a TLS handshake failed: `ERR_TLS_POLICY`, or `ERR_CONNECTION` if the link broke in the middle of it. */
+export function tlsFailure(cause: Error, domain: string, now: number): SdkError {
+  const code = (cause as { code?: unknown }).code;
+  if (typeof code === "string" && networkTrouble.has(code)) {
+    return new ConnectionError(`the connection broke during the TLS handshake: ${code}`, { cause });
+  }
+  if (code === "CERT_NOT_YET_VALID") {
+    const clock = new Date(now).toISOString();
+    return new TlsPolicyError(
+      `the certificate for ${domain} is not yet valid: the device's clock, which says ${clock}, may be behind`,
+      { cause },
+    );
+  }
+  return new TlsPolicyError(`the server does not prove to be ${domain}: ${cause.message}`, { cause });
+}

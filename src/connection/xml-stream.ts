@@ -1,0 +1,242 @@
+import type { ServerAddress } from "./address.ts";
+import type { SecureContext } from "node:tls";
+import { sleep } from "../core/abort.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  ConnectionError,
+  ProtocolError,
+  TlsPolicyError,
+  isSdkError,
+  messageOf,
+  type SdkError,
+} from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import { isXmlText, type XmlElement } from "../codec/xml.ts";
+import { ns } from "../codec/namespaces.ts";
+import { streamNs } from "./namespaces.ts";
+import { parseStreamError, streamEnd, type StreamEnd } from "./stream-end.ts";
+import { tlsFailure, tlsOptions } from "./tls-policy.ts";
+import { Link } from "./xmpp-parts.ts";
+
+/** What an {@link XmlStream} needs. */
+export interface XmlStreamOptions {
+  /** Where the server is. */
+  readonly address: ServerAddress;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where oddities are told. */
+  readonly logger: Logger;
+  /** The largest stanza, both ways, in UTF-8 bytes. */
+  readonly maxStanzaBytes: number;
+}
+
+/** How long the peer may take to close its side, in milliseconds. */
+const CLOSING_TIME = 1_000;
+
+/**
+ * One XML stream, from the socket up: what comes is first taken with {@link next}, element by element, while the
+ * stream is negotiated, and is handed to a receiver from then on. Ends once, for one reason, and never comes back.
+ */
+export class XmlStream {
+  readonly ended: Promise<StreamEnd>;
+  readonly #options: XmlStreamOptions;
+  readonly #link: Link;
+  readonly #queue: XmlElement[] = [];
+  #waiting: { resolve: (element: XmlElement) => void; reject: (reason: SdkError) => void } | undefined;
+  #receive: ((stanza: XmlElement) => void) | undefined;
+  #onEnd: (end: StreamEnd) => void = () => undefined;
+  #end: StreamEnd | undefined;
+  #closing = false;
+  // What an error of the socket means, by how far things are.
+  #explain: (cause: Error | undefined) => SdkError;
+  #lastHeard: number;
+
+  constructor(options: XmlStreamOptions) {
+    const { address, clock, maxStanzaBytes } = options;
+    this.#options = options;
+    this.#lastHeard = clock.monotonic();
+    this.ended = new Promise((resolve) => (this.#onEnd = resolve));
+    this.#explain = (cause) =>
+      new ConnectionError(`cannot connect to ${address.host}:${address.port}: ${describe(cause)}`, { cause });
+    this.#link = new Link(
+      address,
+      { maxBytes: maxStanzaBytes, maxDepth: 64, maxAttributes: 64 },
+      {
+        onOpen: (header) => this.#checkHeader(header),
+        onElement: (element) => this.#take(element),
+        onEnd: () => this.#peerClosed(),
+        onBroken: (error) => this.end(isSdkError(error) ? error : new ProtocolError(error.message, "stream")),
+        onClosed: (error) => this.end(this.#explain(error)),
+        onBytes: () => (this.#lastHeard = clock.monotonic()),
+        onOversize: (why) => options.logger.warn("a stanza was passed over", { why }),
+      },
+    );
+  }
+
+  /** When the last bytes came, on the monotonic clock, in milliseconds. */
+  get lastHeard(): number {
+    return this.#lastHeard;
+  }
+
+  /** Connects the socket. */
+  async connect(): Promise<void> {
+    await this.#orEnd(this.#link.connect());
+    this.#explain = (cause) => new ConnectionError(`the connection was lost: ${describe(cause)}`, { cause });
+  }
+
+  /** Puts TLS under the stream, verified as the policy says. Nothing that came in the clear is kept. */
+  async secure(context: SecureContext): Promise<void> {
+    const { address, clock } = this.#options;
+    // What follows the go-ahead in the clear may be an attacker's, put in to be taken for what came under TLS.
+    if (this.#queue.length > 0) this.end(new TlsPolicyError("the server sent more in the clear than it may"));
+    this.throwIfEnded();
+    const afterwards = this.#explain;
+    this.#explain = (cause) => tlsFailure(cause ?? new Error("closed"), address.domain, clock.now());
+    await this.#orEnd(this.#link.secure(tlsOptions(context, address.domain, address.directTls === true)));
+    this.#explain = afterwards;
+  }
+
+  /** Opens the stream, or opens it anew. Resolves to the features that the server offers. */
+  async open(): Promise<XmlElement> {
+    if (this.#queue.length > 0) this.end(unexpected(this.#queue[0] as XmlElement));
+    this.throwIfEnded();
+    this.#link.open(this.#options.address.domain);
+    const features = await this.next();
+    if (!features.is("features", streamNs.streams)) throw unexpected(features);
+    return features;
+  }
+
+  /** The next element. Rejects with the reason when the stream has ended. One call at a time. */
+  next(): Promise<XmlElement> {
+    const element = this.#queue.shift();
+    if (element !== undefined) return Promise.resolve(element);
+    return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) return reject(this.#end.reason);
+      this.#waiting = { resolve, reject };
+    });
+  }
+
+  /** Puts back elements that were taken too early, in their order. */
+  unread(elements: readonly XmlElement[]): void {
+    this.#queue.unshift(...elements);
+  }
+
+  /** From now on stanzas go to the receiver; those that wait already go first, in their order. */
+  deliver(receive: (stanza: XmlElement) => void): void {
+    this.#receive = receive;
+    for (const element of this.#queue.splice(0)) this.#take(element);
+  }
+
+  /** Writes elements in one go. What must not go out is refused with `ERR_PROTOCOL`, and the stream goes on. */
+  async write(elements: readonly XmlElement[]): Promise<void> {
+    let text = "";
+    for (const element of elements) {
+      const one = element.toString();
+      if (!isXmlText(one)) throw new ProtocolError("characters that XML forbids", element.name);
+      if (Buffer.byteLength(one) > this.#options.maxStanzaBytes) {
+        throw new ProtocolError(`larger than ${this.#options.maxStanzaBytes} bytes`, element.name);
+      }
+      text += one;
+    }
+    if (this.#closing) throw new ConnectionError("the stream is being closed");
+    this.throwIfEnded();
+    try {
+      await this.#link.write(text);
+    } catch (error) {
+      this.end(this.#explain(error as Error));
+      this.throwIfEnded();
+    }
+  }
+
+  /** Closes the stream in good order, within a second. */
+  async close(): Promise<void> {
+    if (!this.#closing && this.#end === undefined) {
+      this.#closing = true;
+      this.#link.writeEnd().catch(() => undefined);
+      const closed = new AbortController();
+      void this.ended.then(() => closed.abort());
+      await sleep(this.#options.clock, CLOSING_TIME, closed.signal).catch(() => undefined);
+      this.end(closedHere());
+    }
+    await this.ended;
+  }
+
+  /** Ends the stream, now. The first reason stands. */
+  end(reason: SdkError): void {
+    if (this.#end !== undefined) return;
+    this.#end = streamEnd(this.#closing ? closedHere() : reason);
+    this.#link.destroy();
+    this.#waiting?.reject(this.#end.reason);
+    this.#waiting = undefined;
+    this.#onEnd(this.#end);
+  }
+
+  /** Throws the reason if the stream has ended. */
+  throwIfEnded(): void {
+    if (this.#end !== undefined) throw this.#end.reason;
+  }
+
+  #checkHeader(header: XmlElement): void {
+    // RFC 6120 sections 4.7.5 and 4.8. Without a version the peer is older than features, and would never send any.
+    const lawful = header.is("stream", streamNs.streams) && header.attrs["xmlns"] === ns.client;
+    if (!lawful || !/^1\.\d+$/.test(header.attrs["version"] ?? "")) {
+      this.end(new ProtocolError("not an XMPP 1.0 stream", "stream"));
+    }
+  }
+
+  #take(element: XmlElement): void {
+    if (element.is("error", streamNs.streams)) return this.end(parseStreamError(element));
+    if (this.#waiting !== undefined) {
+      const { resolve } = this.#waiting;
+      this.#waiting = undefined;
+      return resolve(element);
+    }
+    if (this.#receive === undefined) this.#queue.push(element);
+    else if (!this.#closing && isStanza(element)) this.#handOver(element, this.#receive);
+  }
+
+  #handOver(stanza: XmlElement, receive: (stanza: XmlElement) => void): void {
+    try {
+      receive(stanza);
+    } catch (error) {
+      this.#options.logger.error("a receiver of stanzas threw", { why: messageOf(error) });
+    }
+  }
+
+  #peerClosed(): void {
+    // RFC 6120 section 4.4: the end is answered by an end.
+    if (!this.#closing) this.#link.writeEnd().catch(() => undefined);
+    this.end(new ConnectionError("the server closed the stream"));
+  }
+
+  /** Follows work of the link; when that fails, or the stream ends meanwhile, with the stream's reason. */
+  async #orEnd(work: Promise<void>): Promise<void> {
+    const ended = this.ended.then((end) => Promise.reject(end.reason));
+    try {
+      await Promise.race([work, ended]);
+    } catch (error) {
+      if (this.#end === undefined) this.end(this.#explain(error as Error));
+      this.throwIfEnded();
+    }
+  }
+}
+
+function isStanza(element: XmlElement): boolean {
+  // The name as it stands: a prefix stands for another namespace.
+  return ["iq", "message", "presence"].includes(element.name) && element.getNS() === ns.client;
+}
+
+function closedHere(): ConnectionError {
+  return new ConnectionError("closed");
+}
+
+function unexpected(element: XmlElement): ProtocolError {
+  return new ProtocolError("not what is due at this point of the negotiation", element.name);
+}
+
+// With several addresses Node throws an error that has a code, but no message.
+function describe(error: Error | undefined): string {
+  if (error === undefined) return "closed by the other side";
+  const code = (error as { code?: unknown }).code;
+  return error.message !== "" || typeof code !== "string" ? error.message : code;
+}

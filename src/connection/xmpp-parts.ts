@@ -1,0 +1,177 @@
+// The one file that knows the insides of the @xmpp packages (0.14.0). Taken from them: how a socket and a stream are
+// opened (`Connection`), how TLS is put over a socket (`Socket` of @xmpp/tls), how elements are built from text
+// (`Parser`). Replaced: how bytes become text, what is done with stream errors, how it ends, every timer. Each inside
+// that is relied on has a contract test in test/connection/xmpp-parts.test.ts.
+import type { Socket } from "node:net";
+import { StringDecoder } from "node:string_decoder";
+import type { ConnectionOptions } from "node:tls";
+import XmppConnection from "@xmpp/tcp/lib/Connection.js";
+import TlsSocket from "@xmpp/tls/lib/Socket.js";
+import type { Element, Parser } from "@xmpp/xml";
+import type { XmlElement } from "../codec/xml.ts";
+import { XmlFramer, type XmlLimits } from "./xml-framer.ts";
+
+/** What a {@link Link} tells. After `onClosed` or {@link Link.destroy} it tells nothing any more. */
+export interface LinkListener {
+  /** The peer opened its stream. */
+  onOpen(header: XmlElement): void;
+  /** A whole element of the stream's top level. */
+  onElement(element: XmlElement): void;
+  /** The peer closed its stream. */
+  onEnd(): void;
+  /** What came is no XML, or no stream. */
+  onBroken(error: Error): void;
+  /** The socket is gone. */
+  onClosed(error: Error | undefined): void;
+  /** Bytes came, whatever they are. */
+  onBytes(): void;
+  /** A stanza beyond the limits was passed over. */
+  onOversize(why: string): void;
+}
+
+/** A socket and the XML stream on it: connect, open a stream, put TLS under it, open again. Decides nothing. */
+export class Link {
+  readonly #listener: LinkListener;
+  readonly #connection: StreamConnection;
+  #socket: Socket | undefined;
+  #tls: TlsSocket | undefined;
+  #destroyed = false;
+
+  constructor(address: { host: string; port: number; domain: string }, limits: XmlLimits, listener: LinkListener) {
+    this.#listener = listener;
+    this.#connection = new StreamConnection(address, limits, {
+      onOpen: (header) => this.#tell(() => listener.onOpen(header)),
+      onElement: (element) => this.#tell(() => listener.onElement(element)),
+      onEnd: () => this.#tell(() => listener.onEnd()),
+      onBroken: (error) => this.#tell(() => listener.onBroken(error)),
+      onBytes: () => this.#tell(() => listener.onBytes()),
+      onOversize: (why) => this.#tell(() => listener.onOversize(why)),
+    });
+    this.#connection.on("error", (error: Error) => this.#closed(error));
+    this.#connection.on("disconnect", () => this.#closed(undefined));
+  }
+
+  /** Connects the socket. */
+  async connect(): Promise<void> {
+    const connected = this.#connection.connect("");
+    const socket = this.#connection.socket as Socket;
+    this.#socket = socket;
+    // With Nagle's algorithm a round trip takes 44 ms in the place of 0.6.
+    socket.setNoDelay(true);
+    await connected;
+  }
+
+  /** Puts TLS under what follows. Resolves when the handshake has succeeded as the options demand. */
+  secure(options: ConnectionOptions): Promise<void> {
+    const socket = this.#socket as Socket;
+    const tls = new TlsSocket();
+    this.#tls = tls;
+    this.#connection._detachParser();
+    this.#connection._detachSocket();
+    // From here on the TLS socket tells what goes wrong; the one below must not end the process.
+    socket.on("error", () => undefined);
+    tls.connect({ ...options, socket });
+    this.#connection._attachSocket(tls);
+    return new Promise((resolve, reject) => {
+      tls.once("connect", resolve);
+      tls.once("error", reject);
+    });
+  }
+
+  /** Opens a stream, or opens it anew: what the old one left half read is forgotten. */
+  open(domain: string): void {
+    this.#connection._detachParser();
+    this.#connection.open({ domain, lang: "en" }).catch((error: unknown) => this.#closed(error as Error));
+  }
+
+  /** Writes text; resolves when it was handed to the network. */
+  write(text: string): Promise<void> {
+    return this.#connection.write(text);
+  }
+
+  /** Writes the end of the own stream. */
+  writeEnd(): Promise<void> {
+    return this.#connection.write(this.#connection.footer());
+  }
+
+  /** Gives up the socket, now. */
+  destroy(): void {
+    this.#destroyed = true;
+    this.#connection._detachParser();
+    this.#tls?.socket?.destroy();
+    this.#socket?.destroy();
+  }
+
+  #closed(error: Error | undefined): void {
+    this.#tell(() => {
+      this.destroy();
+      this.#listener.onClosed(error);
+    });
+  }
+
+  #tell(what: () => void): void {
+    if (!this.#destroyed) what();
+  }
+}
+
+type StreamListener = Omit<LinkListener, "onClosed">;
+
+class StreamConnection extends XmppConnection {
+  readonly #address: { readonly host: string; readonly port: number };
+  readonly #limits: XmlLimits;
+  readonly #listener: StreamListener;
+  #decoder = new StringDecoder("utf8");
+  #framer: XmlFramer | undefined;
+
+  constructor(address: { host: string; port: number; domain: string }, limits: XmlLimits, listener: StreamListener) {
+    super({ domain: address.domain });
+    this.timeout = 0; // time is watched from outside, on the injected clock
+    this.#address = address;
+    this.#limits = limits;
+    this.#listener = listener;
+  }
+
+  override socketParameters(): { host: string; port: number } {
+    return { host: this.#address.host, port: this.#address.port };
+  }
+
+  // The original decodes each chunk for itself, lets what the parser throws fall through, and reads on without a parser.
+  override _onData(data: Buffer): void {
+    this.#listener.onBytes();
+    const parser = this.parser;
+    if (parser === null || this.#framer === undefined) return;
+    try {
+      for (const frame of this.#framer.push(this.#decoder.write(data))) {
+        parser.write(frame);
+        if (this.parser !== parser) return;
+      }
+    } catch (error) {
+      this.#broken(error as Error);
+    }
+  }
+
+  // The original acts on stream errors by itself: it follows see-other-host, and dies of an empty one.
+  override _attachParser(parser: Parser): void {
+    this.parser = parser;
+    this.#decoder = new StringDecoder("utf8");
+    this.#framer = new XmlFramer(this.#limits, (why) => this.#listener.onOversize(why));
+    parser.on("start", (header: Element) => {
+      this._status("open", header);
+      this.#listener.onOpen(header);
+    });
+    parser.on("element", (element: Element) => this.#listener.onElement(element));
+    parser.on("end", () => this.#listener.onEnd());
+    parser.on("error", (error: Error) => this.#broken(error));
+  }
+
+  override _detachParser(): void {
+    this.parser?.removeAllListeners();
+    this.parser = null;
+    this.#framer = undefined;
+  }
+
+  #broken(error: Error): void {
+    this._detachParser();
+    this.#listener.onBroken(error);
+  }
+}
