@@ -20,6 +20,6 @@ declare module "@xmpp/component" {
     _onStreamError(element: Element): void;
   }
 
-  const library: { component(options: { service: string; domain: string; password: string }): Component };
+  const library: { component: (options: { service: string; domain: string; password: string }) => Component };
   export default library;
 }

@@ -1,0 +1,179 @@
+// XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.2.1, 3.2.2, 3.3 and 3.5.
+import type { Clock } from "../core/clock.ts";
+import { configJid, type BareJid, type Jid } from "../core/jid.ts";
+import { silentLogger, type Logger } from "../core/logger.ts";
+import type { RandomSource } from "../core/random.ts";
+import { ns } from "../codec/namespaces.ts";
+import { buildCanReadResponse, buildIsFriendResponse, parseCanRead, parseIsFriend } from "../codec/provisioning.ts";
+import type { XmlElement } from "../codec/xml.ts";
+import { CacheInvalidation } from "./provisioning-server-cache.ts";
+import { decideFriend, decideRead, narrow, normaliseRules, withRule, type ReadLimits, type Rule } from "./rules.ts";
+import { serve, type ServiceAnswer, type ServiceHandlers, type ServiceRequest } from "./service-frame.ts";
+import type { StanzaService } from "./stanza-service.ts";
+
+/** What a {@link ReferenceProvisioningServer} is made of. */
+export interface ProvisioningServerOptions {
+  /** Its address, for instance `provisioning.localhost`. */
+  readonly jid: string;
+  /** Randomness for the ids of its requests. */
+  readonly random: RandomSource;
+  /** Time, for repeating `clearCache`. */
+  readonly clock: Clock;
+  /** Where it tells what it does. Silent by default. */
+  readonly logger?: Logger | undefined;
+  /** How long it waits for the acknowledgement of `clearCache` before it repeats it, in milliseconds. Default 10,000. */
+  readonly retry?: number | undefined;
+  /** The rules it begins with. Default none: everything is refused. */
+  readonly rules?: readonly Rule[] | undefined;
+}
+
+/** The questions it answers. */
+export type QuestionKind = "isFriend" | "canRead";
+
+/** A question that a Thing asked. */
+export interface AskedQuestion {
+  /** The Thing. */
+  readonly thing: BareJid;
+  /** What it asked. */
+  readonly kind: QuestionKind;
+  /** Of whom. */
+  readonly jid: BareJid;
+  /** The answer: false for a no. */
+  readonly result: boolean;
+}
+
+// A sandbox may run for weeks: counts stay exact, the list keeps the newest.
+const MOST_QUESTIONS = 10_000;
+
+/**
+ * A Provisioning Server to test and demonstrate with. It answers by rules set from code, refuses by default, and when
+ * the rules change sends `clearCache` to every Thing that ever asked, until each has acknowledged it.
+ *
+ * @example
+ * ```ts
+ * const server = new ReferenceProvisioningServer({ jid: "provisioning.localhost", random: systemRandom, clock: systemClock });
+ * server.setRules([{ jid: "friend@localhost", friend: true, read: { fields: ["Temperature"] } }]);
+ * ```
+ */
+export class ReferenceProvisioningServer implements StanzaService {
+  readonly jid: string;
+  readonly name = "Provisioning Server";
+  readonly #handlers: ServiceHandlers;
+  readonly #cache: CacheInvalidation;
+  readonly #counts = new Map<QuestionKind, number>();
+  readonly #questions: AskedQuestion[] = [];
+  #rules: readonly Rule[];
+  #carry: (stanzas: readonly XmlElement[]) => void = () => undefined;
+
+  /** Throws `ERR_CONFIG` if `jid` or a JID in the rules is none. */
+  constructor(options: ProvisioningServerOptions) {
+    const address = configJid(options.jid, "jid");
+    this.jid = address.full;
+    this.#rules = normaliseRules(options.rules ?? []);
+    this.#cache = new CacheInvalidation({
+      from: this.jid,
+      random: options.random,
+      clock: options.clock,
+      logger: options.logger ?? silentLogger,
+      retry: options.retry ?? 10_000,
+      output: (stanzas) => this.#carry(stanzas),
+    });
+    this.#handlers = {
+      address,
+      info: {
+        identities: [{ category: "component", type: "generic", name: this.name }],
+        features: [ns.discoInfo, ns.provisioning, ns.ping],
+      },
+      seen: (from) => this.#cache.request(from),
+      count: () => undefined,
+      request: (request) => this.#request(request),
+      reply: (reply) => this.#cache.reply(reply),
+      presence: (from, available) => this.#cache.presence(from, available),
+    };
+  }
+
+  /** The rules in force, the one that decides first in front. */
+  get rules(): readonly Rule[] {
+    return this.#rules;
+  }
+
+  /** The questions asked, oldest first; of very many the newest 10,000. */
+  get questions(): readonly AskedQuestion[] {
+    return [...this.#questions];
+  }
+
+  /** The Things that have not yet acknowledged the last change of the rules. */
+  get unacknowledged(): readonly BareJid[] {
+    return this.#cache.due;
+  }
+
+  /** How many questions were asked, of one kind or of all. */
+  count(kind?: QuestionKind): number {
+    const of = (one: QuestionKind): number => this.#counts.get(one) ?? 0;
+    return kind === undefined ? of("isFriend") + of("canRead") : of(kind);
+  }
+
+  /**
+   * Puts new rules in the place of the old. Every call counts as a change: `clearCache` goes to all Things that ever
+   * asked. Throws `ERR_CONFIG` if a JID in them is none; then nothing changes.
+   */
+  setRules(rules: readonly Rule[]): void {
+    this.#rules = normaliseRules(rules);
+    this.#cache.changed();
+  }
+
+  /** Lets two be friends, or no longer. A rule in front of the others. */
+  allowFriend(thing: string, friend: string, allowed = true): void {
+    this.#addRule({ thing, jid: friend, friend: allowed });
+  }
+
+  /** Lets somebody read all or some of a Thing, or nothing any more. A rule in front of the others. */
+  allowRead(thing: string, reader: string, read: boolean | ReadLimits = true): void {
+    this.#addRule({ thing, jid: reader, read });
+  }
+
+  receive(stanza: XmlElement): readonly XmlElement[] {
+    return serve(stanza, this.#handlers);
+  }
+
+  onOutput(carry: (stanzas: readonly XmlElement[]) => void): void {
+    this.#carry = carry;
+  }
+
+  stop(): void {
+    this.#cache.stop();
+  }
+
+  #addRule(rule: Rule): void {
+    this.setRules(normaliseRules([rule]).reduce(withRule, this.#rules));
+  }
+
+  #request({ from, payload }: ServiceRequest): ServiceAnswer | undefined {
+    if (payload.is("isFriend", ns.provisioning)) return { payload: this.#isFriend(payload, from) };
+    if (payload.is("canRead", ns.provisioning)) return { payload: this.#canRead(payload, from) };
+    return undefined;
+  }
+
+  /** XEP-0324 3.2.1: the two are the sender and the JID named, both without resource. */
+  #isFriend(payload: XmlElement, from: Jid): XmlElement {
+    const { jid } = parseIsFriend(payload);
+    const result = decideFriend(this.#rules, from.bare, jid);
+    this.#asked(from, { kind: "isFriend", jid, result });
+    return buildIsFriendResponse({ jid, result, secondaryTrustAllowed: false });
+  }
+
+  /** XEP-0324 3.3. */
+  #canRead(payload: XmlElement, from: Jid): XmlElement {
+    const question = parseCanRead(payload);
+    const answer = narrow(question, decideRead(this.#rules, from.bare, question.jid));
+    this.#asked(from, { kind: "canRead", jid: question.jid, result: answer.result });
+    return buildCanReadResponse(answer);
+  }
+
+  #asked(from: Jid, question: Omit<AskedQuestion, "thing">): void {
+    this.#cache.asked(from);
+    this.#counts.set(question.kind, this.count(question.kind) + 1);
+    this.#questions.push({ thing: from.bare, ...question });
+    if (this.#questions.length > MOST_QUESTIONS) this.#questions.shift();
+  }
+}

@@ -1,0 +1,122 @@
+// XEP-0324 Internet of Things - Provisioning 0.5.1: who may do what, and what is left of a question (3.2, 3.3, 5.5).
+import { configJid, tryParseJid, type BareJid } from "../core/jid.ts";
+import type { FieldType, FieldTypeSet } from "../codec/field-types.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
+import type { CanRead, CanReadResponse } from "../codec/provisioning.ts";
+
+/** What may be read. A list that is absent is no limit; an empty list leaves nothing. */
+export interface ReadLimits {
+  /** The nodes. What a reference leaves out may be anything (P-5.5-3). */
+  readonly nodes?: readonly NodeRef[];
+  /** The names of the fields. */
+  readonly fields?: readonly string[];
+  /** The kinds of field. */
+  readonly types?: readonly FieldType[];
+}
+
+/**
+ * One rule. It speaks for the Things and parties it names, or for all where it names none, and about the rights it
+ * mentions. **The first rule that fits and mentions the right decides; if none does, the answer is no.**
+ */
+export interface Rule {
+  /** Which Thing: a bare JID, or a domain for all its Things. Left out: every Thing. A resource is ignored. */
+  readonly thing?: string;
+  /** Who wants something of it: a bare JID, or a domain for all its accounts. Left out: everybody. */
+  readonly jid?: string;
+  /** May they be friends? Left out: the rule says nothing of it. */
+  readonly friend?: boolean;
+  /** May it be read, and what of it? Left out: the rule says nothing of it. */
+  readonly read?: boolean | ReadLimits;
+}
+
+/** The same rules with their JIDs normalised. Throws `ERR_CONFIG` naming the one that is no JID. */
+export function normaliseRules(rules: readonly Rule[]): readonly Rule[] {
+  return rules.map((rule, index) => ({
+    ...rule,
+    ...(rule.thing !== undefined && { thing: configJid(rule.thing, `rules[${index}].thing`).bare }),
+    ...(rule.jid !== undefined && { jid: configJid(rule.jid, `rules[${index}].jid`).bare }),
+  }));
+}
+
+/** A new rule in front of the others, in the place of those that said no more than it for the same two parties. */
+export function withRule(rules: readonly Rule[], rule: Rule): readonly Rule[] {
+  const isReplaced = (other: Rule): boolean =>
+    other.thing === rule.thing &&
+    other.jid === rule.jid &&
+    (other.friend === undefined || rule.friend !== undefined) &&
+    (other.read === undefined || rule.read !== undefined);
+  return [rule, ...rules.filter((other) => !isReplaced(other))];
+}
+
+/** May the two be friends? Rules as {@link normaliseRules} gives them. */
+export function decideFriend(rules: readonly Rule[], thing: BareJid, jid: BareJid): boolean {
+  return rules.find((rule) => rule.friend !== undefined && speaksFor(rule, thing, jid))?.friend ?? false;
+}
+
+/** What may be read of the Thing by somebody, before it is narrowed to what was asked. */
+export function decideRead(rules: readonly Rule[], thing: BareJid, jid: BareJid): boolean | ReadLimits {
+  return rules.find((rule) => rule.read !== undefined && speaksFor(rule, thing, jid))?.read ?? false;
+}
+
+function speaksFor(rule: Rule, thing: BareJid, jid: BareJid): boolean {
+  return names(rule.thing, thing) && names(rule.jid, jid);
+}
+
+function names(pattern: string | undefined, jid: BareJid): boolean {
+  return pattern === undefined || pattern === jid || pattern === tryParseJid(jid)?.domain;
+}
+
+/**
+ * What is left of a question: what was asked and is allowed. Lists stand in the answer only where something is
+ * limited; an answer that leaves nothing is `result='false'` (P-3.3.2-3, P-3.3.3-3).
+ */
+export function narrow(question: CanRead, allowed: boolean | ReadLimits): CanReadResponse {
+  // Listing 14: a no repeats the types of the question.
+  const no: CanReadResponse = { jid: question.jid, result: false, types: question.types, nodes: [], fields: [] };
+  if (allowed === false) return no;
+  const limits = allowed === true ? {} : allowed;
+  const nodes = meet(question.nodes, limits.nodes?.map(plain), meetNodes);
+  const fields = meet(question.fields, limits.fields, meetSame);
+  const types = meetTypes(question.types, limits.types);
+  if (nodes === "nothing" || fields === "nothing" || types === "nothing") return no;
+  return { jid: question.jid, result: true, types, nodes, fields };
+}
+
+/** Of a list asked for (empty: everything) and one allowed (absent: everything), what is in both. */
+function meet<T>(
+  asked: readonly T[],
+  allowed: readonly T[] | undefined,
+  both: (a: T, b: T) => T | undefined,
+): readonly T[] | "nothing" {
+  if (allowed === undefined) return []; // no list in a yes: all that was asked (P-3.3.2-2, P-3.3.3-2)
+  const left = asked.length === 0 ? allowed : asked.flatMap((a) => allowed.flatMap((b) => both(a, b) ?? []));
+  return left.length === 0 ? "nothing" : unique(left);
+}
+
+function meetSame(a: string, b: string): string | undefined {
+  return a === b ? a : undefined;
+}
+
+/** The nodes that two references both mean. One that leaves out source or cache type means all that fit (P-5.5-3). */
+function meetNodes(a: NodeRef, b: NodeRef): NodeRef | undefined {
+  const clash = (x: string | undefined, y: string | undefined): boolean =>
+    x !== undefined && y !== undefined && x !== y;
+  if (a.nodeId !== b.nodeId || clash(a.sourceId, b.sourceId) || clash(a.cacheType, b.cacheType)) return undefined;
+  return plain({ ...a, ...b });
+}
+
+/** A reference without empty attributes (X-E6), its parts always in the same order. */
+function plain({ nodeId, sourceId, cacheType }: NodeRef): NodeRef {
+  return { nodeId, ...(sourceId && { sourceId }), ...(cacheType && { cacheType }) };
+}
+
+/** The types granted (P-E18): with a limit those in both, without one those asked for. */
+function meetTypes(asked: FieldTypeSet, allowed: readonly FieldType[] | undefined): FieldTypeSet | "nothing" {
+  if (allowed === undefined) return asked;
+  const left = asked.size === 0 ? allowed : allowed.filter((type) => asked.has(type));
+  return left.length === 0 ? "nothing" : new Set(left);
+}
+
+function unique<T>(items: readonly T[]): readonly T[] {
+  return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
+}

@@ -1,0 +1,137 @@
+// What both reference services have in common: taking stanzas apart (RFC 6120 section 8), XEP-0030, XEP-0199.
+import { ProtocolError, type StanzaError } from "../core/errors.ts";
+import { tryParseJid, type Jid } from "../core/jid.ts";
+import { Refusal } from "../core/refusal.ts";
+import { buildInfo, type DiscoInfo } from "../codec/disco.ts";
+import { ns } from "../codec/namespaces.ts";
+import { buildError, iq, iqType, stanzaErrorOf } from "../codec/stanza.ts";
+import { isXmlText, nonEmpty, optional, type XmlElement } from "../codec/xml.ts";
+
+/** An IQ request to a service. */
+export interface ServiceRequest {
+  /** Who asks, normalised. */
+  readonly from: Jid;
+  /** The one child element. */
+  readonly payload: XmlElement;
+}
+
+/** What a service does with an IQ request. */
+export interface ServiceAnswer {
+  /** The child of the result; none for an empty result. */
+  readonly payload?: XmlElement;
+  /** What goes out behind the result. */
+  readonly after?: readonly XmlElement[];
+}
+
+/** An answer to an IQ that the service sent. */
+export interface ServiceReply {
+  /** Who answers, normalised. */
+  readonly from: Jid;
+  /** The id of the request. */
+  readonly id: string;
+  /** The child of the result. */
+  readonly payload: XmlElement | undefined;
+  /** The error, if it is one. */
+  readonly error: StanzaError | undefined;
+}
+
+/** What a service does with what comes in. Its methods may throw `Refusal` and `ERR_PROTOCOL` where they answer. */
+export interface ServiceHandlers {
+  /** Its address. */
+  readonly address: Jid;
+  /** What it says of itself. */
+  readonly info: DiscoInfo;
+  /** Somebody asks something, whatever it is. What this gives goes out before the answer. */
+  seen(from: Jid): readonly XmlElement[];
+  /** Counts a request that has a name here. */
+  count(name: string): void;
+  /** Answers a request; `undefined` if there is nothing of that name here. */
+  request(request: ServiceRequest): ServiceAnswer | undefined;
+  /** Takes an answer. */
+  reply(reply: ServiceReply): void;
+  /** Somebody came or went. */
+  presence(from: Jid, available: boolean): readonly XmlElement[];
+}
+
+/** Takes a stanza apart and gives what is to be sent at once. Never throws for what the stanza holds. */
+export function serve(stanza: XmlElement, handlers: ServiceHandlers): readonly XmlElement[] {
+  const from = tryParseJid(optional(stanza, "from") ?? "");
+  if (from === undefined) return []; // nobody to answer
+  if (stanza.is("iq")) return serveIq(stanza, from, handlers);
+  if (stanza.is("presence") && isForService(stanza, handlers)) return servePresence(stanza, from, handlers);
+  return []; // messages mean nothing to either service
+}
+
+/** The whole domain of a component is delivered to it; only the service's own address is somebody. */
+function isForService(stanza: XmlElement, handlers: ServiceHandlers): boolean {
+  const to = optional(stanza, "to");
+  return to === undefined || tryParseJid(to)?.full === handlers.address.full;
+}
+
+function servePresence(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): readonly XmlElement[] {
+  const type = optional(stanza, "type");
+  if (type === undefined) return handlers.presence(from, true);
+  // An error comes back for presence that could not be delivered: that address is gone.
+  if (type === "unavailable" || type === "error") return handlers.presence(from, false);
+  return []; // a component needs no friendship (XEP-0347 5.1, XEP-0324 5.1)
+}
+
+function serveIq(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): readonly XmlElement[] {
+  const type = optional(stanza, "type");
+  const id = optional(stanza, "id") ?? "";
+  if (type === "result" || type === "error") {
+    if (!isForService(stanza, handlers)) return [];
+    const error = stanzaErrorOf(stanza, from.full);
+    handlers.reply({ from, id, payload: stanza.getChildElements()[0], error });
+    return [];
+  }
+  // RFC 6120 section 8.1.2.1: an answer comes from the address that was asked.
+  const frame = { id, to: optional(stanza, "from"), from: optional(stanza, "to") ?? handlers.address.full };
+  if (!isForService(stanza, handlers)) return [iq({ ...frame, type: "error" }, refusal("service-unavailable"))];
+  const before = handlers.seen(from);
+  try {
+    const answer = answerRequest(stanza, from, handlers);
+    return [...before, iq({ ...frame, type: "result" }, answer.payload), ...(answer.after ?? [])];
+  } catch (error) {
+    return [...before, iq({ ...frame, type: "error" }, errorFor(error))];
+  }
+}
+
+function answerRequest(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): ServiceAnswer {
+  const type = iqType(stanza); // throws for one that does not exist
+  const children = stanza.getChildElements();
+  const payload = children[0];
+  // RFC 6120 section 8.2.3: a request holds exactly one child.
+  if (payload === undefined || children.length > 1) throw new Refusal("bad-request");
+  const answer =
+    type === "get" && payload.is("query", ns.discoInfo)
+      ? answerInfo(payload, handlers)
+      : type === "get" && payload.is("ping", ns.ping)
+        ? answerPing(handlers)
+        : handlers.request({ from, payload });
+  if (answer === undefined) throw new Refusal("service-unavailable");
+  return answer;
+}
+
+function answerInfo(query: XmlElement, handlers: ServiceHandlers): ServiceAnswer {
+  handlers.count("query");
+  // XEP-0030 section 3.1: a node that does not exist.
+  if (nonEmpty(query, "node") !== undefined) throw new Refusal("item-not-found");
+  return { payload: buildInfo(handlers.info) };
+}
+
+function answerPing(handlers: ServiceHandlers): ServiceAnswer {
+  handlers.count("ping");
+  return {};
+}
+
+function refusal(condition: Refusal["condition"]): XmlElement {
+  return buildError(new Refusal(condition));
+}
+
+function errorFor(error: unknown): XmlElement {
+  if (error instanceof Refusal) return buildError(error);
+  if (!(error instanceof ProtocolError)) throw error; // a mistake in the service: its host tells
+  // The message names elements as the asker wrote them: what is no XML must not go out again.
+  return buildError(new Refusal("bad-request", isXmlText(error.message) ? error.message : ""));
+}
