@@ -74,7 +74,7 @@ async function refuseIfHeld(folder: string, number: number, fs: FileSystem, proc
   const who =
     holder.pid === self.pid ? `this process (pid ${holder.pid}), by another storage` : `process ${holder.pid}`;
   throw new StorageError(
-    `"${folder}" is in use by ${who}; close it there or use another folder (if that process is no Thing, remove ${pathOf(folder, number)})`,
+    `"${folder}" is in use by ${who}: close it there or use another folder; if it is not, remove ${pathOf(folder, number)}`,
   );
 }
 
