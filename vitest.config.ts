@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+// Where .ci/run wants the counts as JSON.
+const results = process.env["VITEST_RESULTS"];
+
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
@@ -7,7 +10,7 @@ export default defineConfig({
     maxWorkers: 2, // a Raspberry Pi's worth; the suites with real servers want the rest of the machine
     testTimeout: 20_000,
     hookTimeout: 20_000,
-    reporters: ["default"],
+    reporters: results === undefined ? ["default"] : ["default", ["json", { outputFile: results }]],
     coverage: {
       provider: "v8",
       // All of src counts, also a file that no test loads.
