@@ -1,10 +1,27 @@
+// An XMPP domain without sockets: "stanzas in, stanzas out". RFC 6120 section 10 and RFC 6121 section 8: routing.
 import type { Clock } from "../../core/clock.ts";
-import { StateError } from "../../core/errors.ts";
-import type { Jid } from "../../core/jid.ts";
-import type { Logger } from "../../core/logger.ts";
-import type { RandomSource } from "../../core/random.ts";
-import type { XmlElement } from "../../codec/xml.ts";
+import { ConfigError, ProtocolError, StateError, messageOf } from "../../core/errors.ts";
+import { configJid, tryParseJid, type BareJid, type Jid } from "../../core/jid.ts";
+import { silentLogger, type Logger } from "../../core/logger.ts";
+import { randomToken, type RandomSource } from "../../core/random.ts";
+import { ns } from "../../codec/namespaces.ts";
+import { el, type XmlElement } from "../../codec/xml.ts";
 import type { StanzaService } from "../stanza-service.ts";
+import { Accounts, type Account } from "./accounts.ts";
+import type { Credentials } from "./credentials.ts";
+import type { Attachment, Hub, StanzaListener } from "./hub.ts";
+import { MOST_SESSIONS } from "./limits.ts";
+import { Messages } from "./messages.ts";
+import { Presences } from "./presences.ts";
+import { registerUnauthenticated } from "./registration.ts";
+import { StanzaRouter } from "./router.ts";
+import { ServerIq } from "./server-iq.ts";
+import { BoundSession, type CloseStream, type Deliver, type Session } from "./session.ts";
+import { copyStanza } from "./stanzas.ts";
+import { Subscriptions } from "./subscriptions.ts";
+
+export type { StanzaListener } from "./hub.ts";
+export type { CloseStream, Deliver, Session } from "./session.ts";
 
 /** What an {@link XmppDomain} is made of. */
 export interface XmppDomainOptions {
@@ -18,87 +35,220 @@ export interface XmppDomainOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** One client's bound stream. */
-export interface Session {
-  /** The full JID that was bound. */
-  readonly jid: Jid;
-  /** Takes a stanza from the client. */
-  receive(stanza: XmlElement): void;
-  /** The stream ended, cleanly or not: sends `unavailable` to whom it is due. Harmless when repeated. */
-  end(): void;
-}
-
-/** Takes what the server sends to a client: what belongs together comes together. */
-export type Deliver = (stanzas: readonly XmlElement[]) => void;
-
-/** Takes a note of every stanza: `in` when the server takes it, `out` when it hands it over. */
-export type StanzaListener = (direction: "in" | "out", from: string, to: string, stanza: XmlElement) => void;
-
-const absent = (): never => {
-  throw new StateError("not built yet");
-};
-
-/** An XMPP domain without sockets: stanzas in, stanzas out. */
+/**
+ * The server of one XMPP domain, without sockets. Everything happens at once, one stanza after another: when `receive`
+ * returns, what follows from it has been delivered (inside a delivery it waits for its turn).
+ */
 export class XmppDomain {
   /** The domain, normalised. */
   readonly domain: string;
+  readonly #jid: Jid;
+  readonly #logger: Logger;
+  readonly #random: RandomSource;
+  readonly #accounts: Accounts;
+  readonly #services = new Map<string, Attachment>();
+  readonly #listeners = new Set<StanzaListener>();
+  readonly #presences: Presences;
+  readonly #subscriptions: Subscriptions;
+  readonly #router: StanzaRouter;
+  /** Jobs that wait for their turn, and sessions for whom stanzas lie ready. */
+  readonly #jobs: (() => void)[] = [];
+  readonly #ready = new Set<BoundSession>();
+  #working = false;
 
   constructor(options: XmppDomainOptions) {
-    this.domain = options.domain;
-  }
-
-  /** Makes an account. Throws `ERR_REGISTRATION` with condition `conflict` (taken) or `not-acceptable` (no user name). */
-  register(_username: string, _password: string): void {
-    absent();
-  }
-
-  /** Tells whether there is such an account. */
-  hasAccount(_username: string): boolean {
-    return absent();
-  }
-
-  /** Removes an account, ends its streams and its subscriptions. Tells whether there was one. */
-  removeAccount(_username: string): boolean {
-    return absent();
-  }
-
-  /** Compares a password in clear with what is kept (SASL PLAIN). */
-  checkPassword(_username: string, _password: string): boolean {
-    return absent();
+    this.#jid = configJid(options.domain, "domain");
+    if (this.#jid.full !== this.#jid.domain) throw new ConfigError(`domain: "${options.domain}" is not a domain`);
+    this.domain = this.#jid.domain;
+    this.#logger = options.logger ?? silentLogger;
+    this.#random = options.random;
+    this.#accounts = new Accounts(this.domain, options.random);
+    const hub: Hub = {
+      jid: this.#jid,
+      clock: options.clock,
+      random: options.random,
+      accounts: this.#accounts,
+      services: () => [...this.#services.values()].map(({ service }) => service),
+      reaches: (address) => this.#reaches(address),
+      serviceAt: (domain) => this.#services.get(domain),
+      note: (direction, from, to, stanza) => this.#note(direction, from, to, stanza),
+      guard: (what, action) => this.#guard(what, action),
+      later: (job) => this.#run(job),
+      route: (stanza) => this.#router.route(stanza),
+      hand: (session, stanza) => this.#hand(session, stanza),
+      endStream: (session, condition) => this.#endStream(session, condition),
+      removeAccount: (account) => this.#removeAccount(account),
+    };
+    this.#subscriptions = new Subscriptions(hub);
+    this.#presences = new Presences(hub, this.#subscriptions);
+    const messages = new Messages(hub);
+    const serverIq = new ServerIq(hub, this.#subscriptions);
+    this.#router = new StanzaRouter(hub, { presences: this.#presences, messages, serverIq }, this.#logger);
   }
 
   /**
-   * Binds a resource (a random one if none is named) for a client that has proved who it is.
+   * Makes an account. Throws `ERR_REGISTRATION` with the condition `conflict` (the name is taken), `not-acceptable`
+   * (no proper name, or an empty password) or `resource-constraint` (10,000 accounts).
+   */
+  register(username: string, password: string): void {
+    this.#accounts.register(username, password);
+  }
+
+  /** Tells whether there is such an account. */
+  hasAccount(username: string): boolean {
+    return this.#accounts.named(username) !== undefined;
+  }
+
+  /** Removes an account, ends its streams and its subscriptions. Tells whether there was one. */
+  removeAccount(username: string): boolean {
+    const account = this.#accounts.named(username);
+    if (account !== undefined) this.#run(() => this.#removeAccount(account));
+    return account !== undefined;
+  }
+
+  /** Compares a password in clear with what is kept of it (SASL PLAIN). */
+  checkPassword(username: string, password: string): boolean {
+    return this.#accounts.checkPassword(username, password);
+  }
+
+  /** What SCRAM needs of a user name; invented if there is no such account. */
+  credentialsOf(username: string): Credentials {
+    return this.#accounts.credentialsOf(username);
+  }
+
+  /** Answers an IQ of a client that has not logged in yet: it may register (XEP-0077), and nothing else. */
+  answerUnauthenticated(stanza: XmlElement): XmlElement {
+    return registerUnauthenticated(stanza, this.#accounts, this.#jid);
+  }
+
+  /**
+   * Binds a resource (a random one if none is named) for a client that has proved who it is. A session that holds the
+   * resource already is ended with `conflict`. Throws `ERR_STATE` if there is no such account, or too many sessions;
+   * `ERR_PROTOCOL` for a resource that cannot be one.
    *
    * @param deliver takes what is sent to the client
-   * @param close ends the client's stream with that condition of RFC 6120 section 4.9.3; `dropped` cuts it without a word
+   * @param close ends the client's stream; called once at most, and not for an end that the client itself began
    */
-  bind(
-    _username: string,
-    _resource: string | undefined,
-    _deliver: Deliver,
-    _close?: (condition: string) => void,
-  ): Session {
-    return absent();
+  bind(username: string, resource: string | undefined, deliver: Deliver, close?: CloseStream): Session {
+    const account = this.#accounts.named(username);
+    if (account === undefined) throw new StateError(`no account ${username}`);
+    const jid = tryParseJid(`${account.jid.bare}/${resource ?? randomToken(this.#random)}`);
+    if (jid === undefined) throw new ProtocolError("not a resource", "bind/resource");
+    const old = account.sessions.get(jid.resource);
+    if (old !== undefined) this.#endStream(old, "conflict"); // RFC 6120 section 7.7.2.2
+    if (account.sessions.size >= MOST_SESSIONS) throw new StateError(`${account.jid.bare} has too many sessions`);
+    const session = new BoundSession(account, jid.resource, deliver, close ?? (() => undefined), {
+      receive: (from, stanza) => this.#run(() => this.#router.fromClient(from, stanza)),
+      end: (ended) => this.#endSession(ended),
+    });
+    account.sessions.set(jid.resource, session);
+    return session;
   }
 
-  /** Puts a service at its address and carries away what it sends. */
-  attach(_service: StanzaService): void {
-    absent();
+  /** Puts a service at its address and carries away what it sends. Throws `ERR_CONFIG` if the address is taken. */
+  attach(service: StanzaService): void {
+    const { domain, full } = configJid(service.jid, "service.jid");
+    if (full !== domain || domain === this.domain || this.#services.has(domain)) {
+      throw new ConfigError(`service.jid: "${service.jid}" is no domain, or taken`);
+    }
+    const attachment: Attachment = { service, domain, attached: true };
+    this.#services.set(domain, attachment);
+    service.onOutput((stanzas) => this.#run(() => this.#router.fromService(attachment, stanzas)));
   }
 
-  /** Takes a service away; it is not stopped. */
-  detach(_service: StanzaService): void {
-    absent();
+  /** Takes a service away. It is not stopped, but what it still sends goes nowhere. */
+  detach(service: StanzaService): void {
+    for (const attachment of this.#services.values()) {
+      if (attachment.service !== service) continue;
+      attachment.attached = false;
+      this.#services.delete(attachment.domain);
+    }
   }
 
-  /** Cuts the link of a full JID, or of every resource of a bare one. Tells how many were cut. */
-  drop(_jid: string): number {
-    return absent();
+  /** Cuts the link of a full JID, or those of all resources of a bare one, without a word. Tells how many there were. */
+  drop(jid: string): number {
+    const address = tryParseJid(jid);
+    const sessions = address === undefined ? [] : [...(this.#accounts.at(address)?.sessions.values() ?? [])];
+    const meant = sessions.filter((session) => [session.jid.bare, session.jid.full].includes(address?.full ?? ""));
+    for (const session of meant) this.#endStream(session, "dropped");
+    return meant.length;
   }
 
   /** Listens to every stanza. Returns how to take it back. */
-  onStanza(_listener: StanzaListener): () => void {
-    return absent();
+  onStanza(listener: StanzaListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
+
+  /** One job after another: whoever answers inside a delivery does not overtake those who are still to get theirs. */
+  #run(job: () => void): void {
+    this.#jobs.push(job);
+    if (this.#working) return;
+    this.#working = true;
+    try {
+      for (let next = this.#jobs.shift(); next !== undefined; next = this.#jobs.shift()) {
+        this.#guard("a stanza", next);
+        const ready = [...this.#ready];
+        this.#ready.clear();
+        for (const session of ready) this.#guard(`the client ${session.jid.full}`, () => session.flush());
+      }
+    } finally {
+      this.#working = false;
+    }
+  }
+
+  /** What fails in one party's hands must not take the server down. */
+  #guard(what: string, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#logger.error(`${what}: failed`, { why: messageOf(error) });
+    }
+  }
+
+  #reaches(address: BareJid): boolean {
+    const domain = address.slice(address.indexOf("@") + 1);
+    return domain === this.domain || this.#services.has(domain);
+  }
+
+  #hand(session: BoundSession, stanza: XmlElement): void {
+    if (!session.alive) return;
+    const copy = copyStanza(stanza);
+    this.#note("out", copy.attrs["from"] ?? this.domain, session.jid.full, copy);
+    session.put(copy);
+    this.#ready.add(session);
+  }
+
+  /** The server ends a stream. */
+  #endStream(session: BoundSession, condition: string): void {
+    if (!session.alive) return;
+    this.#guard(`the client ${session.jid.full}`, () => session.closeStream(condition));
+    this.#endSession(session);
+  }
+
+  /** A stream has ended. */
+  #endSession(session: BoundSession): void {
+    if (!session.alive) return;
+    session.alive = false;
+    session.account.sessions.delete(session.jid.resource);
+    this.#run(() => this.#presences.ended(session));
+  }
+
+  #removeAccount(account: Account): void {
+    for (const contact of account.roster.all()) this.#subscriptions.removeContact(account, contact);
+    this.#accounts.remove(account);
+    // XEP-0077 section 3.2: the streams of an account that is gone
+    for (const session of [...account.sessions.values()]) this.#endStream(session, "not-authorized");
+  }
+
+  #note(direction: "in" | "out", from: string, to: string, stanza: XmlElement): void {
+    if (this.#listeners.size === 0) return;
+    const shown = stanza.getChild("query", ns.register) === undefined ? stanza : withoutSecrets(stanza);
+    for (const listener of this.#listeners) this.#guard("a listener", () => listener(direction, from, to, shown));
+  }
+}
+
+/** A registration IQ without what is in it. */
+function withoutSecrets(stanza: XmlElement): XmlElement {
+  return el(stanza.name, stanza.attrs, el("query", { xmlns: ns.register }));
 }

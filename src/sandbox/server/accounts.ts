@@ -1,0 +1,89 @@
+import { RegistrationError } from "../../core/errors.ts";
+import { tryParseJid, type BareJid, type Jid } from "../../core/jid.ts";
+import type { RandomSource } from "../../core/random.ts";
+import type { XmlElement } from "../../codec/xml.ts";
+import { decoy, makeCredentials, matches, type Credentials } from "./credentials.ts";
+import { MOST_ACCOUNTS } from "./limits.ts";
+import { Roster } from "./roster.ts";
+import type { BoundSession } from "./session.ts";
+
+/** An account and all that the server keeps for it. */
+export interface Account {
+  /** Its bare JID. */
+  readonly jid: Jid;
+  /** What is kept of its password. */
+  credentials: Credentials;
+  /** Its contacts. */
+  readonly roster: Roster;
+  /** Its streams, by resource. */
+  readonly sessions: Map<string, BoundSession>;
+  /** Messages that wait for somebody to take them. */
+  readonly offline: XmlElement[];
+}
+
+/** The accounts of a domain. */
+export class Accounts {
+  readonly #domain: string;
+  readonly #random: RandomSource;
+  readonly #secret: Uint8Array;
+  readonly #accounts = new Map<BareJid, Account>();
+
+  constructor(domain: string, random: RandomSource) {
+    this.#domain = domain;
+    this.#random = random;
+    this.#secret = random.bytes(32);
+  }
+
+  /** The bare JID of a user name, `undefined` if it can be none. */
+  jidOf(username: string): Jid | undefined {
+    if (/[@/]/.test(username)) return undefined;
+    const jid = tryParseJid(`${username}@${this.#domain}`);
+    return jid?.local === "" ? undefined : jid;
+  }
+
+  /** Makes an account. */
+  register(username: string, password: string): Account {
+    const jid = this.jidOf(username);
+    if (jid === undefined) throw new RegistrationError("no proper user name", "not-acceptable");
+    if (password === "") throw new RegistrationError("an empty password", "not-acceptable");
+    if (this.#accounts.has(jid.bare)) throw new RegistrationError(`${jid.bare} exists`, "conflict");
+    if (this.#accounts.size >= MOST_ACCOUNTS) throw new RegistrationError("too many accounts", "resource-constraint");
+    const credentials = makeCredentials(password, this.#random);
+    const account: Account = { jid, credentials, roster: new Roster(), sessions: new Map(), offline: [] };
+    this.#accounts.set(jid.bare, account);
+    return account;
+  }
+
+  /** The account of a user name. */
+  named(username: string): Account | undefined {
+    const jid = this.jidOf(username);
+    return jid === undefined ? undefined : this.#accounts.get(jid.bare);
+  }
+
+  /** The account that an address belongs to. */
+  at(jid: Jid): Account | undefined {
+    return this.#accounts.get(jid.bare);
+  }
+
+  /** Forgets an account. */
+  remove(account: Account): void {
+    this.#accounts.delete(account.jid.bare);
+  }
+
+  /** Replaces a password. */
+  setPassword(account: Account, password: string): void {
+    account.credentials = makeCredentials(password, this.#random);
+  }
+
+  /** Compares a password in clear. It takes as long for a name that has no account. */
+  checkPassword(username: string, password: string): boolean {
+    const account = this.named(username);
+    return matches(this.credentialsOf(username), password) && account !== undefined;
+  }
+
+  /** What SCRAM needs; invented, but always the same, for a name that has no account. */
+  credentialsOf(username: string): Credentials {
+    const account = this.named(username);
+    return account?.credentials ?? decoy(this.#secret, this.jidOf(username)?.local ?? username);
+  }
+}
