@@ -1,1 +1,50 @@
-export {};
+/**
+ * The device's side: a {@link Thing} that is registered, claimed, provisioned and read.
+ *
+ * @packageDocumentation
+ */
+export { Thing } from "./thing/thing.ts";
+export type { AccountOptions, ServerOptions, ThingOptions } from "./thing/options.ts";
+export type { DecisionMade, ThingEvents } from "./thing/events.ts";
+export type { Fault, FaultCode } from "./thing/faults.ts";
+export type { Link, Ownership, ThingCondition, ThingState, Trust } from "./thing/state.ts";
+export type { Rights } from "./thing/rights.ts";
+export type { Right } from "./provisioning/right.ts";
+export type { RightsOptions } from "./provisioning/rights-cache.ts";
+export type { Decision, DecisionSource } from "./provisioning/guard.ts";
+export type { FriendQuestion, Question, ReadQuestion } from "./provisioning/questions.ts";
+export type { Grant } from "./provisioning/grants.ts";
+export type { FieldDefinition, ReadContext, Reading, SensorDefinition } from "./sensor/definition.ts";
+export type { FieldType, FieldTypeSet } from "./codec/field-types.ts";
+export type { NodeRef } from "./codec/node-ref.ts";
+export type { Tags } from "./codec/tags.ts";
+export type { Tokens } from "./codec/tokens.ts";
+export type { CanRead } from "./codec/provisioning.ts";
+export type { TlsPolicy } from "./connection/tls-policy.ts";
+export type { CallOptions } from "./core/abort.ts";
+export type { Clock, Timer } from "./core/clock.ts";
+export type { BareJid } from "./core/jid.ts";
+export type { LogFields, Logger } from "./core/logger.ts";
+export type { RandomSource } from "./core/random.ts";
+export { Refusal, type RefusalCondition } from "./core/refusal.ts";
+export {
+  isSdkError,
+  AuthenticationError,
+  ConfigError,
+  ConnectionError,
+  DiscoveryError,
+  ProtocolError,
+  RegistrationError,
+  SdkError,
+  StanzaError,
+  StateError,
+  StorageError,
+  TimeoutError,
+  TlsPolicyError,
+  type AnySdkError,
+  type SdkErrorCode,
+  type StanzaErrorType,
+} from "./core/errors.ts";
+export { fileStorage } from "./storage/file-storage.ts";
+export { memoryStorage } from "./storage/memory-storage.ts";
+export type { Storage } from "./storage/storage.ts";

@@ -46,7 +46,7 @@ export function answerClaimed(options: {
   /** The Registry the Thing registered with. */
   readonly registry: () => BareJid | undefined;
   /** Makes the claim durable, then resolves to what is to follow once it is acknowledged. */
-  readonly accept: (claim: Claimed) => Promise<() => void>;
+  readonly accept: (registry: BareJid, claim: Claimed) => Promise<() => void>;
 }): void {
   const { router, registry, accept } = options;
   router.onIq(ns.discovery, "claimed", async ({ from, type, payload }) => {
@@ -56,6 +56,6 @@ export function answerClaimed(options: {
     const claim = parseClaimed(payload);
     // This Thing is no concentrator: it registered itself and no node.
     if (claim.node !== undefined) throw new Refusal("item-not-found");
-    return { afterwards: await accept(claim) };
+    return { afterwards: await accept(expected, claim) };
   });
 }

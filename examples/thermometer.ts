@@ -1,0 +1,111 @@
+// A thermometer on a Raspberry Pi, or on anything that runs Node.js.
+//
+//   THING_SERVICE=xmpp://example.org npm run -s example thermometer
+//
+// Everything is set by environment variables; docs/thermometer.md lists them and the lines this prints.
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { renderUnicodeCompact } from "uqr";
+import { Thing, fileStorage, isSdkError, type Tags, type ThingOptions, type ThingState } from "xmpp-thing";
+import { parseTagList } from "xmpp-thing/owner";
+
+const CPU = "/sys/class/thermal/thermal_zone0/temp";
+
+/** Thousandths of a degree, as the kernel writes them; `undefined` where there is no such sensor. */
+async function cpuTemperature(): Promise<number | undefined> {
+  try {
+    return Number(await readFile(CPU, "utf8")) / 1000;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A room that warms and cools by two degrees an hour. */
+function simulatedTemperature(): number {
+  return 21 + 2 * Math.sin((Date.now() / 3_600_000) * 2 * Math.PI);
+}
+
+const env = (name: string): string | undefined => process.env[name] || undefined;
+const say = (line: string): void => console.log(line);
+
+async function optionsFromEnvironment(): Promise<ThingOptions> {
+  const service = env("THING_SERVICE");
+  if (service === undefined) {
+    throw new Error("Set THING_SERVICE to the address of the XMPP server, for instance xmpp://127.0.0.1:5222");
+  }
+  const domain = env("THING_DOMAIN");
+  const username = env("THING_USERNAME");
+  const password = env("THING_PASSWORD");
+  const registry = env("THING_REGISTRY");
+  const provisioning = env("THING_PROVISIONING");
+  const ca = env("THING_CA");
+  const state = env("THING_STATE") ?? join(homedir(), ".local", "state", "xmpp-thermometer");
+  const tags = parseTagList(env("THING_TAGS") ?? "MAN:example.org;MODEL:Thermometer;#V:1");
+  const real = (await cpuTemperature()) !== undefined;
+  say(real ? `sensor ${CPU}` : "sensor simulated: this machine has no CPU sensor");
+  return {
+    storage: fileStorage(state),
+    server: { service, ...(domain !== undefined && { domain }) },
+    account: { ...(username !== undefined && { username }), ...(password !== undefined && { password }) },
+    tags: Object.fromEntries(tags.map((tag) => [tag.name, tag.value])) as Tags,
+    ...(registry !== undefined && { registry }),
+    ...(provisioning !== undefined && { provisioning: provisioning.trim().split(/\s+/) }),
+    ...(ca !== undefined && { tls: { ca: await readFile(ca, "utf8") } }),
+    sensor: {
+      fields: [{ name: "Temperature", unit: "°C", decimals: 1 }],
+      async *read() {
+        yield { name: "Temperature", value: (await cpuTemperature()) ?? simulatedTemperature() };
+      },
+    },
+  };
+}
+
+/** One line for each part of the state that has changed. */
+function tell(state: ThingState, before: ThingState): void {
+  const { link, ownership, trust } = state;
+  if (link !== before.link) {
+    if (link.is === "online") say(`link online ${link.jid}`);
+    else if (link.is === "connecting") say(`link connecting ${link.host}:${link.port}`);
+    else if (link.is === "waiting") say(`link waiting ${link.ms} ms: ${link.why}`);
+    else say("link stopped");
+  }
+  if (ownership !== before.ownership) {
+    if (ownership.is === "claimed") {
+      say(`ownership claimed ${ownership.owner} ${ownership.public ? "public" : "private"}`);
+    } else if (ownership.is === "registered") say(`ownership registered ${ownership.registry}`);
+    else say("ownership unregistered");
+  }
+  if (trust !== before.trust) say(trust.is === "none" ? "trust none" : `trust delegated ${trust.servers.join(" ")}`);
+}
+
+async function main(): Promise<void> {
+  const thing = new Thing(await optionsFromEnvironment());
+  thing.on("state", tell);
+  thing.on("claimText", (text) => {
+    // Whoever sees it can claim the Thing: shown only while there is no owner.
+    if (text !== "") say(`claim ${text}\n${renderUnicodeCompact(text)}`);
+  });
+  thing.on("decision", ({ question, decision, ms }) =>
+    say(`decision ${question.kind} ${question.jid} ${decision.outcome} ${decision.source} ${Math.round(ms)} ms`),
+  );
+  thing.on("friended", (jid) => say(`friend ${jid}`));
+  thing.on("rightsCleared", (server) => say(`rights cleared by ${server}`));
+  thing.on("fault", ({ code, message }) => say(`fault ${code} ${message}`));
+
+  const end = (): void => {
+    void thing.stop().then(() => {
+      say("stopped");
+      process.exitCode = 0;
+    });
+  };
+  process.once("SIGTERM", end);
+  process.once("SIGINT", end);
+
+  await thing.start();
+}
+
+main().catch((error: unknown) => {
+  console.error(isSdkError(error) ? `${error.code}: ${error.message}` : error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,63 @@
+// The account that `claim` and `read` act with: from options and environment, the password never from the command line,
+// where every user of the machine could see it.
+import { connect, type ConnectOptions, type Connection } from "../connection/connect.ts";
+import { UsageError, wholeNumber, type Arguments } from "./args.ts";
+import type { Io } from "./io.ts";
+
+/** The options of all commands that connect. */
+export const accountOptions = {
+  service: { type: "string" },
+  domain: { type: "string" },
+  username: { type: "string" },
+  ca: { type: "string" },
+  timeout: { type: "string" },
+  json: { type: "boolean" },
+} as const;
+
+/** Their help. */
+export const accountHelp = `Account (each can be given by the environment variable instead):
+  --service URL     THING_SERVICE   the XMPP server, xmpp://host:port or xmpps://host:port
+  --domain NAME     THING_DOMAIN    its XMPP domain; default: the host of the service
+  --username NAME   OWNER_USERNAME  your user name
+                    OWNER_PASSWORD  your password; asked for when not set
+  --ca FILE         THING_CA        the authority that signed the server's certificate, PEM;
+                                    default: those that Node.js trusts
+Others:
+  --timeout SECONDS                 how long to wait for answers; default 30
+  --json                            one line of JSON
+  --help`;
+
+/** How long to wait for answers, in milliseconds. */
+export function timeoutOf({ values }: Arguments): number {
+  return (wholeNumber(values.get("timeout"), "timeout", 1, 86_400) ?? 30) * 1_000;
+}
+
+/** Connects with the account that is named. */
+export async function connectAs(args: Arguments, io: Io): Promise<Connection> {
+  const pick = (option: string, variable: string): string | undefined =>
+    args.values.get(option) ?? (io.env[variable] || undefined);
+  const need = (option: string, variable: string): string => {
+    const value = pick(option, variable);
+    if (value === undefined) throw new UsageError(`give --${option}, or set ${variable}`);
+    return value;
+  };
+  const service = need("service", "THING_SERVICE");
+  const username = need("username", "OWNER_USERNAME");
+  const caFile = pick("ca", "THING_CA");
+  const password = io.env["OWNER_PASSWORD"] || (await askPassword(username, io));
+  const options: ConnectOptions = {
+    service,
+    domain: pick("domain", "THING_DOMAIN"),
+    username,
+    password,
+    ...(caFile !== undefined && { tls: { ca: await io.readFile(caFile) } }),
+    timeout: timeoutOf(args),
+    signal: io.ended,
+  };
+  return connect(options);
+}
+
+async function askPassword(username: string, io: Io): Promise<string> {
+  if (!io.terminal) throw new UsageError("set OWNER_PASSWORD: there is no terminal to ask for it");
+  return io.askSecret(`Password of ${username}: `);
+}

@@ -1,0 +1,61 @@
+import { parseClaimText } from "../codec/claim-text.ts";
+import { ProtocolError, StanzaError, messageOf } from "../core/errors.ts";
+import { OwnerClient } from "../owner/owner-client.ts";
+import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts";
+import { UsageError, parse } from "./args.ts";
+import { exitCode } from "./io.ts";
+import type { Command } from "./main.ts";
+
+/** `xmpp-thing claim TEXT` (XEP-0347 3.9). */
+export const claim: Command = {
+  summary: "Claim a Thing by the text of its QR code",
+  help: `Usage: xmpp-thing claim TEXT [OPTIONS]
+
+Claims the Thing whose QR code holds TEXT (IoTDisco;SN:…;KEY:…; quote it for the shell), and
+befriends it, so that you can read it.
+
+  --private         keep the Thing out of searches
+  --registry JID    the Thing Registry; default: found on your server
+${accountHelp}`,
+  async run(argv, io) {
+    const options = { ...accountOptions, private: { type: "boolean" }, registry: { type: "string" } } as const;
+    const args = parse(argv, options, ["TEXT"]);
+    const [text = ""] = args.operands;
+    try {
+      parseClaimText(text);
+    } catch (error) {
+      // Said before anything is sent, and before a password is asked for.
+      if (error instanceof ProtocolError) throw new UsageError(messageOf(error));
+      throw error;
+    }
+    const registry = args.values.get("registry");
+    await using connection = await connectAs(args, io);
+    const owner = new OwnerClient(connection, registry === undefined ? {} : { registry });
+    const limits = { timeout: timeoutOf(args), signal: io.ended };
+    const { jid } = await claimed(owner.claim(text, { public: !args.flags.has("private"), ...limits }));
+    if (args.flags.has("json")) io.out(JSON.stringify({ claimed: true, jid: jid ?? null }));
+    else io.out(jid === undefined ? "Claimed. The Registry does not tell its address." : `Claimed: ${jid}`);
+    if (jid === undefined) return exitCode.done;
+    // The claim stands, whether the Thing is there now or not.
+    await owner.befriend(jid, { timeout: Math.min(limits.timeout, 5_000), signal: io.ended }).then(
+      () => args.flags.has("json") || io.out("It is online and accepts you as a friend."),
+      () => io.err("It has not answered yet; it will be your friend when it is online."),
+    );
+    return exitCode.done;
+  },
+};
+
+/** A failed claim in words: the Registry does not say why, so as not to help who guesses. */
+async function claimed<T>(claiming: Promise<T>): Promise<T> {
+  try {
+    return await claiming;
+  } catch (error) {
+    if (!(error instanceof StanzaError) || error.condition !== "item-not-found") throw error;
+    throw new Error(
+      "no unclaimed Thing has exactly these tags: is the text complete, and is the Thing yours to claim?",
+      {
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,44 @@
+// What the command line tool sees of the world: injected, so that tests run it in-process.
+
+/** The world around a command. */
+export interface Io {
+  /** Writes a line people or programs read. */
+  out(line: string): void;
+  /** Writes a line about trouble or progress. */
+  err(line: string): void;
+  /** Environment variables. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** True if a person watches. */
+  readonly terminal: boolean;
+  /** Reads a file as UTF-8. */
+  readFile(path: string): Promise<string>;
+  /** Writes a file that only this user may read. */
+  writeFile(path: string, content: string): Promise<void>;
+  /** Makes a new folder for files that need not last. */
+  makeFolder(): Promise<string>;
+  /** Removes a folder and what is in it. */
+  removeFolder(path: string): Promise<void>;
+  /** Asks a person for a secret, without showing it. */
+  askSecret(question: string): Promise<string>;
+  /** Waits for a key from a person; resolves at once where nobody watches. */
+  waitForKey(prompt: string): Promise<void>;
+  /** Fires when the tool is to end: Ctrl-C, or a service manager's SIGTERM. */
+  readonly ended: AbortSignal;
+}
+
+/** How a command ended: what `$?` holds. */
+export const exitCode = {
+  /** It did what it says. */
+  done: 0,
+  /** It was refused, or failed. */
+  failed: 1,
+  /** It was called wrongly. */
+  usage: 2,
+  /** Nobody answered in time. */
+  noAnswer: 3,
+  /** There was no connection. */
+  noConnection: 4,
+} as const;
+
+/** One of {@link exitCode}. */
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];

@@ -1,0 +1,83 @@
+// `npx xmpp-thing …`: which command, and what its end means.
+import { isSdkError, messageOf } from "../core/errors.ts";
+import { UsageError } from "./args.ts";
+import { exitCode, type ExitCode, type Io } from "./io.ts";
+
+/** A command: its words of help, and what it does. */
+export interface Command {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What `--help` shows. */
+  readonly help: string;
+  /** Does it. Throws what goes wrong. */
+  run(args: readonly string[], io: Io): Promise<ExitCode>;
+}
+
+// Loaded when called: reading a Thing does not need the sandbox and its certificates.
+const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ["demo", async () => (await import("./demo.ts")).demo],
+  ["sandbox", async () => (await import("./sandbox.ts")).sandbox],
+  ["claim", async () => (await import("./claim.ts")).claim],
+  ["read", async () => (await import("./read.ts")).read],
+]);
+
+const general = `Usage: xmpp-thing COMMAND [OPTIONS]
+
+  demo             Watch a Thing being registered, claimed, trusted and read
+  sandbox          Run an XMPP server with Registry and Provisioning Server on this machine
+  claim TEXT       Claim a Thing by the text of its QR code
+  read JID         Read a Thing
+
+xmpp-thing COMMAND --help tells more. xmpp-thing --version tells the version.`;
+
+/** Runs the tool. Resolves to the exit code; never rejects. */
+export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
+  const [name, ...args] = argv;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    (name === undefined ? io.err : io.out)(general);
+    return name === undefined ? exitCode.usage : exitCode.done;
+  }
+  if (name === "--version") {
+    const { version } = JSON.parse(await io.readFile(new URL("../../package.json", import.meta.url).pathname)) as {
+      version: string;
+    };
+    io.out(version);
+    return exitCode.done;
+  }
+  const load = commands.get(name);
+  if (load === undefined) {
+    io.err(`xmpp-thing: there is no command "${name}"\n\n${general}`);
+    return exitCode.usage;
+  }
+  const command = await load();
+  if (args.includes("--help") || args.includes("-h")) {
+    io.out(command.help);
+    return exitCode.done;
+  }
+  try {
+    return await command.run(args, io);
+  } catch (error) {
+    return explain(error, name, io);
+  }
+}
+
+/** Says what went wrong, in a way that says what to do, and gives it its exit code. */
+function explain(error: unknown, command: string, io: Io): ExitCode {
+  if (error instanceof UsageError) {
+    io.err(`xmpp-thing ${command}: ${error.message}\nTry: xmpp-thing ${command} --help`);
+    return exitCode.usage;
+  }
+  io.err(`xmpp-thing ${command}: ${messageOf(error)}`);
+  if (!isSdkError(error)) return exitCode.failed;
+  switch (error.code) {
+    case "ERR_CONFIG":
+      return exitCode.usage;
+    case "ERR_TIMEOUT":
+      return exitCode.noAnswer;
+    case "ERR_CONNECTION":
+    case "ERR_TLS_POLICY":
+      return exitCode.noConnection;
+    default:
+      return exitCode.failed;
+  }
+}

@@ -1,0 +1,69 @@
+// The real world around the command line tool.
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Writable } from "node:stream";
+import type { Io } from "./io.ts";
+
+/** This process. Fires `ended` at the first SIGINT or SIGTERM; a second one ends the process as usual. */
+export function nodeIo(): Io {
+  const ended = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => ended.abort(new Error(`stopped by ${signal}`)));
+  }
+  const terminal = process.stdin.isTTY && process.stdout.isTTY;
+  return {
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${line}\n`),
+    env: process.env,
+    terminal,
+    readFile: (path) => readFile(path, "utf8"),
+    writeFile: (path, content) => writeFile(path, content, { mode: 0o600 }),
+    makeFolder: async () => {
+      const folder = await mkdtemp(join(tmpdir(), "xmpp-thing-"));
+      await chmod(folder, 0o700);
+      return folder;
+    },
+    removeFolder: (path) => rm(path, { recursive: true, force: true }),
+    askSecret: (question) => askHidden(question),
+    waitForKey: (prompt) => (terminal ? waitForKey(prompt, ended.signal) : Promise.resolve()),
+    ended: ended.signal,
+  };
+}
+
+/** Reads a line that the terminal does not show. */
+function askHidden(question: string): Promise<string> {
+  process.stderr.write(question);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  return new Promise((resolve) => {
+    lines.question("", (answer) => {
+      lines.close();
+      process.stderr.write("\n");
+      resolve(answer);
+    });
+  });
+}
+
+function waitForKey(prompt: string, ended: AbortSignal): Promise<void> {
+  process.stdout.write(prompt);
+  const { stdin } = process;
+  stdin.setRawMode(true);
+  stdin.resume();
+  return new Promise((resolve) => {
+    const done = (key?: Buffer): void => {
+      stdin.off("data", done);
+      ended.removeEventListener("abort", onEnd);
+      stdin.setRawMode(false);
+      stdin.pause();
+      process.stdout.write("\n");
+      // In raw mode the terminal hands Ctrl-C over as a character.
+      if (key?.[0] === 3) process.kill(process.pid, "SIGINT");
+      resolve();
+    };
+    const onEnd = (): void => done();
+    stdin.on("data", done);
+    ended.addEventListener("abort", onEnd, { once: true });
+  });
+}

@@ -1,0 +1,74 @@
+import { StanzaError } from "../core/errors.ts";
+import { tryParseJid } from "../core/jid.ts";
+import { fieldTypes, type FieldType } from "../codec/field-types.ts";
+import type { Field, FieldGroup } from "../codec/sensor-data.ts";
+import { OwnerClient } from "../owner/owner-client.ts";
+import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts";
+import { UsageError, parse } from "./args.ts";
+import { exitCode } from "./io.ts";
+import type { Command } from "./main.ts";
+
+/** `xmpp-thing read JID` (XEP-0323 3.1). */
+export const read: Command = {
+  summary: "Read a Thing",
+  help: `Usage: xmpp-thing read JID [OPTIONS]
+
+Reads what you may see of a Thing. A bare JID (name@domain) is befriended first; a full one
+(name@domain/resource) is asked as it is.
+
+  --field NAME      read only this field
+  --type TYPE       momentary (default), status, computed, identity, peak, all, …
+${accountHelp}`,
+  async run(argv, io) {
+    const options = { ...accountOptions, field: { type: "string" }, type: { type: "string" } } as const;
+    const args = parse(argv, options, ["JID"]);
+    const [jid = ""] = args.operands;
+    if (tryParseJid(jid) === undefined) throw new UsageError(`"${jid}" is not a JID`);
+    const types = typesOf(args.values.get("type") ?? "momentary");
+    const field = args.values.get("field");
+    await using connection = await connectAs(args, io);
+    const owner = new OwnerClient(connection);
+    const wanted = { types, ...(field !== undefined && { fields: [field] }) };
+    const groups = await allowed(owner.read(jid, { ...wanted, timeout: timeoutOf(args), signal: io.ended }));
+    if (args.flags.has("json")) io.out(JSON.stringify(groups.flatMap(toJson)));
+    else for (const line of groups.flatMap(toLines)) io.out(line);
+    if (groups.every((group) => group.fields.length === 0))
+      io.err("The Thing has nothing to show of what you asked for.");
+    return exitCode.done;
+  },
+};
+
+function typesOf(text: string): readonly FieldType[] {
+  if (text === "all") return fieldTypes;
+  const type = fieldTypes.find((one) => one === text);
+  if (type === undefined) throw new UsageError(`--type must be all or one of ${fieldTypes.join(", ")}`);
+  return [type];
+}
+
+async function allowed<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (!(error instanceof StanzaError) || error.condition !== "forbidden") throw error;
+    throw new Error("you may not read this Thing: ask who runs its provisioning server", { cause: error });
+  }
+}
+
+const valueText = (field: Field): string =>
+  field.kind === "numeric" ? (field.unit === "" ? field.text : `${field.text} ${field.unit}`) : String(field.value);
+
+function toLines({ node, fields }: FieldGroup): readonly string[] {
+  const prefix = node.nodeId === "" ? "" : `${node.nodeId} `;
+  return fields.map((field) => `${prefix}${field.name}: ${valueText(field)}`);
+}
+
+function toJson({ node, timestamp, fields }: FieldGroup): readonly object[] {
+  return fields.map((field) => ({
+    ...(node.nodeId !== "" && { node }),
+    timestamp,
+    name: field.name,
+    value: field.value,
+    ...(field.kind === "numeric" && { text: field.text, unit: field.unit }),
+    types: [...field.types],
+  }));
+}

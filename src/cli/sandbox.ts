@@ -1,0 +1,82 @@
+import { join } from "node:path";
+import { startSandbox } from "../sandbox/sandbox.ts";
+import { parse, wholeNumber } from "./args.ts";
+import { exitCode } from "./io.ts";
+import type { Command } from "./main.ts";
+
+/** `xmpp-thing sandbox`: the sandbox for people. */
+export const sandbox: Command = {
+  summary: "Run an XMPP server with Registry and Provisioning Server on this machine",
+  help: `Usage: xmpp-thing sandbox [OPTIONS]
+
+Runs an XMPP server, a Thing Registry and a Provisioning Server in one process, reachable from
+this machine only, until Ctrl-C. Nothing is kept: each start is a new world.
+
+  --port N          the port; default: a free one
+  --domain NAME     the XMPP domain; default localhost
+  --json            one line of JSON once it is ready (docs/sandbox.md lists its keys)
+  --help`,
+  async run(argv, io) {
+    const options = { port: { type: "string" }, domain: { type: "string" }, json: { type: "boolean" } } as const;
+    const { values, flags } = parse(argv, options, []);
+    const port = wholeNumber(values.get("port"), "port", 0, 65_535) ?? 0;
+    const domain = values.get("domain") ?? "localhost";
+    await using site = await startSandbox({ port, domain });
+    const folder = await io.makeFolder();
+    try {
+      const ca = join(folder, "ca.pem");
+      await io.writeFile(ca, site.ca);
+      const owner = site.addUser("owner");
+      // The owner is who tries things out here: allowed to be a friend of every Thing, and to read it.
+      site.provisioning.setRules([{ jid: owner.jid, friend: true, read: true }]);
+      const facts = {
+        service: site.service,
+        domain: site.domain,
+        ca,
+        registry: site.registry.jid,
+        provisioning: site.provisioning.jid,
+        username: owner.username,
+        password: owner.password,
+      };
+      if (flags.has("json")) io.out(JSON.stringify(facts));
+      else for (const line of describe(facts)) io.out(line);
+      await ended(io.ended);
+      if (!flags.has("json")) io.out("Stopped.");
+      return exitCode.done;
+    } finally {
+      await io.removeFolder(folder);
+    }
+  },
+};
+
+function describe(facts: {
+  service: string;
+  domain: string;
+  ca: string;
+  registry: string;
+  provisioning: string;
+  username: string;
+  password: string;
+}): readonly string[] {
+  const { service, domain, ca, registry, provisioning, username, password } = facts;
+  return [
+    `XMPP server          ${service}, domain ${domain}`,
+    `Its authority        ${ca}`,
+    `Thing Registry       ${registry}`,
+    `Provisioning Server  ${provisioning}`,
+    `Account to claim with  ${username}, password ${password}`,
+    "",
+    "For another terminal:",
+    `  export THING_SERVICE=${service} THING_DOMAIN=${domain} THING_CA=${ca}`,
+    `  export OWNER_USERNAME=${username} OWNER_PASSWORD=${password}`,
+    "",
+    "Ctrl-C stops it.",
+  ];
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,135 @@
+import { withDeadline, type CallOptions } from "../core/abort.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
+import { DiscoveryError, StateError } from "../core/errors.ts";
+import { configJid, parseJid, type BareJid } from "../core/jid.ts";
+import { parseClaimText } from "../codec/claim-text.ts";
+import { buildMine, parseClaimed } from "../codec/iot-discovery.ts";
+import { ns } from "../codec/namespaces.ts";
+import type { FieldGroup } from "../codec/sensor-data.ts";
+import { toTags, type Tag, type Tags } from "../codec/tags.ts";
+import type { Connection } from "../connection/connect.ts";
+import { findComponents } from "../discovery/components.ts";
+import { SensorReader, type ReadOptions } from "../sensor/sensor-reader.ts";
+
+/** How an owner's client works. */
+export interface OwnerClientOptions {
+  /** The address of the Thing Registry. Default: found among the components of the own server. */
+  readonly registry?: string;
+  /** Time. Default: the machine's. */
+  readonly clock?: Clock;
+}
+
+/** How to claim. */
+export interface ClaimOptions extends CallOptions {
+  /** False to keep the Thing out of searches. Default true. */
+  readonly public?: boolean;
+}
+
+/** A Thing that was claimed. */
+export interface ClaimedThing {
+  /** Its address; absent when the Registry does not say (D-E3): it will then ask for friendship itself. */
+  readonly jid?: BareJid;
+}
+
+const ANSWER_WITHIN = 30_000;
+
+/**
+ * What an owner does: claim Things (XEP-0347 3.9) and read them (XEP-0323).
+ *
+ * @example
+ * ```ts
+ * import { OwnerClient, connect } from "xmpp-thing/owner";
+ *
+ * await using connection = await connect({ service: "xmpp://example.org", username: "alice", password });
+ * const owner = new OwnerClient(connection);
+ * const { jid } = await owner.claim("IoTDisco;SN:394872348732948723;MAN:www.ktc.se;MODEL:IMC;#V:1.2;KEY:4857402340298342");
+ * ```
+ */
+export class OwnerClient {
+  readonly #connection: Connection;
+  readonly #clock: Clock;
+  readonly #reader: SensorReader;
+  readonly #things = new Set<BareJid>();
+  #registry: BareJid | undefined;
+
+  constructor(connection: Connection, options: OwnerClientOptions = {}) {
+    this.#connection = connection;
+    this.#clock = options.clock ?? systemClock;
+    this.#reader = new SensorReader(connection.channel, this.#clock);
+    this.#registry = options.registry === undefined ? undefined : configJid(options.registry, "registry").bare;
+    // A Thing asks its owner for friendship after the claim (XEP-0347 3.9). Others are left to the program.
+    connection.friends.onRequest((jid) => {
+      if (this.#things.has(jid)) void connection.friends.accept(jid).catch(() => undefined);
+    });
+  }
+
+  /**
+   * Claims a Thing by the text scanned from it, or by its tags. Rejects with `ERR_STANZA` (`item-not-found`) for any
+   * claim that fails: the Registry does not say why. Also `ERR_PROTOCOL` for a text that is no claim text,
+   * `ERR_DISCOVERY` without a Registry, `ERR_TIMEOUT` (default 30,000 ms).
+   */
+  async claim(scanned: string | Tags, options: ClaimOptions = {}): Promise<ClaimedThing> {
+    const tags: readonly Tag[] = typeof scanned === "string" ? parseClaimText(scanned) : toTags(scanned);
+    const { signal, timeout = ANSWER_WITHIN } = options;
+    return withDeadline(this.#clock, { signal, timeout }, "the claim", async (limited) => {
+      const registry = await this.#findRegistry(limited);
+      const payload = buildMine({ tags, public: options.public ?? true });
+      const answer = await this.#connection.channel.request(
+        { type: "set", to: registry, payload },
+        { signal: limited, timeout },
+      );
+      if (answer === undefined) return {};
+      const { jid } = parseClaimed(answer);
+      this.#things.add(jid);
+      return { jid };
+    });
+  }
+
+  /**
+   * Becomes a friend of a Thing, so that its presence tells where it can be asked. Resolves to its full JID once it is
+   * online. Whether it accepts is its provisioning server's decision: `ERR_STATE` if that is a no, `ERR_TIMEOUT` if
+   * nothing comes (default 30,000 ms), as from a Thing that is offline.
+   */
+  async befriend(thing: string, options: CallOptions = {}): Promise<string> {
+    const { bare } = parseJid(thing);
+    const { friends } = this.#connection;
+    const { signal, timeout = ANSWER_WITHIN } = options;
+    this.#things.add(bare);
+    return withDeadline(this.#clock, { signal, timeout }, `friendship with ${bare}`, async (limited) => {
+      const present = (): string | undefined => friends.presenceOf(bare)[0];
+      if (friends.has(bare)?.to !== true) await friends.ask(bare);
+      return present() ?? this.#nextPresence(bare, present, limited);
+    });
+  }
+
+  /**
+   * Reads a Thing. A bare JID is befriended first, a full one asked as it is. Rejects as {@link SensorReader.read} does.
+   */
+  async read(thing: string, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
+    const jid = parseJid(thing);
+    const full = jid.resource === "" ? await this.befriend(jid.bare, options) : jid.full;
+    return this.#reader.read(full, options);
+  }
+
+  async #findRegistry(signal: AbortSignal): Promise<BareJid> {
+    this.#registry ??= (await findComponents(this.#connection.channel, ns.discovery, signal))[0];
+    if (this.#registry === undefined) throw new DiscoveryError("no Thing Registry was found");
+    return this.#registry;
+  }
+
+  #nextPresence(bare: BareJid, present: () => string | undefined, signal: AbortSignal): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const stop = this.#connection.channel.router.onPresence(({ type, from }) => {
+        if (from.bare !== bare) return;
+        if (type === "unsubscribed") {
+          stop();
+          reject(new StateError(`${bare} does not accept your friendship: its provisioning server says no`));
+        } else if (type === "available") {
+          stop();
+          resolve(present() ?? from.full);
+        }
+      });
+      signal.addEventListener("abort", stop, { once: true });
+    });
+  }
+}

@@ -1,0 +1,107 @@
+import { systemClock, type Clock } from "../core/clock.ts";
+import { silentLogger, type Logger } from "../core/logger.ts";
+import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
+import { makeCertificates } from "./certificates.ts";
+import { ReferenceProvisioningServer } from "./provisioning-server.ts";
+import { ReferenceRegistry } from "./registry.ts";
+import { XmppDomain, type StanzaListener } from "./server/domain.ts";
+import { XmppListener } from "./server/listener.ts";
+
+/** How a sandbox is set up. */
+export interface SandboxOptions {
+  /** The XMPP domain. Default `localhost`. */
+  readonly domain?: string;
+  /** The port on 127.0.0.1; 0, the default, lets the system choose. */
+  readonly port?: number;
+  /** Where it writes what happens. Default: nowhere. */
+  readonly logger?: Logger;
+  /** Time. Default: the machine's. */
+  readonly clock?: Clock;
+  /** Randomness. Default: the operating system's. */
+  readonly random?: RandomSource;
+}
+
+/** An account of the sandbox. */
+export interface SandboxUser {
+  /** The bare JID. */
+  readonly jid: string;
+  /** The part before the `@`. */
+  readonly username: string;
+  /** The password. */
+  readonly password: string;
+}
+
+/** An XMPP server with a Thing Registry and a Provisioning Server, in this process, on loopback only. */
+export interface Sandbox extends AsyncDisposable {
+  /** Where it listens: `xmpp://127.0.0.1:port`. */
+  readonly service: string;
+  /** The port. */
+  readonly port: number;
+  /** The XMPP domain. */
+  readonly domain: string;
+  /** The authority that its certificate is to be checked by, PEM. Made at this start; its key is nowhere. */
+  readonly ca: string;
+  /** The Thing Registry, at `discovery.` + domain. */
+  readonly registry: ReferenceRegistry;
+  /** The Provisioning Server, at `provisioning.` + domain: set its rules here. Without rules every answer is no. */
+  readonly provisioning: ReferenceProvisioningServer;
+  /** Makes an account. Default password: random. Throws `ERR_REGISTRATION` if the name is taken. */
+  addUser(username: string, password?: string): SandboxUser;
+  /** Cuts the connection of a full JID, or all of a bare one, as if the link had gone. Tells how many there were. */
+  drop(jid: string): number;
+  /** Listens to every stanza that goes through. Returns how to take it back. */
+  onStanza(listener: StanzaListener): () => void;
+  /** Ends everything. Harmless when called again. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a sandbox: for demos, and for tests of Things.
+ *
+ * @example
+ * ```ts
+ * import { startSandbox } from "xmpp-thing/sandbox";
+ *
+ * await using sandbox = await startSandbox();
+ * sandbox.provisioning.addRule({ jid: "friend@localhost", friend: true, read: { fields: ["Temperature"] } });
+ * const thing = new Thing({
+ *   storage: memoryStorage(),
+ *   server: { service: sandbox.service, domain: sandbox.domain },
+ *   tls: { ca: sandbox.ca },
+ * });
+ * ```
+ */
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const { clock = systemClock, random = systemRandom, logger = silentLogger, port = 0 } = options;
+  const server = new XmppDomain({ domain: options.domain ?? "localhost", clock, random, logger });
+  const { domain } = server;
+  const registry = new ReferenceRegistry({ jid: `discovery.${domain}`, clock, random, logger });
+  const provisioning = new ReferenceProvisioningServer({ jid: `provisioning.${domain}`, clock, random, logger });
+  server.attach(registry);
+  server.attach(provisioning);
+  const certificates = await makeCertificates(domain, clock);
+  const listener = new XmppListener({ domain: server, certificates, port, logger });
+  const listening = await listener.listen();
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    registry.stop();
+    provisioning.stop();
+    return (stopping ??= listener.close());
+  };
+  return {
+    service: `xmpp://127.0.0.1:${listening}`,
+    port: listening,
+    domain,
+    ca: certificates.ca,
+    registry,
+    provisioning,
+    addUser(username, password = randomToken(random, 12)) {
+      server.register(username, password);
+      return { jid: `${username}@${domain}`, username, password };
+    },
+    drop: (jid) => server.drop(jid),
+    onStanza: (heard) => server.onStanza(heard),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}

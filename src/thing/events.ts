@@ -1,0 +1,34 @@
+// What a Thing tells the program it lives in.
+import type { BareJid } from "../core/jid.ts";
+import type { Decision } from "../provisioning/guard.ts";
+import type { Question } from "../provisioning/questions.ts";
+import type { Fault } from "./faults.ts";
+import type { ThingState } from "./state.ts";
+
+/** A decision about rights, as it is told. */
+export interface DecisionMade {
+  /** What was asked. */
+  readonly question: Question;
+  /** What came out. */
+  readonly decision: Decision;
+  /** How long it took, in milliseconds. */
+  readonly ms: number;
+}
+
+/** The events of a Thing and what their listeners are given. */
+export interface ThingEvents {
+  /** The state has changed, and the change is durable: the new one, the one before. */
+  state: [state: ThingState, before: ThingState];
+  /** What the QR code must show has changed; empty once claimed: show none then. */
+  claimText: [text: string];
+  /** The Thing has an owner. */
+  claimed: [claim: { readonly owner: BareJid; readonly public: boolean }];
+  /** Somebody may now see the Thing's presence and ask it directly. */
+  friended: [jid: BareJid];
+  /** A provisioning server said that rights have changed: everything remembered is forgotten. */
+  rightsCleared: [server: BareJid];
+  /** Somebody asked for something, and this is what they got. */
+  decision: [made: DecisionMade];
+  /** Background trouble. Most of it heals by itself. */
+  fault: [fault: Fault];
+}

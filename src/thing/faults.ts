@@ -1,0 +1,49 @@
+/**
+ * What background trouble is about. Stable: compare this, not the message. The table in `docs/errors.md` says for each
+ * what it means and whether it heals by itself.
+ */
+export type FaultCode =
+  /** User name or password were refused, or the server did not prove that it knows the password. */
+  | "authentication"
+  /** The server offers no TLS, or its certificate does not prove the domain; nothing secret was sent. */
+  | "tls-policy"
+  /** The server would not make an account. */
+  | "registration"
+  /** The account could not be read or kept. */
+  | "account"
+  /** An option cannot be used with this server. */
+  | "configuration"
+  /** Another connection took this Thing's place; it stays offline until started again. */
+  | "conflict"
+  /** Presence or roster could not be sent or asked for. */
+  | "greeting"
+  /** The Registry was not found, did not answer, or refused. */
+  | "registry"
+  /** No provisioning server was found. */
+  | "provisioning"
+  /** The owner could not be asked for friendship. */
+  | "owner"
+  /** The sensor failed or yielded something wrong. */
+  | "sensor"
+  /** The newest generation of the identity was damaged; the one before is used. */
+  | "identity-restored"
+  /** The remembered rights were damaged; what is missing is asked again. */
+  | "rights-damaged"
+  /** The remembered rights could not be written; they are kept in memory. */
+  | "rights-not-saved"
+  /** A state could not be written. */
+  | "state-not-saved"
+  /** A handler failed: a bug, in this library or in the program. */
+  | "handler-failed"
+  /** A handler takes long. */
+  | "handler-slow";
+
+/** Background trouble: told, never thrown, since a Wi-Fi loss must not end a sensor script. */
+export interface Fault {
+  /** What it is about. */
+  readonly code: FaultCode;
+  /** What happened, in words. Never a secret. */
+  readonly message: string;
+  /** What led to it, if there is more to know. */
+  readonly cause?: unknown;
+}

@@ -1,0 +1,105 @@
+// Who the Thing is: account, KEY, owner, trust. Made on the first start, kept in one document, so that no power cut can
+// leave half of it.
+import { randomHex, randomToken, type RandomSource } from "../core/random.ts";
+import { SerialQueue } from "../core/serial-queue.ts";
+import type { Account, AccountStore } from "../connection/account.ts";
+import { Document } from "../storage/document.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { AccountOptions } from "./options.ts";
+import { SAVED_FORMAT, parseSaved, type Saved } from "./saved.ts";
+import type { ThingState } from "./state.ts";
+
+// XEP-0347 6.5 wants a KEY that cannot be guessed; 160 bits are 27 characters, still a small QR code. Letters, digits,
+// `-` and `_` only: nothing that a claim text, XML or a person would have to escape.
+const KEY_BYTES = 20;
+const PASSWORD_BYTES = 24;
+
+/** The Thing's identity on disk. */
+export class Identity implements AccountStore {
+  readonly #document: Document<Saved>;
+  readonly #random: RandomSource;
+  readonly #configured: AccountOptions;
+  readonly #queue = new SerialQueue();
+  #saved: Saved | undefined;
+
+  constructor(options: { storage: Storage; random: RandomSource; account: AccountOptions }) {
+    const { storage, random, account } = options;
+    this.#document = new Document({ storage, name: "thing", format: SAVED_FORMAT, parse: parseSaved });
+    this.#random = random;
+    this.#configured = account;
+  }
+
+  /**
+   * Reads what is saved, or makes it. Resolves to it with a word on what was wrong, if the newest generation was damaged.
+   * Rejects with `ERR_STORAGE` if all are: a new identity would silently be another Thing, one without an owner.
+   */
+  async open(): Promise<{ readonly saved: Saved; readonly problem?: string }> {
+    const { value, problem } = await this.#document.load();
+    this.#saved = value === undefined ? this.#made() : this.#asConfigured(value);
+    await this.#document.save(this.#saved);
+    return { saved: this.#saved, ...(problem !== undefined && { problem }) };
+  }
+
+  /** Keeps ownership and trust; durable once resolved. */
+  remember(state: Pick<ThingState, "ownership" | "trust">): Promise<void> {
+    const { ownership, trust } = state;
+    return this.#change((saved) => ({ ...saved, ownership, trust }));
+  }
+
+  /** The account to log in with. */
+  load(): Promise<Account> {
+    return Promise.resolve(this.#current().account);
+  }
+
+  /** The server has it. */
+  made(): Promise<void> {
+    return this.#change((saved) => ({ ...saved, account: { ...saved.account, pending: false } }));
+  }
+
+  /** The name is taken: another one, unless it was configured. */
+  async renew(): Promise<Account> {
+    await this.#change((saved) => ({ ...saved, account: this.#newAccount() }));
+    return this.#current().account;
+  }
+
+  #current(): Saved {
+    if (this.#saved === undefined) throw new TypeError("the identity is not open");
+    return this.#saved;
+  }
+
+  #change(how: (saved: Saved) => Saved): Promise<void> {
+    return this.#queue.run(async () => {
+      const next = how(this.#current());
+      await this.#document.save(next);
+      this.#saved = next;
+    });
+  }
+
+  #made(): Saved {
+    return {
+      account: this.#newAccount(),
+      key: randomToken(this.#random, KEY_BYTES),
+      ownership: { is: "unregistered" },
+      trust: { is: "none" },
+    };
+  }
+
+  #newAccount(): Account {
+    return {
+      username: this.#configured.username ?? `thing-${randomHex(this.#random, 8)}`,
+      password: this.#configured.password ?? randomToken(this.#random, PASSWORD_BYTES),
+      // Kept: a Thing that comes back takes the place of its own dead connection instead of standing beside it.
+      resource: randomToken(this.#random, 9),
+      pending: true,
+    };
+  }
+
+  /** A configured account comes before the saved one. Another user name is another account, to be made if need be. */
+  #asConfigured(saved: Saved): Saved {
+    const { username = saved.account.username, password = saved.account.password } = this.#configured;
+    const { account } = saved;
+    if (username === account.username && password === account.password) return saved;
+    const pending = username === account.username ? account.pending : true;
+    return { ...saved, account: { ...account, username, password, pending } };
+  }
+}

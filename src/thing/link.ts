@@ -1,0 +1,38 @@
+// The seam between a Thing and its connection. In production the connection manager; in tests anything that can attach
+// a stream to the channel.
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "../core/logger.ts";
+import type { RandomSource } from "../core/random.ts";
+import type { StanzaChannel } from "../channel/stanza-channel.ts";
+import type { AccountStore } from "../connection/account.ts";
+import type { ServerAddress } from "../connection/address.ts";
+import { ConnectionManager, type ConnectionFault, type LinkState } from "../connection/connection-manager.ts";
+import type { TlsPolicy } from "../connection/tls-policy.ts";
+
+/** Keeps the channel supplied with streams. */
+export interface ThingLink {
+  /** Begins; returns at once. */
+  start(): void;
+  /** Ends, cleanly if that is quick. */
+  stop(): Promise<void>;
+}
+
+/** What a link is made of. */
+export interface LinkParts {
+  readonly channel: StanzaChannel;
+  readonly account: AccountStore;
+  readonly address: ServerAddress;
+  readonly tls: TlsPolicy;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  readonly onState: (state: LinkState) => void;
+  readonly onFault: (code: ConnectionFault, message: string, cause?: unknown) => void;
+}
+
+/** Makes a link. */
+export type MakeLink = (parts: LinkParts) => ThingLink;
+
+/** The connection manager, to the one configured address. */
+export const connectionLink: MakeLink = ({ address, ...parts }) =>
+  new ConnectionManager({ ...parts, addresses: () => [address] });

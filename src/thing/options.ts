@@ -1,0 +1,126 @@
+// What a device developer tells the Thing, checked once, in the constructor.
+import { systemClock, type Clock } from "../core/clock.ts";
+import { ConfigError } from "../core/errors.ts";
+import { configJid, isComponent, type BareJid } from "../core/jid.ts";
+import { silentLogger, type Logger } from "../core/logger.ts";
+import { systemRandom, type RandomSource } from "../core/random.ts";
+import { toTags, type Tag, type Tags } from "../codec/tags.ts";
+import { parseService, type ServerAddress } from "../connection/address.ts";
+import type { TlsPolicy } from "../connection/tls-policy.ts";
+import type { RightsOptions } from "../provisioning/rights-cache.ts";
+import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
+import type { Storage } from "../storage/storage.ts";
+
+/** The XMPP server to connect to. */
+export interface ServerOptions {
+  /** Where it listens: `xmpp://host:port` (STARTTLS) or `xmpps://host:port` (TLS from the first byte). */
+  readonly service: string;
+  /** The XMPP domain, which the certificate must prove. Default: the host of the service, which must then be a name. */
+  readonly domain?: string;
+}
+
+/** The account to log in with. What is left out is made on the first start and kept. */
+export interface AccountOptions {
+  /** The part of the JID before the `@`. */
+  readonly username?: string;
+  /** The password. */
+  readonly password?: string;
+}
+
+/** What a Thing is told. */
+export interface ThingOptions {
+  /** Where it keeps what must outlive it: {@link fileStorage} for a device. */
+  readonly storage: Storage;
+  /** The XMPP server. */
+  readonly server: ServerOptions;
+  /**
+   * What an owner must present to claim it, and what is told of it afterwards (XEP-0347 5.2): serial number `SN`,
+   * manufacturer's domain `MAN`, `MODEL`, version `V`, … A `KEY` is made if none is given.
+   */
+  readonly tags?: Tags;
+  /** What can be read. Default: nothing. */
+  readonly sensor?: SensorDefinition;
+  /** The account. Default: made on the server at the first start (XEP-0077). */
+  readonly account?: AccountOptions;
+  /** Which certificates to trust. Default: those that Node.js trusts. */
+  readonly tls?: TlsPolicy;
+  /** The address of the Thing Registry, a component. Default: found among the server's components. */
+  readonly registry?: string;
+  /** The addresses of the provisioning servers, components. Default: found after the claim. */
+  readonly provisioning?: readonly string[];
+  /** How much to remember of who may do what. */
+  readonly rights?: RightsOptions;
+  /** Where to write what happens. Default: nowhere. */
+  readonly logger?: Logger;
+  /** Time. Default: the machine's. */
+  readonly clock?: Clock;
+  /** Randomness. Default: the operating system's. */
+  readonly random?: RandomSource;
+}
+
+/** The options, checked and completed. */
+export interface ThingSettings {
+  readonly storage: Storage;
+  readonly address: ServerAddress;
+  readonly tags: readonly Tag[];
+  readonly sensor: SensorDefinition | undefined;
+  readonly account: AccountOptions;
+  readonly tls: TlsPolicy;
+  readonly registry: BareJid | undefined;
+  readonly provisioning: readonly BareJid[];
+  readonly rights: RightsOptions;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+}
+
+/** Checks the options; throws `ERR_CONFIG` naming the path of the one that is wrong. */
+export function checkOptions(options: ThingOptions): ThingSettings {
+  const { storage, server, sensor, rights = {} } = options as Partial<ThingOptions>;
+  if (typeof storage?.replace !== "function") {
+    throw new ConfigError('storage: must be a Storage, for instance fileStorage("/var/lib/my-thing")');
+  }
+  if (typeof server?.service !== "string") {
+    throw new ConfigError("server.service: must be the address of the XMPP server, xmpp://host:port");
+  }
+  if (sensor !== undefined) checkSensor(sensor);
+  checkPositive(rights.maxEntries, "rights.maxEntries");
+  checkPositive(rights.maxBytes, "rights.maxBytes");
+  return {
+    storage,
+    address: parseService(server.service, server.domain),
+    tags: toTags(options.tags ?? {}),
+    sensor,
+    account: checkAccount(options.account ?? {}),
+    tls: options.tls ?? {},
+    registry: options.registry === undefined ? undefined : component(options.registry, "registry"),
+    provisioning: (options.provisioning ?? []).map((jid, index) => component(jid, `provisioning[${index}]`)),
+    rights,
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+  };
+}
+
+function checkAccount(account: AccountOptions): AccountOptions {
+  for (const part of ["username", "password"] as const) {
+    if (account[part] === "") throw new ConfigError(`account.${part}: must not be empty`);
+  }
+  if (account.username !== undefined) configJid(`${account.username}@domain`, "account.username");
+  return account;
+}
+
+function checkPositive(value: number | undefined, option: string): void {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
+    throw new ConfigError(`${option}: must be a whole number above 0`);
+  }
+}
+
+function component(address: string, option: string): BareJid {
+  const jid = configJid(address, option);
+  if (!isComponent(jid.bare)) {
+    throw new ConfigError(`${option}: "${address}" is an account; only components (addresses without @) can be used`);
+  }
+  if (jid.resource !== "") throw new ConfigError(`${option}: "${address}" must have no resource`);
+  return jid.bare;
+}

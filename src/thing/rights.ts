@@ -1,0 +1,32 @@
+import type { BareJid } from "../core/jid.ts";
+import type { Right, RightsCache } from "../provisioning/rights-cache.ts";
+
+/** What a Thing remembers of who may do what (XEP-0324 5.2): to look at, and to clear by hand. */
+export class Rights {
+  readonly #cache: RightsCache;
+
+  /** @internal */
+  constructor(cache: RightsCache) {
+    this.#cache = cache;
+  }
+
+  /** How many answers are remembered. */
+  get count(): number {
+    return this.#cache.count;
+  }
+
+  /** What is remembered, most recently used first. No grant in it means a refusal. */
+  entries(): readonly Right[] {
+    return this.#cache.entries();
+  }
+
+  /** Forgets everything, durably once resolved: every right is asked for anew. */
+  clear(): Promise<void> {
+    return this.#cache.clear();
+  }
+
+  /** Forgets what is remembered about somebody, durably once resolved. */
+  forget(jid: BareJid): Promise<void> {
+    return this.#cache.forget(jid);
+  }
+}

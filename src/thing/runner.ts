@@ -1,0 +1,141 @@
+// Applies events to the state one at a time, makes each new state durable, then does what follows from it.
+import { sleep } from "../core/abort.ts";
+import { Backoff } from "../core/backoff.ts";
+import type { Clock } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
+import type { RandomSource } from "../core/random.ts";
+import { SerialQueue } from "../core/serial-queue.ts";
+import type { FaultCode } from "./faults.ts";
+import { initialState, type ThingEffect, type ThingEvent, type ThingState } from "./state.ts";
+import { transition } from "./transition.ts";
+
+/** What is done on the wire, while there is a stream. */
+export type WireEffect = Exclude<ThingEffect, { do: "clearRights" }>;
+
+/** Does an effect; the event it comes to, if any. Rejects to be tried again later. */
+export type Perform = (effect: WireEffect, signal: AbortSignal) => Promise<ThingEvent | undefined>;
+
+/** What a {@link Runner} is made of. */
+export interface RunnerOptions {
+  /** Does effects. */
+  readonly perform: Perform;
+  /** Makes ownership and trust durable. */
+  readonly save: (state: ThingState) => Promise<void>;
+  /** Forgets all rights, durably. */
+  readonly clearRights: () => Promise<void>;
+  /** Told of each new state, once it is durable. */
+  readonly onState: (state: ThingState, before: ThingState, event: ThingEvent) => void;
+  /** Background trouble. */
+  readonly onFault: (code: FaultCode, message: string, cause?: unknown) => void;
+  /** Time. */
+  readonly clock: Clock;
+  /** Randomness for the spread of tries. */
+  readonly random: RandomSource;
+}
+
+const faultOf: Readonly<Record<WireEffect["do"], FaultCode>> = {
+  greet: "greeting",
+  introduce: "greeting",
+  register: "registry",
+  emptyKey: "registry",
+  askOwner: "owner",
+  findServers: "provisioning",
+};
+
+/** The state of a Thing, and what it is doing about it. */
+export class Runner {
+  readonly #options: RunnerOptions;
+  readonly #queue = new SerialQueue();
+  readonly #busy = new Set<WireEffect["do"]>();
+  #state = initialState;
+  // What is done on the wire belongs to one stream, and ends with it: the next one starts from the state again.
+  #stream = new AbortController();
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  /** The state now. */
+  get state(): ThingState {
+    return this.#state;
+  }
+
+  /** Applies an event and does what follows. Resolves when the new state is durable. */
+  async dispatch(event: ThingEvent): Promise<void> {
+    const act = await this.apply(event);
+    act();
+  }
+
+  /**
+   * Applies an event. Resolves, once the new state is durable, to what starts the effects: a notice is to be
+   * acknowledged in between (D-E17).
+   */
+  apply(event: ThingEvent): Promise<() => void> {
+    if (event.type === "link") this.#linkChanged(event.link.is === "online");
+    const stream = this.#stream;
+    return this.#queue.run(async () => {
+      const before = this.#state;
+      const { state, effects } = transition(before, event);
+      if (state !== before) {
+        // Before the new trust counts: no answer of the old servers may stand in for the new ones.
+        if (effects.some((effect) => effect.do === "clearRights")) await this.#options.clearRights();
+        if (state.ownership !== before.ownership || state.trust !== before.trust) await this.#options.save(state);
+        this.#state = state;
+        this.#options.onState(state, before, event);
+      }
+      const onWire = effects.filter((effect): effect is WireEffect => effect.do !== "clearRights");
+      return () => this.#act(onWire, stream.signal);
+    });
+  }
+
+  /** Ends what is being done, and waits for states that are being written. */
+  async stop(): Promise<void> {
+    this.#stream.abort(new Error("stopped"));
+    await this.#queue.idle();
+  }
+
+  #linkChanged(online: boolean): void {
+    this.#stream.abort(new Error("the stream has ended"));
+    if (!online) return;
+    this.#stream = new AbortController();
+    this.#busy.clear();
+  }
+
+  #act(effects: readonly WireEffect[], signal: AbortSignal): void {
+    const [first, ...others] = effects;
+    if (first === undefined) return;
+    // Presence goes first: who is asked later must know where the Thing is.
+    if (first.do === "greet")
+      void this.#attempt(first, signal).then(() => others.forEach((one) => this.#start(one, signal)));
+    else effects.forEach((one) => this.#start(one, signal));
+  }
+
+  #start(effect: WireEffect, signal: AbortSignal): void {
+    void this.#attempt(effect, signal);
+  }
+
+  /** Tries until it is done or the stream ends. Never rejects. */
+  async #attempt(effect: WireEffect, signal: AbortSignal): Promise<void> {
+    const { clock, random, perform, onFault } = this.#options;
+    if (signal.aborted || this.#busy.has(effect.do)) return;
+    this.#busy.add(effect.do);
+    const backoff = new Backoff(random);
+    try {
+      for (;;) {
+        try {
+          const event = await perform(effect, signal);
+          if (event !== undefined) await this.dispatch(event);
+          return;
+        } catch (error) {
+          signal.throwIfAborted();
+          onFault(faultOf[effect.do], messageOf(error), error);
+          await sleep(clock, backoff.next(), signal);
+        }
+      }
+    } catch {
+      // The stream has ended; the next one begins anew.
+    } finally {
+      if (!signal.aborted) this.#busy.delete(effect.do);
+    }
+  }
+}

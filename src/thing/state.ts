@@ -1,0 +1,146 @@
+// What a Thing is at a moment, what can happen to it, and what it then does: data only.
+import type { BareJid } from "../core/jid.ts";
+
+/** The connection. Volatile: after a start it is always `stopped`. */
+export type Link =
+  | { readonly is: "stopped" }
+  | { readonly is: "connecting"; readonly host: string; readonly port: number }
+  | { readonly is: "online"; readonly jid: string }
+  | {
+      readonly is: "waiting";
+      /** How long until the next try, in milliseconds. */
+      readonly ms: number;
+      /** Why the last one failed. */
+      readonly why: string;
+    };
+
+/** Whose the Thing is (XEP-0347 3.6, 3.9). Kept over restarts. */
+export type Ownership =
+  | { readonly is: "unregistered" }
+  | {
+      readonly is: "registered";
+      /** The Registry that knows the Thing, and may say that it was claimed. */
+      readonly registry: BareJid;
+    }
+  | {
+      readonly is: "claimed";
+      /** The Registry that said so. */
+      readonly registry: BareJid;
+      /** The owner. */
+      readonly owner: BareJid;
+      /** False if the owner keeps the Thing out of searches. */
+      readonly public: boolean;
+      /** True once KEY is emptied in the Registry (XEP-0347 6.5). */
+      readonly keyEmptied: boolean;
+      /** True once the owner was asked for friendship (XEP-0347 3.9): it is asked once. */
+      readonly ownerAsked: boolean;
+    };
+
+/** Which provisioning servers decide for the Thing (XEP-0324 3.1, XEP-0347 3.12). Kept over restarts. */
+export type Trust =
+  | { readonly is: "none" }
+  | {
+      readonly is: "delegated";
+      /** The trusted provisioning servers. */
+      readonly servers: readonly BareJid[];
+      /** Named in the options, or found at the Registry or among the server's components. */
+      readonly origin: "configured" | "found";
+    };
+
+/** What a Thing is at a moment. Immutable: every change makes a new one. */
+export interface ThingState {
+  /** The connection. */
+  readonly link: Link;
+  /** Whose it is. */
+  readonly ownership: Ownership;
+  /** Who decides for it. */
+  readonly trust: Trust;
+}
+
+/** What can be waited for: a step of the ladder (claimed satisfies registered), or anything that can be said of a state. */
+export type ThingCondition = "online" | "registered" | "claimed" | "provisioned" | ((state: ThingState) => boolean);
+
+/** What can happen to a Thing. */
+export type ThingEvent =
+  /** The saved state was read; with what the options name. */
+  | {
+      readonly type: "loaded";
+      readonly ownership: Ownership;
+      readonly trust: Trust;
+      readonly registry: BareJid | undefined;
+      readonly servers: readonly BareJid[];
+    }
+  /** The connection changed. */
+  | { readonly type: "link"; readonly link: Link }
+  /** The Registry took the registration. */
+  | { readonly type: "registered"; readonly registry: BareJid }
+  /** The Registry said that there is an owner, by notice or in answer to a registration. */
+  | { readonly type: "claimed"; readonly registry: BareJid; readonly owner: BareJid; readonly public: boolean }
+  /** KEY is empty in the Registry. */
+  | { readonly type: "keyEmptied" }
+  /** The owner was asked for friendship. */
+  | { readonly type: "ownerAsked" }
+  /** Provisioning servers were found. */
+  | { readonly type: "serversFound"; readonly servers: readonly BareJid[] };
+
+/** What a Thing does because of an event. */
+export type ThingEffect =
+  /** Ask for the roster, send presence, tell Registry and trusted servers, let the barrier settle. */
+  | { readonly do: "greet"; readonly registry: BareJid | undefined; readonly servers: readonly BareJid[] }
+  /** Tell servers that are trusted from now on where the Thing is (P-E8). */
+  | { readonly do: "introduce"; readonly servers: readonly BareJid[] }
+  /** Register; find a Registry first if none is known. */
+  | { readonly do: "register"; readonly registry: BareJid | undefined }
+  /** Empty KEY in the Registry. */
+  | { readonly do: "emptyKey"; readonly registry: BareJid }
+  /** Ask the owner for friendship. */
+  | { readonly do: "askOwner"; readonly owner: BareJid }
+  /** Look for a provisioning server. */
+  | { readonly do: "findServers"; readonly registry: BareJid }
+  /** Forget all rights: other servers decide now (P-5.2-7). */
+  | { readonly do: "clearRights" };
+
+/** A state, and what is to be done because of how it came about. */
+export interface Step {
+  /** The new state; the same object if nothing changed. */
+  readonly state: ThingState;
+  /** What to do, in order, once the state is durable. */
+  readonly effects: readonly ThingEffect[];
+}
+
+/** Before `start()`. */
+export const initialState: ThingState = {
+  link: { is: "stopped" },
+  ownership: { is: "unregistered" },
+  trust: { is: "none" },
+};
+
+/** The provisioning servers the Thing trusts. */
+export function trustedServers(state: ThingState): readonly BareJid[] {
+  return state.trust.is === "delegated" ? state.trust.servers : [];
+}
+
+/** The Registry the Thing registered with. */
+export function registryOf(state: ThingState): BareJid | undefined {
+  return state.ownership.is === "unregistered" ? undefined : state.ownership.registry;
+}
+
+/** The owner, once claimed. */
+export function ownerOf(state: ThingState): BareJid | undefined {
+  return state.ownership.is === "claimed" ? state.ownership.owner : undefined;
+}
+
+/** Tells whether a state is what is waited for. */
+export function satisfies(state: ThingState, condition: ThingCondition): boolean {
+  if (typeof condition === "function") return condition(state);
+  switch (condition) {
+    case "online":
+      return state.link.is === "online";
+    case "registered":
+      return state.ownership.is !== "unregistered";
+    case "claimed":
+      return state.ownership.is === "claimed";
+    case "provisioned":
+      return state.ownership.is === "claimed" && state.trust.is === "delegated";
+  }
+}

@@ -1,0 +1,331 @@
+import { EventEmitter } from "node:events";
+import { withDeadline, type CallOptions } from "../core/abort.ts";
+import { StateError, messageOf } from "../core/errors.ts";
+import type { BareJid } from "../core/jid.ts";
+import { formatClaimText } from "../codec/claim-text.ts";
+import { StanzaChannel } from "../channel/stanza-channel.ts";
+import { Friends } from "../connection/friends.ts";
+import type { LinkState } from "../connection/connection-manager.ts";
+import { Barrier } from "../provisioning/barrier.ts";
+import { answerClearCache } from "../provisioning/clear-cache.ts";
+import { Guard } from "../provisioning/guard.ts";
+import { RightsCache } from "../provisioning/rights-cache.ts";
+import { answerClaimed } from "../registry/registry-client.ts";
+import { answerReadouts } from "../sensor/sensor-responder.ts";
+import { answerDisco } from "./disco.ts";
+import { performer } from "./effects.ts";
+import type { ThingEvents } from "./events.ts";
+import type { Fault, FaultCode } from "./faults.ts";
+import { FriendRequests } from "./friend-requests.ts";
+import { Identity } from "./identity.ts";
+import { connectionLink, type MakeLink, type ThingLink } from "./link.ts";
+import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
+import { Rights } from "./rights.ts";
+import { Runner } from "./runner.ts";
+import {
+  ownerOf,
+  registryOf,
+  satisfies,
+  trustedServers,
+  type Link,
+  type ThingCondition,
+  type ThingEvent,
+  type ThingState,
+} from "./state.ts";
+import { withKey } from "./tags.ts";
+
+/**
+ * A device on an XMPP server: makes itself an account, registers with a Thing Registry, is claimed by its owner
+ * (XEP-0347), delegates to a provisioning server who may befriend and read it (XEP-0324), answers readouts (XEP-0323), and
+ * remembers all of it across power cuts.
+ *
+ * @example
+ * ```ts
+ * import { Thing, fileStorage } from "xmpp-thing";
+ *
+ * const thing = new Thing({
+ *   storage: fileStorage("/var/lib/thermometer"),
+ *   server: { service: "xmpp://example.org" },
+ *   tags: { SN: "394872348732948723", MAN: "example.org", MODEL: "Thermometer", V: 1.0 },
+ *   sensor: {
+ *     fields: [{ name: "Temperature", unit: "°C", decimals: 1 }],
+ *     read: () => [{ name: "Temperature", value: 21.5 }],
+ *   },
+ * });
+ * thing.on("claimText", (text) => console.log(text));
+ * thing.on("fault", ({ code, message }) => console.error(code, message));
+ * await thing.start();
+ * ```
+ */
+export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable {
+  /** What is remembered of who may do what. */
+  readonly rights: Rights;
+  readonly #settings: ThingSettings;
+  readonly #channel: StanzaChannel;
+  readonly #friends: Friends;
+  readonly #cache: RightsCache;
+  readonly #barrier = new Barrier();
+  readonly #identity: Identity;
+  readonly #requests: FriendRequests;
+  readonly #runner: Runner;
+  readonly #makeLink: MakeLink;
+  #phase: "new" | "starting" | "running" | "stopped" = "new";
+  #link: ThingLink | undefined;
+  #registering: BareJid | undefined;
+  #claimText = "";
+  #key = "";
+  #stopping: Promise<void> | undefined;
+  readonly #ended = new AbortController();
+
+  /**
+   * Checks the options; does nothing else. Throws `ERR_CONFIG` naming the option that is wrong.
+   */
+  constructor(options: ThingOptions);
+  /** @internal */
+  constructor(options: ThingOptions, makeLink: MakeLink);
+  constructor(options: ThingOptions, makeLink: MakeLink = connectionLink) {
+    super();
+    const settings = checkOptions(options);
+    const { storage, clock, random, logger } = settings;
+    const onFault = (code: FaultCode, message: string, cause?: unknown): void => this.#fault(code, message, cause);
+    this.#settings = settings;
+    this.#makeLink = makeLink;
+    this.#channel = new StanzaChannel({ clock, random, logger, onFault });
+    this.#friends = new Friends(this.#channel);
+    this.#cache = new RightsCache({ storage, logger, onFault, ...settings.rights });
+    this.rights = new Rights(this.#cache);
+    this.#identity = new Identity({ storage, random, account: settings.account });
+    const guard = new Guard({
+      channel: this.#channel,
+      cache: this.#cache,
+      barrier: this.#barrier,
+      clock,
+      logger,
+      standing: () => {
+        const { state } = this;
+        return { owner: ownerOf(state), registry: registryOf(state), servers: trustedServers(state) };
+      },
+      onDecision: (question, decision, ms) => void this.emit("decision", { question, decision, ms }),
+    });
+    this.#requests = new FriendRequests({
+      friends: this.#friends,
+      guard,
+      clock,
+      random,
+      logger,
+      onFriended: (jid) => void this.emit("friended", jid),
+    });
+    this.#runner = new Runner({
+      clock,
+      random,
+      onFault,
+      save: (state) => this.#identity.remember(state),
+      clearRights: () => this.#cache.clear(),
+      onState: (state, before, event) => this.#stateChanged(state, before, event),
+      perform: performer({
+        channel: this.#channel,
+        friends: this.#friends,
+        barrier: this.#barrier,
+        clock,
+        registry: settings.registry,
+        onRegistering: (registry) => (this.#registering = registry),
+        tags: () => withKey(settings.tags, this.#key),
+      }),
+    });
+    this.#answer(guard, onFault);
+  }
+
+  /** What the Thing is at this moment. Immutable: a change makes a new one. Before `start()` nothing is known. */
+  get state(): ThingState {
+    return this.#runner.state;
+  }
+
+  /**
+   * The text that the owner scans to claim the Thing (XEP-0347 3.9), for a QR code: `IoTDisco;SN:…;KEY:…`. Empty before
+   * `start()` and once the Thing is claimed: whoever sees it can claim an unclaimed Thing.
+   */
+  get claimText(): string {
+    return this.#claimText;
+  }
+
+  /** The Thing's own full JID; empty while it is not connected. */
+  get jid(): string {
+    return this.#channel.jid?.full ?? "";
+  }
+
+  /**
+   * Reads what is saved and begins to connect. Resolves then: it does not wait for the network, which may be away for
+   * days; {@link waitFor} does. Rejects with `ERR_STORAGE` when what is saved is damaged, newer than this library, or
+   * in use by another process, and with `ERR_STATE` when it was started before.
+   */
+  async start(options: CallOptions = {}): Promise<void> {
+    if (this.#phase !== "new") throw new StateError(`the Thing is ${this.#phase}; make a new one to start again`);
+    this.#phase = "starting";
+    const { clock, storage } = this.#settings;
+    await storage.open();
+    try {
+      await withDeadline(clock, options, "start", () => this.#load());
+      this.#ended.signal.throwIfAborted();
+    } catch (error) {
+      this.#phase = "stopped";
+      await storage.close();
+      throw error;
+    }
+    this.#phase = "running";
+    this.#link = this.#connect();
+    this.#link.start();
+  }
+
+  /**
+   * Waits until the Thing has come so far. Resolves at once if it has. Rejects with `ERR_STATE` when the Thing is
+   * stopped, with `ERR_TIMEOUT` or the signal's reason. Default: no time limit.
+   *
+   * @example
+   * ```ts
+   * await thing.waitFor("claimed");
+   * await thing.waitFor((state) => state.link.is === "online", { timeout: 10_000 });
+   * ```
+   */
+  async waitFor(condition: ThingCondition, options: CallOptions = {}): Promise<ThingState> {
+    if (satisfies(this.state, condition)) return this.state;
+    const ended = this.#ended.signal;
+    ended.throwIfAborted();
+    let listener: ((state: ThingState) => void) | undefined;
+    let onEnd: (() => void) | undefined;
+    const name = typeof condition === "string" ? condition : "a condition";
+    try {
+      return await withDeadline(this.#settings.clock, options, `waiting for ${name}`, () => {
+        return new Promise<ThingState>((resolve, reject) => {
+          listener = (state) => {
+            if (satisfies(state, condition)) resolve(state);
+          };
+          onEnd = () => reject(ended.reason as Error);
+          this.on("state", listener);
+          ended.addEventListener("abort", onEnd, { once: true });
+        });
+      });
+    } finally {
+      if (listener) this.off("state", listener);
+      if (onEnd) ended.removeEventListener("abort", onEnd);
+    }
+  }
+
+  /** Disconnects and gives the storage back. What was acknowledged is on disk. Harmless when called again. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** As {@link stop}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    const phase = this.#phase;
+    this.#phase = "stopped";
+    this.#ended.abort(new StateError("the Thing is stopped"));
+    if (phase !== "running") return;
+    this.#requests.stop();
+    await this.#link?.stop();
+    this.#channel.detach(new StateError("the Thing is stopped"));
+    await this.#runner.dispatch({ type: "link", link: { is: "stopped" } });
+    await this.#runner.stop();
+    await this.#settings.storage.close();
+  }
+
+  async #load(): Promise<void> {
+    const { registry, provisioning } = this.#settings;
+    const { saved, problem } = await this.#identity.open();
+    if (problem !== undefined) this.#fault("identity-restored", problem);
+    await this.#cache.load();
+    this.#key = saved.key;
+    const { ownership, trust } = saved;
+    await this.#runner.dispatch({ type: "loaded", ownership, trust, registry, servers: provisioning });
+    this.#showClaimText();
+  }
+
+  #connect(): ThingLink {
+    const { address, tls, clock, random, logger } = this.#settings;
+    return this.#makeLink({
+      channel: this.#channel,
+      account: this.#identity,
+      address,
+      tls,
+      clock,
+      random,
+      logger,
+      onState: (state) => this.#linkChanged(state),
+      onFault: (code, message, cause) => this.#fault(code, message, cause),
+    });
+  }
+
+  #linkChanged(state: LinkState): void {
+    if (state.is === "online") {
+      // Now, before any stanza is handled: what is remembered does not count until the servers have had their say.
+      this.#barrier.raise();
+      this.#requests.restart();
+    } else {
+      this.#requests.stop();
+    }
+    this.#dispatch({ type: "link", link: toLink(state) });
+  }
+
+  #dispatch(event: ThingEvent): void {
+    this.#runner.dispatch(event).catch((error: unknown) => this.#fault("state-not-saved", messageOf(error), error));
+  }
+
+  #answer(guard: Guard, onFault: (code: FaultCode, message: string, cause?: unknown) => void): void {
+    const { router } = this.#channel;
+    const { sensor, clock } = this.#settings;
+    answerDisco(router, sensor !== undefined);
+    answerClearCache({
+      router,
+      cache: this.#cache,
+      servers: () => trustedServers(this.state),
+      onCleared: (server) => void this.emit("rightsCleared", server),
+    });
+    answerClaimed({
+      router,
+      registry: () => registryOf(this.state) ?? this.#registering,
+      accept: (registry, { jid, public: isPublic }) =>
+        this.#runner.apply({ type: "claimed", registry, owner: jid, public: isPublic }),
+    });
+    if (sensor !== undefined) answerReadouts({ channel: this.#channel, guard, sensor, clock, onFault });
+  }
+
+  #stateChanged(state: ThingState, before: ThingState, event: ThingEvent): void {
+    this.emit("state", state, before);
+    if (event.type !== "loaded") this.#showClaimText();
+    if (state.ownership.is === "claimed" && before.ownership.is !== "claimed" && event.type === "claimed") {
+      this.emit("claimed", { owner: state.ownership.owner, public: state.ownership.public });
+    }
+  }
+
+  #showClaimText(): void {
+    const claimed = this.state.ownership.is === "claimed";
+    const text = claimed ? "" : formatClaimText(withKey(this.#settings.tags, this.#key));
+    if (text === this.#claimText) return;
+    this.#claimText = text;
+    this.emit("claimText", text);
+  }
+
+  #fault(code: FaultCode, message: string, cause?: unknown): void {
+    this.#settings.logger.warn(message, { fault: code });
+    const fault: Fault = { code, message, ...(cause !== undefined && { cause }) };
+    this.emit("fault", fault);
+  }
+}
+
+function toLink(state: LinkState): Link {
+  switch (state.is) {
+    case "stopped":
+      return { is: "stopped" };
+    case "connecting":
+      return { is: "connecting", host: state.address.host, port: state.address.port };
+    case "online":
+      return { is: "online", jid: state.jid };
+    case "waiting":
+      return { is: "waiting", ms: Math.round(state.ms), why: state.reason.message };
+  }
+}

@@ -1,0 +1,6 @@
+import { describe } from "vitest";
+import { startMemorySite } from "../support/memory-site.ts";
+import { validateStanzas } from "../support/schema.ts";
+import { lifeOfAThing } from "./life.ts";
+
+describe("in memory, without a socket", () => lifeOfAThing(startMemorySite, validateStanzas));

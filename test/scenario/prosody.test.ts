@@ -1,0 +1,6 @@
+import { describe } from "vitest";
+import { noProsody } from "../support/prosody.ts";
+import { startProsodySite } from "../support/prosody-site.ts";
+import { lifeOfAThing } from "./life.ts";
+
+describe.skipIf(noProsody !== undefined)("on Prosody", () => lifeOfAThing(startProsodySite));

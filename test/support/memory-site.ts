@@ -1,0 +1,129 @@
+import { systemClock } from "../../src/core/clock.ts";
+import { ConnectionError } from "../../src/core/errors.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import { systemRandom } from "../../src/core/random.ts";
+import { StanzaChannel } from "../../src/channel/stanza-channel.ts";
+import { presence } from "../../src/codec/stanza.ts";
+import type { XmlElement } from "../../src/codec/xml.ts";
+import type { Connection } from "../../src/connection/connect.ts";
+import { Friends } from "../../src/connection/friends.ts";
+import { answerPings } from "../../src/connection/ping.ts";
+import type { StreamEnd } from "../../src/connection/stream-end.ts";
+import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
+import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
+import { XmppDomain, type Session } from "../../src/sandbox/server/domain.ts";
+import { Thing } from "../../src/thing/thing.ts";
+import type { MakeLink } from "../../src/thing/link.ts";
+import { thingOptions, type Site } from "./site.ts";
+
+const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
+
+/** Binds a channel to the domain. Stanzas arrive one turn later, in order, as they would from a network. */
+function attach(
+  domain: XmppDomain,
+  channel: StanzaChannel,
+  username: string,
+  resource: string,
+  onOnline: () => void,
+  onClosed: () => void,
+): Session {
+  const ended = (): void => {
+    channel.detach(new ConnectionError("cut"));
+    onClosed();
+  };
+  let open = true;
+  const session = domain.bind(
+    username,
+    resource,
+    (stanzas) => setImmediate(() => open && stanzas.forEach((stanza) => channel.receive(stanza))),
+    () => {
+      open = false;
+      ended();
+    },
+  );
+  channel.attach({
+    jid: session.jid,
+    write: (stanzas) => {
+      if (!open) return Promise.reject(new ConnectionError("cut"));
+      stanzas.forEach((stanza) => session.receive(stanza));
+      return Promise.resolve();
+    },
+  });
+  onOnline();
+  return session;
+}
+
+/** The scenario's site without a socket: channels bound straight to the domain. */
+export function startMemorySite(): Promise<Site> {
+  const domain = new XmppDomain({ domain: "localhost", ...parts });
+  const registry = new ReferenceRegistry({ jid: "discovery.localhost", ...parts });
+  const provisioning = new ReferenceProvisioningServer({ jid: "provisioning.localhost", ...parts });
+  domain.attach(registry);
+  domain.attach(provisioning);
+  const sent: XmlElement[] = [];
+  domain.onStanza((direction, _from, _to, stanza) => direction === "in" && sent.push(stanza));
+
+  const link: MakeLink = ({ channel, account, onState }) => {
+    let session: Session | undefined;
+    answerPings(channel);
+    const begin = async (): Promise<void> => {
+      const { username, password, resource, pending } = await account.load();
+      if (pending && !domain.hasAccount(username)) domain.register(username, password);
+      if (pending) await account.made();
+      const online = (): void => onState({ is: "online", jid: `${username}@localhost/${resource}` });
+      session = attach(domain, channel, username, resource, online, () => undefined);
+    };
+    return {
+      start: () => void begin(),
+      stop: () => {
+        session?.end();
+        return Promise.resolve();
+      },
+    };
+  };
+
+  const user = async (name: string): Promise<Connection> => {
+    if (!domain.hasAccount(name)) domain.register(name, "secret");
+    const channel = new StanzaChannel(parts);
+    const friends = new Friends(channel);
+    answerPings(channel);
+    let tellEnd: (end: StreamEnd) => void = () => undefined;
+    const ended = new Promise<StreamEnd>((resolve) => (tellEnd = resolve));
+    const session = attach(
+      domain,
+      channel,
+      name,
+      "test",
+      () => undefined,
+      () => tellEnd({ reason: new ConnectionError("cut"), final: false }),
+    );
+    await friends.load();
+    await channel.send(presence());
+    const close = (): Promise<void> => {
+      session.end();
+      channel.detach(new ConnectionError("closed"));
+      return Promise.resolve();
+    };
+    return { channel, friends, jid: session.jid, ended, close, [Symbol.asyncDispose]: close };
+  };
+
+  return Promise.resolve({
+    name: "memory",
+    domain: "localhost",
+    registry,
+    provisioning,
+    sent,
+    thing: (storage, overrides) =>
+      new Thing(thingOptions(storage, { service: "xmpp://127.0.0.1:1", domain: "localhost" }, overrides), link),
+    user,
+    cut: (thing) => {
+      domain.drop(thing.jid);
+      return Promise.resolve();
+    },
+    stop: () => {
+      registry.stop();
+      provisioning.stop();
+      return Promise.resolve();
+    },
+  });
+}

@@ -1,0 +1,90 @@
+import { createServer, connect as connectTcp, type AddressInfo, type Socket } from "node:net";
+import { systemClock } from "../../src/core/clock.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import { systemRandom } from "../../src/core/random.ts";
+import { connect } from "../../src/connection/connect.ts";
+import { attachComponent } from "../../src/sandbox/attach-component.ts";
+import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
+import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
+import { Thing } from "../../src/thing/thing.ts";
+import { startProsody } from "./prosody.ts";
+import { thingOptions, type Site } from "./site.ts";
+
+/** A relay whose connections can be cut without a word: the network between a Thing and its server. */
+async function startRelay(port: number): Promise<{ port: number; cut: () => void; stop: () => Promise<void> }> {
+  const sockets = new Set<Socket>();
+  const relay = createServer((near) => {
+    const far = connectTcp(port, "127.0.0.1");
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.setNoDelay(true);
+      one.on("error", () => undefined);
+      one.on("close", () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  });
+  await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+  const cut = (): void => sockets.forEach((socket) => socket.destroy());
+  return {
+    port: (relay.address() as AddressInfo).port,
+    cut,
+    stop: () => {
+      cut();
+      return new Promise((resolve) => relay.close(() => resolve()));
+    },
+  };
+}
+
+/** The scenario's site on Prosody, both services attached as components. */
+export async function startProsodySite(): Promise<Site> {
+  const prosody = await startProsody();
+  if (prosody === undefined) throw new Error("Prosody did not start");
+  const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
+  const registry = new ReferenceRegistry({ jid: "discovery.localhost", ...parts });
+  const provisioning = new ReferenceProvisioningServer({ jid: "provisioning.localhost", ...parts });
+  const attachments = await Promise.all(
+    [registry, provisioning].map((service) =>
+      attachComponent(service, {
+        service: `xmpp://127.0.0.1:${prosody.componentPort}`,
+        secret: prosody.componentSecrets.get(service.jid) ?? "",
+      }),
+    ),
+  );
+  const relay = await startRelay(prosody.port);
+  const { ca } = prosody;
+  const server = { service: `xmpp://127.0.0.1:${relay.port}`, domain: "localhost" };
+  return {
+    name: "prosody",
+    domain: "localhost",
+    registry,
+    provisioning,
+    sent: [],
+    thing: (storage, overrides) => new Thing(thingOptions(storage, server, { tls: { ca }, ...overrides })),
+    user: (username) =>
+      connect({
+        service: `xmpp://127.0.0.1:${prosody.port}`,
+        domain: "localhost",
+        username,
+        password: "secret",
+        register: true,
+        tls: { ca },
+      }),
+    cut: () => {
+      relay.cut();
+      return Promise.resolve();
+    },
+    stop: async () => {
+      registry.stop();
+      provisioning.stop();
+      await Promise.all(attachments.map((attachment) => attachment.close()));
+      await relay.stop();
+      await prosody.stop();
+    },
+  };
+}
