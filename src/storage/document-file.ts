@@ -21,5 +21,6 @@ export function decodeDocument(name: string, content: Uint8Array): { format: num
   if (decodeText(content.subarray(0, checksumLength)) !== checksum("", body)) return undefined;
   const head = tryJson(body.subarray(1, end)) as { document?: unknown; format?: unknown } | null | undefined;
   if (head?.document !== name || typeof head.format !== "number") return undefined;
-  return { format: head.format, value: tryJson(body.subarray(end + 1)) };
+  const value = tryJson(body.subarray(end + 1));
+  return value === undefined ? undefined : { format: head.format, value };
 }

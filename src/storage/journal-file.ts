@@ -85,7 +85,8 @@ function readLine(
   const content = bytes.subarray(json, feed);
   const chain = decodeText(bytes.subarray(start, json - 1));
   if (chain !== checksum(before, content)) return undefined;
-  return { value: tryJson(content), chain, end: feed + 1 };
+  const value = tryJson(content);
+  return value === undefined ? undefined : { value, chain, end: feed + 1 };
 }
 
 function describeDamage(name: string, records: number, bytes: Uint8Array, good: number): string {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { StorageError } from "../core/errors.ts";
 import { decodeText, encodeText } from "./bytes.ts";
-import { codeOf, type FileSystem } from "./file-system.ts";
+import { codeOf, type FileSystem, type OpenFile } from "./file-system.ts";
 import type { ProcessProbe } from "./process-probe.ts";
 
 /** A folder held by this process. */
@@ -39,14 +39,21 @@ export async function lockFolder(folder: string, fs: FileSystem, processes: Proc
     const before = await numbersIn(folder, fs);
     for (const number of before) await refuseIfHeld(folder, number, fs, processes, self);
     const mine = (before.at(-1) ?? 0) + 1;
-    if (!(await makeLock(pathOf(folder, mine), self, fs))) continue;
-    const others = (await numbersIn(folder, fs)).filter((number) => number !== mine);
-    if (others.some((number) => number > mine) || (await anyHeld(folder, others, fs, processes, self))) {
-      await empty(pathOf(folder, mine), fs);
-      continue;
+    const path = pathOf(folder, mine);
+    const file = await makeLock(path, fs);
+    if (file === undefined) continue; // another process was faster
+    try {
+      await writeAll(file, encodeText(JSON.stringify(self)));
+      const others = (await numbersIn(folder, fs)).filter((number) => number !== mine);
+      if (others.every((number) => number < mine) && !(await anyHeld(folder, others, fs, processes, self))) {
+        for (const number of others) await removeIfThere(pathOf(folder, number), fs);
+        return { release: () => empty(path, fs) };
+      }
+      await empty(path, fs);
+    } catch (error) {
+      await empty(path, fs).catch(() => undefined); // it must not look held for as long as this process runs
+      throw error;
     }
-    for (const number of others) await removeIfThere(pathOf(folder, number), fs);
-    return { release: () => empty(pathOf(folder, mine), fs) };
   }
   throw new StorageError(`"${folder}": too many processes want it at once; try again`);
 }
@@ -112,19 +119,21 @@ function parseHolder(content: Uint8Array | undefined): Holder | undefined {
   }
 }
 
-/** Makes a lock file; `false` if another process was faster. */
-async function makeLock(path: string, self: Holder, fs: FileSystem): Promise<boolean> {
+/** Makes a lock file; `undefined` if there is one of that name. */
+async function makeLock(path: string, fs: FileSystem): Promise<OpenFile | undefined> {
   try {
-    const file = await fs.open(path, "wx", 0o600);
-    try {
-      await file.write(encodeText(JSON.stringify(self)));
-    } finally {
-      await file.close();
-    }
-    return true;
+    return await fs.open(path, "wx", 0o600);
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
+    if (codeOf(error) === "EEXIST") return undefined;
     throw error;
+  }
+}
+
+async function writeAll(file: OpenFile, content: Uint8Array): Promise<void> {
+  try {
+    await file.write(content);
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,0 +1,14 @@
+// A process of its own for the lock's tests: each line it gets is a folder to open; it answers "won" or what kept it out.
+import { createInterface } from "node:readline";
+import { messageOf } from "../../src/core/errors.ts";
+import { fileStorage } from "../../src/storage/file-storage.ts";
+
+process.stdout.write("ready\n");
+for await (const folder of createInterface({ input: process.stdin })) {
+  await fileStorage(folder)
+    .open()
+    .then(
+      () => process.stdout.write("won\n"),
+      (error: unknown) => process.stdout.write(`${messageOf(error)}\n`),
+    );
+}
