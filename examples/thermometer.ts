@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { renderUnicodeCompact } from "uqr";
-import { Thing, fileStorage, isSdkError, type Tags, type ThingOptions, type ThingState } from "xmpp-thing";
+import { Thing, fileStorage, isSdkError, type ThingOptions, type ThingState } from "xmpp-thing";
 import { parseTagList } from "xmpp-thing/owner";
 
 const CPU = "/sys/class/thermal/thermal_zone0/temp";
@@ -48,7 +48,7 @@ async function optionsFromEnvironment(): Promise<ThingOptions> {
     storage: fileStorage(state),
     server: { service, ...(domain !== undefined && { domain }) },
     account: { ...(username !== undefined && { username }), ...(password !== undefined && { password }) },
-    tags: Object.fromEntries(tags.map((tag) => [tag.name, tag.value])) as Tags,
+    tags: Object.fromEntries(tags.map((tag) => [tag.name, tag.value])),
     ...(registry !== undefined && { registry }),
     ...(provisioning !== undefined && { provisioning: provisioning.trim().split(/\s+/) }),
     ...(ca !== undefined && { tls: { ca: await readFile(ca, "utf8") } }),

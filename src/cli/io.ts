@@ -3,9 +3,9 @@
 /** The world around a command. */
 export interface Io {
   /** Writes a line people or programs read. */
-  out(line: string): void;
+  readonly out: (line: string) => void;
   /** Writes a line about trouble or progress. */
-  err(line: string): void;
+  readonly err: (line: string) => void;
   /** Environment variables. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** True if a person watches. */

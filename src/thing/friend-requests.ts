@@ -60,7 +60,7 @@ export class FriendRequests {
     } catch (error) {
       this.#options.logger.debug("a request for friendship stays pending", { jid, why: messageOf(error) });
     } finally {
-      if (!signal.aborted) this.#pending.delete(jid);
+      if (this.#stream.signal === signal) this.#pending.delete(jid);
     }
   }
 
@@ -71,7 +71,8 @@ export class FriendRequests {
       const { outcome } = await guard.decide({ kind: "friend", jid }, signal);
       if (outcome === "granted") {
         await friends.accept(jid);
-        return onFriended(jid);
+        onFriended(jid);
+        return;
       }
       if (outcome === "refused") return friends.refuse(jid);
       // A refused request is lost, a pending one can be asked about again (P-E28).

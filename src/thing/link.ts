@@ -30,6 +30,14 @@ export interface LinkParts {
   readonly onFault: (code: ConnectionFault, message: string, cause?: unknown) => void;
 }
 
+/** The option under which a test hands a Thing another link. */
+export const linkSeam = Symbol("link");
+
+/** Options that may hold another link. */
+export interface WithLink {
+  readonly [linkSeam]?: MakeLink;
+}
+
 /** Makes a link. */
 export type MakeLink = (parts: LinkParts) => ThingLink;
 

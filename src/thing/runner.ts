@@ -135,7 +135,7 @@ export class Runner {
     } catch {
       // The stream has ended; the next one begins anew.
     } finally {
-      if (!signal.aborted) this.#busy.delete(effect.do);
+      if (this.#stream.signal === signal) this.#busy.delete(effect.do);
     }
   }
 }

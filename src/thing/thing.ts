@@ -18,7 +18,7 @@ import type { ThingEvents } from "./events.ts";
 import type { Fault, FaultCode } from "./faults.ts";
 import { FriendRequests } from "./friend-requests.ts";
 import { Identity } from "./identity.ts";
-import { connectionLink, type MakeLink, type ThingLink } from "./link.ts";
+import { connectionLink, linkSeam, type MakeLink, type ThingLink, type WithLink } from "./link.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
 import { Rights } from "./rights.ts";
 import { Runner } from "./runner.ts";
@@ -80,16 +80,13 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   /**
    * Checks the options; does nothing else. Throws `ERR_CONFIG` naming the option that is wrong.
    */
-  constructor(options: ThingOptions);
-  /** @internal */
-  constructor(options: ThingOptions, makeLink: MakeLink);
-  constructor(options: ThingOptions, makeLink: MakeLink = connectionLink) {
+  constructor(options: ThingOptions) {
     super();
     const settings = checkOptions(options);
     const { storage, clock, random, logger } = settings;
     const onFault = (code: FaultCode, message: string, cause?: unknown): void => this.#fault(code, message, cause);
     this.#settings = settings;
-    this.#makeLink = makeLink;
+    this.#makeLink = (options as WithLink)[linkSeam] ?? connectionLink;
     this.#channel = new StanzaChannel({ clock, random, logger, onFault });
     this.#friends = new Friends(this.#channel);
     this.#cache = new RightsCache({ storage, logger, onFault, ...settings.rights });

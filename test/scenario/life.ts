@@ -46,9 +46,9 @@ export function lifeOfAThing(
       clients.set(connection, known);
       return known;
     };
-    const read = async (reader: Connection, jid: string): Promise<string> => {
+    const read = async (reader: Connection, jid: string, timeout = 10_000): Promise<string> => {
       try {
-        const groups = await client(reader).read(jid, { timeout: 10_000 });
+        const groups = await client(reader).read(jid, { timeout });
         return groups
           .flatMap((group) => group.fields.map((field) => `${field.name} ${String(field.value)}`))
           .join(", ");
@@ -158,7 +158,8 @@ export function lifeOfAThing(
         let hammering = true;
         const hammer = (async () => {
           while (hammering) {
-            const answer = await read(friend, jid).catch(() => "no answer");
+            // What was on its way to the Thing when it died is lost with it: not waited for.
+            const answer = await read(friend, jid, 250).catch(() => "no answer");
             if (answer === "forbidden" || answer.startsWith("Temperature")) told.push(answer);
             await new Promise((resolve) => setImmediate(resolve));
           }

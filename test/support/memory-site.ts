@@ -13,9 +13,11 @@ import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-serv
 import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
 import { XmppDomain, type Session } from "../../src/sandbox/server/domain.ts";
 import { Thing } from "../../src/thing/thing.ts";
-import type { MakeLink } from "../../src/thing/link.ts";
+import { linkSeam, type MakeLink } from "../../src/thing/link.ts";
+import type { ThingOptions } from "../../src/thing/options.ts";
 import { thingOptions, type Site } from "./site.ts";
 
+const nowhere = { service: "xmpp://127.0.0.1:1", domain: "localhost" };
 const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
 
 /** Binds a channel to the domain. Stanzas arrive one turn later, in order, as they would from a network. */
@@ -114,7 +116,7 @@ export function startMemorySite(): Promise<Site> {
     provisioning,
     sent,
     thing: (storage, overrides) =>
-      new Thing(thingOptions(storage, { service: "xmpp://127.0.0.1:1", domain: "localhost" }, overrides), link),
+      new Thing({ ...thingOptions(storage, nowhere, overrides), [linkSeam]: link } as ThingOptions),
     user,
     cut: (thing) => {
       domain.drop(thing.jid);
