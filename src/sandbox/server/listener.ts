@@ -1,7 +1,12 @@
-import { StateError } from "../../core/errors.ts";
-import type { Logger } from "../../core/logger.ts";
+import { createServer, type Server } from "node:net";
+import { createSecureContext, type SecureContext } from "node:tls";
+import { systemClock, type Clock } from "../../core/clock.ts";
+import { ConnectionError } from "../../core/errors.ts";
+import { silentLogger, type Logger } from "../../core/logger.ts";
+import { systemRandom, type RandomSource } from "../../core/random.ts";
 import type { Certificates } from "../certificates.ts";
 import type { XmppDomain } from "./domain.ts";
+import { ClientStream } from "./stream.ts";
 
 /** What an {@link XmppListener} is made of. */
 export interface XmppListenerOptions {
@@ -10,25 +15,75 @@ export interface XmppListenerOptions {
   /** Key and certificate for STARTTLS. */
   readonly certificates: Pick<Certificates, "key" | "certificate">;
   /** The address to listen on. Default 127.0.0.1. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** The port; 0 (the default) lets the system choose. */
-  readonly port?: number;
+  readonly port?: number | undefined;
+  /** Time. */
+  readonly clock?: Clock | undefined;
+  /** Randomness for stream ids and nonces. */
+  readonly random?: RandomSource | undefined;
   /** Where oddities are told. Silent by default. */
   readonly logger?: Logger | undefined;
 }
 
+// More clients at once are refused.
+const MOST_CONNECTIONS = 1_000;
+
 /** Listens for clients on TCP. */
 export class XmppListener implements AsyncDisposable {
-  constructor(readonly options: XmppListenerOptions) {}
+  readonly #options: XmppListenerOptions;
+  readonly #secureContext: SecureContext;
+  readonly #streams = new Set<ClientStream>();
+  #server: Server | undefined;
+
+  constructor(options: XmppListenerOptions) {
+    this.#options = options;
+    const { key, certificate } = options.certificates;
+    this.#secureContext = createSecureContext({ key, cert: certificate, minVersion: "TLSv1.2" });
+  }
+
+  /** How many clients are connected. */
+  get connections(): number {
+    return this.#streams.size;
+  }
 
   /** Begins to listen; resolves to the port. Rejects with `ERR_CONNECTION` if that cannot be had. */
   listen(): Promise<number> {
-    return Promise.reject(new StateError("not built yet"));
+    const { domain, host = "127.0.0.1", port = 0, clock = systemClock, random = systemRandom, logger } = this.#options;
+    const server = createServer({ noDelay: true }, (socket) => {
+      const stream: ClientStream = new ClientStream(socket, {
+        domain,
+        secureContext: this.#secureContext,
+        clock,
+        random,
+        logger,
+        onClosed: () => this.#streams.delete(stream),
+      });
+      this.#streams.add(stream);
+    });
+    server.maxConnections = MOST_CONNECTIONS;
+    this.#server = server;
+    return new Promise((resolve, reject) => {
+      server.once("error", (error) =>
+        reject(new ConnectionError(`cannot listen on ${host}:${port}`, { cause: error })),
+      );
+      server.listen(port, host, () => {
+        server.removeAllListeners("error");
+        server.on("error", (error) => (logger ?? silentLogger).error("the listener failed", { why: error.message }));
+        const address = server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : port);
+      });
+    });
   }
 
-  /** Stops listening and cuts every connection. */
-  close(): Promise<void> {
-    return Promise.resolve();
+  /** Stops listening and ends every connection (`system-shutdown`). Harmless when repeated. */
+  async close(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const stream of [...this.#streams]) stream.shutDown();
+    await closed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
