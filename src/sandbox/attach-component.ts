@@ -212,7 +212,8 @@ function streamError(condition: string, domain: string): Error {
 
 function asError(cause: unknown, domain: string): Error {
   if (cause instanceof AuthenticationError || cause instanceof ConnectionError) return cause;
-  return new ConnectionError(`${domain} could not be attached: ${messageOf(cause)}`, { cause });
+  // The library's own time-outs (2 s) have no message.
+  return new ConnectionError(`${domain} could not be attached: ${messageOf(cause) || "no answer"}`, { cause });
 }
 
 /**

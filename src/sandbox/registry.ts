@@ -213,8 +213,8 @@ export class ReferenceRegistry implements StanzaService {
     }
     // D-3.9-16: the same claimer again hears the same again.
     if (entry.claim) return { payload: claimedAnswer(entry, entry.claim) };
-    entry.claim = { owner: claimer, public: mine.public, at: this.#clock.now(), told: false };
     const notice = randomToken(this.#random); // unguessable: nobody else acknowledges it
+    entry.claim = { owner: claimer, public: mine.public, at: this.#clock.now(), told: false };
     this.#untold.set(notice, entry);
     this.#logger.info("claimed", { thing: entry.jid, node: entry.node?.nodeId, owner: claimer, public: mine.public });
     return { payload: claimedAnswer(entry, entry.claim), after: this.#notice(notice, entry) };

@@ -1,0 +1,284 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { fieldTypes, type FieldType } from "../../src/codec/field-types.ts";
+import { refersTo, type NodeRef } from "../../src/codec/node-ref.ts";
+import type { CanRead, CanReadResponse } from "../../src/codec/provisioning.ts";
+import { ConfigError } from "../../src/core/errors.ts";
+import type { BareJid } from "../../src/core/jid.ts";
+import {
+  decideFriend,
+  decideRead,
+  narrow,
+  normaliseRules,
+  withRule,
+  type ReadLimits,
+  type Rule,
+} from "../../src/sandbox/rules.ts";
+
+const jid = (text: string): BareJid => text as BareJid;
+const thing = jid("thing@example.org");
+const reader = jid("reader@example.org");
+
+const asking = (question: Partial<Pick<CanRead, "nodes" | "fields">> & { types?: readonly FieldType[] }): CanRead => ({
+  jid: reader,
+  tokens: {},
+  nodes: question.nodes ?? [],
+  fields: question.fields ?? [],
+  types: new Set(question.types ?? []),
+});
+
+describe("who decides", () => {
+  it("refuses when no rule fits", () => {
+    expect(decideFriend([], thing, reader)).toBe(false);
+    expect(decideRead([], thing, reader)).toBe(false);
+    const others = normaliseRules([
+      { thing: "other@example.org", friend: true, read: true },
+      { jid: "x.org", friend: true },
+    ]);
+    expect(decideFriend(others, thing, reader)).toBe(false);
+    expect(decideRead(others, thing, reader)).toBe(false);
+  });
+
+  it("lets the first rule that fits and mentions the right decide", () => {
+    const rules: readonly Rule[] = [
+      { jid: "reader@example.org", friend: false },
+      { thing: "thing@example.org", read: { fields: ["Temperature"] } },
+      { friend: true, read: true },
+    ];
+    expect(decideFriend(rules, thing, reader)).toBe(false);
+    expect(decideRead(rules, thing, reader)).toEqual({ fields: ["Temperature"] });
+    expect(decideFriend(rules, thing, jid("somebody@example.org"))).toBe(true);
+    expect(decideRead(rules, jid("other@example.org"), reader)).toBe(true);
+  });
+
+  it("takes a domain for all its accounts, and for the component of that name", () => {
+    const rules = normaliseRules([{ jid: "example.org", friend: true }]);
+    expect(decideFriend(rules, thing, reader)).toBe(true);
+    expect(decideFriend(rules, thing, jid("example.org"))).toBe(true);
+    expect(decideFriend(rules, thing, jid("reader@sub.example.org"))).toBe(false);
+    expect(decideFriend(rules, thing, jid("reader@notexample.org"))).toBe(false);
+  });
+
+  it("takes a bare JID for that account only, not for its domain or its local part", () => {
+    const rules = normaliseRules([{ jid: "reader@example.org", friend: true }]);
+    expect(decideFriend(rules, thing, reader)).toBe(true);
+    expect(decideFriend(rules, thing, jid("example.org"))).toBe(false);
+    expect(decideFriend(rules, thing, jid("reader@example.com"))).toBe(false);
+  });
+
+  it("ignores resources and case in rules (P-3.2.1-4)", () => {
+    const rules = normaliseRules([
+      { thing: "Thing@Example.ORG/device", jid: "READER@example.org/phone", friend: true },
+    ]);
+    expect(rules).toEqual([{ thing, jid: reader, friend: true }]);
+    expect(decideFriend(rules, thing, reader)).toBe(true);
+  });
+
+  it("names the rule whose JID is none", () => {
+    expect(() => normaliseRules([{ friend: true }, { thing: "@x", friend: true }])).toThrow(ConfigError);
+    expect(() => normaliseRules([{ friend: true }, { thing: "@x", friend: true }])).toThrow(/rules\[1\]\.thing/);
+    expect(() => normaliseRules([{ jid: "a b" }])).toThrow(/rules\[0\]\.jid/);
+  });
+
+  it("puts a new rule in front, in the place of what it makes void", () => {
+    const first: Rule = { thing, jid: reader, read: true };
+    const other: Rule = { thing, jid: reader, friend: true };
+    const both: Rule = { thing, jid: reader, friend: true, read: true };
+    const everybody: Rule = { read: false };
+    const no: Rule = { thing, jid: reader, read: false };
+    expect(withRule([first, other, everybody], no)).toEqual([no, other, everybody]);
+    expect(withRule([both], no)).toEqual([no, both]);
+    expect(withRule([first, other], both)).toEqual([both]);
+  });
+});
+
+describe("what is left of a question", () => {
+  it("answers a no with the types of the question and no lists (Listing 14, P-3.3.1-2)", () => {
+    const question = asking({ types: ["momentary"], nodes: [{ nodeId: "a" }], fields: ["x"] });
+    expect(narrow(question, false)).toEqual({
+      jid: reader,
+      result: false,
+      types: new Set(["momentary"]),
+      nodes: [],
+      fields: [],
+    });
+  });
+
+  it("answers an unlimited yes without lists (P-3.3.2-2, P-3.3.3-2)", () => {
+    const question = asking({ types: ["momentary"], nodes: [{ nodeId: "a" }], fields: ["x"] });
+    for (const yes of [true, {}]) {
+      expect(narrow(question, yes)).toEqual({
+        jid: reader,
+        result: true,
+        types: question.types,
+        nodes: [],
+        fields: [],
+      });
+    }
+  });
+
+  it("gives the lists of what is allowed when everything was asked", () => {
+    const limits: ReadLimits = {
+      nodes: [{ nodeId: "a" }, { nodeId: "b", sourceId: "s" }],
+      fields: ["x"],
+      types: ["peak"],
+    };
+    expect(narrow(asking({}), limits)).toEqual({
+      jid: reader,
+      result: true,
+      types: new Set(["peak"]),
+      nodes: limits.nodes,
+      fields: ["x"],
+    });
+  });
+
+  it("keeps what was asked and is allowed, nodes, fields and types (P-3.3.2-1, P-3.3.3-1, P-3.3.3-5)", () => {
+    const question = asking({
+      nodes: [{ nodeId: "a" }, { nodeId: "b" }],
+      fields: ["x", "y"],
+      types: ["momentary", "peak"],
+    });
+    const limits: ReadLimits = {
+      nodes: [{ nodeId: "b" }, { nodeId: "c" }],
+      fields: ["y", "z"],
+      types: ["peak", "status"],
+    };
+    expect(narrow(question, limits)).toEqual({
+      jid: reader,
+      result: true,
+      types: new Set(["peak"]),
+      nodes: [{ nodeId: "b" }],
+      fields: ["y"],
+    });
+  });
+
+  it.each<[string, ReadLimits]>([
+    ["node (P-3.3.2-3)", { nodes: [{ nodeId: "b" }] }],
+    ["field (P-3.3.3-3)", { fields: ["y"] }],
+    ["type", { types: ["peak"] }],
+    ["node, for the rule lists none", { nodes: [] }],
+    ["field, for the rule lists none", { fields: [] }],
+    ["type, for the rule lists none", { types: [] }],
+  ])("is result='false' when there is nothing left: no %s", (_what, limits) => {
+    const question = asking({ nodes: [{ nodeId: "a" }], fields: ["x"], types: ["momentary"] });
+    expect(narrow(question, limits).result).toBe(false);
+  });
+
+  it("does not take an empty list in a rule for no limit, whatever was asked", () => {
+    for (const limits of [{ nodes: [] }, { fields: [] }, { types: [] }]) {
+      expect(narrow(asking({}), limits).result).toBe(false);
+    }
+  });
+
+  it("takes a reference without source or cache type for all that it fits (P-5.5-3)", () => {
+    const exact: NodeRef = { nodeId: "a", sourceId: "s", cacheType: "c" };
+    expect(narrow(asking({ nodes: [{ nodeId: "a" }] }), { nodes: [exact] }).nodes).toEqual([exact]);
+    expect(narrow(asking({ nodes: [exact] }), { nodes: [{ nodeId: "a" }] }).nodes).toEqual([exact]);
+    const half = narrow(asking({ nodes: [{ nodeId: "a", cacheType: "c" }] }), {
+      nodes: [{ nodeId: "a", sourceId: "s" }],
+    });
+    expect(half.nodes).toEqual([exact]);
+    expect(narrow(asking({ nodes: [exact] }), { nodes: [{ nodeId: "a", sourceId: "t" }] }).result).toBe(false);
+    expect(narrow(asking({ nodes: [exact] }), { nodes: [{ nodeId: "a", cacheType: "t" }] }).result).toBe(false);
+  });
+
+  it("takes empty attributes in a rule for absent ones (X-E6), and lists nothing twice", () => {
+    const limits: ReadLimits = {
+      nodes: [
+        { nodeId: "a", sourceId: "" },
+        { cacheType: "", nodeId: "a" },
+      ],
+    };
+    expect(narrow(asking({}), limits).nodes).toEqual([{ nodeId: "a" }]);
+    expect(narrow(asking({ nodes: [{ nodeId: "a", sourceId: "s" }] }), limits).nodes).toEqual([
+      { nodeId: "a", sourceId: "s" },
+    ]);
+  });
+});
+
+// What an answer lets a Thing send, read as P-E18 and P-E19 have it, over a small world of exact nodes.
+const nodeIds = ["a", "b"];
+const parts = [undefined, "1", "2"];
+const names = ["x", "y", "z"];
+const types = ["momentary", "peak", "status"] as const;
+const world: readonly NodeRef[] = nodeIds.flatMap((nodeId) =>
+  ["1", "2"].flatMap((sourceId) => ["1", "2"].map((cacheType) => ({ nodeId, sourceId, cacheType }))),
+);
+
+const arbitraryRef: fc.Arbitrary<NodeRef> = fc
+  .tuple(fc.constantFrom(...nodeIds), fc.constantFrom(...parts), fc.constantFrom(...parts))
+  .map(([nodeId, sourceId, cacheType]) => ({ nodeId, ...(sourceId && { sourceId }), ...(cacheType && { cacheType }) }));
+const arbitraryLimits = fc.record(
+  {
+    nodes: fc.array(arbitraryRef, { maxLength: 4 }),
+    fields: fc.subarray(names),
+    types: fc.subarray([...types]),
+  },
+  { requiredKeys: [] },
+);
+const arbitraryQuestion = fc
+  .record({
+    nodes: fc.array(arbitraryRef, { maxLength: 4 }),
+    fields: fc.subarray(names),
+    types: fc.subarray([...types]),
+  })
+  .map(asking);
+
+interface Datum {
+  readonly node: NodeRef;
+  readonly field: string;
+  readonly type: FieldType;
+}
+const data: readonly Datum[] = world.flatMap((node) =>
+  names.flatMap((field) => types.map((type) => ({ node, field, type }))),
+);
+/** Empty lists are everything: in a question, and in a yes. */
+const covers = (lists: Pick<CanReadResponse, "nodes" | "fields" | "types">, { node, field, type }: Datum): boolean =>
+  (lists.nodes.length === 0 || lists.nodes.some((ref) => refersTo(ref, node))) &&
+  (lists.fields.length === 0 || lists.fields.includes(field)) &&
+  (lists.types.size === 0 || lists.types.has(type));
+const permits = (limits: ReadLimits, { node, field, type }: Datum): boolean =>
+  (limits.nodes?.some((ref) => refersTo(ref, node)) ?? true) &&
+  (limits.fields?.includes(field) ?? true) &&
+  (limits.types?.includes(type) ?? true);
+
+describe("narrowing, whatever is asked and allowed", () => {
+  it("never grants what the rule does not permit or what was not asked (P-3.3.2-4, P-3.3.3-4)", () => {
+    fc.assert(
+      fc.property(arbitraryQuestion, arbitraryLimits, (question, limits) => {
+        const answer = narrow(question, limits);
+        if (!answer.result) return;
+        for (const datum of data) {
+          // The answer alone may not go beyond the rule where the rule limits: a Thing that trusts the lists is safe.
+          if (covers(answer, datum) && covers(question, datum)) expect(permits(limits, datum)).toBe(true);
+        }
+        for (const node of answer.nodes)
+          expect(question.nodes.length === 0 || isWithin(node, question.nodes)).toBe(true);
+        for (const field of answer.fields)
+          expect(question.fields.length === 0 || question.fields.includes(field)).toBe(true);
+        for (const type of answer.types) expect(question.types.size === 0 || question.types.has(type)).toBe(true);
+      }),
+    );
+  });
+
+  it("loses nothing that was asked and is permitted", () => {
+    fc.assert(
+      fc.property(arbitraryQuestion, arbitraryLimits, (question, limits) => {
+        const answer = narrow(question, limits);
+        const wanted = data.filter((datum) => covers(question, datum) && permits(limits, datum));
+        for (const datum of wanted) expect(answer.result && covers(answer, datum)).toBe(true);
+        // And a yes always leaves something to send.
+        expect(answer.result).toBe(wanted.length > 0);
+      }),
+    );
+  });
+
+  it("grants all fourteen types when all are asked and none is limited", () => {
+    expect(narrow(asking({ types: fieldTypes }), true).types.size).toBe(14);
+  });
+});
+
+function isWithin(node: NodeRef, asked: readonly NodeRef[]): boolean {
+  const meant = world.filter((one) => refersTo(node, one));
+  return meant.every((one) => asked.some((ref) => refersTo(ref, one)));
+}
