@@ -7,6 +7,7 @@ export { startSandbox } from "./sandbox.ts";
 export type { Sandbox, SandboxOptions, SandboxUser } from "./sandbox.ts";
 export { ReferenceRegistry } from "./registry.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";
+export type { StanzaService } from "./stanza-service.ts";
 export type { ReadLimits, Rule } from "./rules.ts";
 export { attachComponent } from "./attach-component.ts";
 export { SimulatedClock } from "./simulated-clock.ts";

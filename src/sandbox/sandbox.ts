@@ -6,6 +6,7 @@ import { ReferenceProvisioningServer } from "./provisioning-server.ts";
 import { ReferenceRegistry } from "./registry.ts";
 import { XmppDomain, type StanzaListener } from "./server/domain.ts";
 import { XmppListener } from "./server/listener.ts";
+import type { StanzaService } from "./stanza-service.ts";
 
 /** How a sandbox is set up. */
 export interface SandboxOptions {
@@ -49,6 +50,10 @@ export interface Sandbox extends AsyncDisposable {
   addUser(username: string, password?: string): SandboxUser;
   /** Cuts the connection of a full JID, or all of a bare one, as if the link had gone. Tells how many there were. */
   drop(jid: string): number;
+  /** Puts a service of one's own at its address. Throws `ERR_STATE` if there is one already. */
+  attach(service: StanzaService): void;
+  /** Takes a service away, as if it had gone offline: its address is not found until it is attached again. */
+  detach(service: StanzaService): void;
   /** Listens to every stanza that goes through. Returns how to take it back. */
   onStanza(listener: StanzaListener): () => void;
   /** Ends everything. Harmless when called again. */
@@ -100,6 +105,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       return { jid: `${username}@${domain}`, username, password };
     },
     drop: (jid) => server.drop(jid),
+    attach: (service) => server.attach(service),
+    detach: (service) => server.detach(service),
     onStanza: (heard) => server.onStanza(heard),
     stop,
     [Symbol.asyncDispose]: stop,

@@ -15,6 +15,7 @@ import { XmppDomain, type Session } from "../../src/sandbox/server/domain.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import { linkSeam, type MakeLink } from "../../src/thing/link.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
+import { Holdable } from "./holdable.ts";
 import { thingOptions, type Site } from "./site.ts";
 
 const nowhere = { service: "xmpp://127.0.0.1:1", domain: "localhost" };
@@ -60,8 +61,9 @@ export function startMemorySite(): Promise<Site> {
   const domain = new XmppDomain({ domain: "localhost", ...parts });
   const registry = new ReferenceRegistry({ jid: "discovery.localhost", ...parts });
   const provisioning = new ReferenceProvisioningServer({ jid: "provisioning.localhost", ...parts });
+  const hold = new Holdable(provisioning);
   domain.attach(registry);
-  domain.attach(provisioning);
+  domain.attach(hold);
   const sent: XmlElement[] = [];
   domain.onStanza((direction, _from, _to, stanza) => direction === "in" && sent.push(stanza));
 
@@ -114,6 +116,7 @@ export function startMemorySite(): Promise<Site> {
     domain: "localhost",
     registry,
     provisioning,
+    hold,
     sent,
     thing: (storage, overrides) =>
       new Thing({ ...thingOptions(storage, nowhere, overrides), [linkSeam]: link } as ThingOptions),

@@ -8,6 +8,7 @@ import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-serv
 import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import { startProsody } from "./prosody.ts";
+import { Holdable } from "./holdable.ts";
 import { thingOptions, type Site } from "./site.ts";
 
 /** A relay whose connections can be cut without a word: the network between a Thing and its server. */
@@ -48,8 +49,9 @@ export async function startProsodySite(): Promise<Site> {
   const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
   const registry = new ReferenceRegistry({ jid: "discovery.localhost", ...parts });
   const provisioning = new ReferenceProvisioningServer({ jid: "provisioning.localhost", ...parts });
+  const hold = new Holdable(provisioning);
   const attachments = await Promise.all(
-    [registry, provisioning].map((service) =>
+    [registry, hold].map((service) =>
       attachComponent(service, {
         service: `xmpp://127.0.0.1:${prosody.componentPort}`,
         secret: prosody.componentSecrets.get(service.jid) ?? "",
@@ -64,6 +66,7 @@ export async function startProsodySite(): Promise<Site> {
     domain: "localhost",
     registry,
     provisioning,
+    hold,
     sent: [],
     thing: (storage, overrides) => new Thing(thingOptions(storage, server, { tls: { ca }, ...overrides })),
     user: (username) =>

@@ -1,6 +1,7 @@
 import type { XmlElement } from "../../src/codec/xml.ts";
 import { connect, type Connection } from "../../src/connection/connect.ts";
 import { startSandbox } from "../../src/sandbox/sandbox.ts";
+import { Holdable } from "./holdable.ts";
 import type { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
 import type { ReferenceRegistry } from "../../src/sandbox/registry.ts";
 import type { Storage } from "../../src/storage/storage.ts";
@@ -13,6 +14,8 @@ export interface Site {
   readonly domain: string;
   readonly registry: ReferenceRegistry;
   readonly provisioning: ReferenceProvisioningServer;
+  /** Holds back what the Provisioning Server would answer. */
+  readonly hold: Holdable;
   /** What went through the server, where that can be seen. */
   readonly sent: readonly XmlElement[];
   /** A Thing that is not started yet. */
@@ -52,6 +55,9 @@ export function thingOptions(
 export async function startSandboxSite(): Promise<Site> {
   const sandbox = await startSandbox();
   const { service, domain, ca } = sandbox;
+  const hold = new Holdable(sandbox.provisioning);
+  sandbox.detach(sandbox.provisioning);
+  sandbox.attach(hold);
   const sent: XmlElement[] = [];
   sandbox.onStanza((direction, _from, _to, stanza) => direction === "in" && sent.push(stanza));
   return {
@@ -59,6 +65,7 @@ export async function startSandboxSite(): Promise<Site> {
     domain,
     registry: sandbox.registry,
     provisioning: sandbox.provisioning,
+    hold,
     sent,
     thing: (storage, overrides) => new Thing(thingOptions(storage, { service, domain }, { tls: { ca }, ...overrides })),
     user: (username) => connect({ service, domain, username, password: "secret", register: true, tls: { ca } }),

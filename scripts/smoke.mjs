@@ -1,0 +1,50 @@
+// A Thing's life with the installed package, in plain JavaScript: for Node.js versions that the test tools do not run on.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Thing, fileStorage } from "xmpp-thing";
+import { OwnerClient, connect } from "xmpp-thing/owner";
+import { startSandbox } from "xmpp-thing/sandbox";
+
+const folder = mkdtempSync(join(tmpdir(), "xmpp-thing-smoke-"));
+const sandbox = await startSandbox();
+const { service, domain, ca } = sandbox;
+const options = () => ({
+  storage: fileStorage(folder),
+  server: { service, domain },
+  tls: { ca },
+  tags: { SN: "1", MAN: "example.org" },
+  sensor: {
+    fields: [{ name: "Temperature", unit: "°C", decimals: 1 }],
+    read: () => [{ name: "Temperature", value: 21.5 }],
+  },
+});
+const limits = { timeout: 10_000 };
+
+let thing = new Thing(options());
+await thing.start();
+await thing.waitFor("registered", limits);
+const { username, password, jid } = sandbox.addUser("owner");
+const connection = await connect({ service, domain, username, password, tls: { ca } });
+const owner = new OwnerClient(connection);
+sandbox.provisioning.setRules([{ jid, friend: true, read: true }]);
+await owner.claim(thing.claimText, limits);
+await thing.waitFor("provisioned", limits);
+const read = async () => (await owner.read(thing.jid, limits))[0].fields[0].text;
+assert.equal(await read(), "21.5");
+await thing.stop();
+
+thing = new Thing(options());
+await thing.start();
+await thing.waitFor("online", limits);
+assert.equal(thing.state.ownership.is, "claimed");
+const asked = sandbox.provisioning.count();
+assert.equal(await read(), "21.5");
+assert.equal(sandbox.provisioning.count(), asked);
+
+await thing.stop();
+await connection.close();
+await sandbox.stop();
+rmSync(folder, { recursive: true });
+console.log(`smoke: a Thing's life on Node.js ${process.version}`);
