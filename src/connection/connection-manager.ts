@@ -232,10 +232,15 @@ export class ConnectionManager {
 /** What the source gives, until the signal fires, also in the middle of a search that does not end. */
 async function* until<T>(signal: AbortSignal, source: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void> {
   const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
-  for (;;) {
-    const next = await raceSignal(Promise.resolve(iterator.next()), signal);
-    if (next.done === true) return;
-    yield next.value;
+  try {
+    for (;;) {
+      const next = await raceSignal(Promise.resolve(iterator.next()), signal);
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    // Not waited for: a search that hangs would hang here too.
+    Promise.resolve(iterator.return?.()).catch(() => undefined);
   }
 }
 

@@ -15,7 +15,7 @@ export interface XmlLimits {
 
 const name = `[^\\s"'<>/=]+`;
 const attribute = `\\s+${name}\\s*=\\s*(?:"[^"<]*"|'[^'<]*')`;
-const tagForm = new RegExp(`^<(?:/${name}\\s*|${name}(?:${attribute})*\\s*/?)>$`);
+const tagForm = new RegExp(`^<(?:/(${name})\\s*|(${name})(?:${attribute})*\\s*/?)>$`);
 // RFC 6120 section 11.5
 const declaration = /^<\?xml\s[^?]*\?>$/;
 // What ends a run of characters inside a tag.
@@ -40,8 +40,9 @@ export class XmlFramer {
   #attributes = 0;
   // The end of a piece that may be the beginning of the mark that ends a CDATA section.
   #tail = "";
-  // Elements that are open. 0: before the stream; 1: between stanzas.
+  // Elements that are open. 0: before the stream; 1: between stanzas. Their names, as far as they are looked at.
   #depth = 0;
+  readonly #open: string[] = [];
   // The element in hand.
   #parts: string[] = [];
   #bytes = 0;
@@ -148,15 +149,24 @@ export class XmlFramer {
       if (this.#depth === 0 && declaration.test(tag)) return false;
       throw broken("a processing instruction");
     }
-    if (!this.#passingOver && !tagForm.test(tag)) throw broken("a broken tag");
     const before = this.#depth;
     if (tag.startsWith("</")) this.#depth--;
     else if (!tag.endsWith("/>")) this.#depth++;
     if (this.#depth < 0) throw broken("an end without a beginning");
+    if (!this.#passingOver) this.#checkTag(tag);
+    this.#open.length = Math.min(this.#open.length, this.#depth);
     if (!tag.startsWith("</") && before > this.#limits.maxDepth) this.#passOver("nests too deeply");
     this.#keep(tag);
     this.#ended = this.#depth === 0;
     return before === 0 || this.#depth <= 1;
+  }
+
+  /** The parser would notice a wrong end only when it comes to it, and all that follows would wait for that. */
+  #checkTag(tag: string): void {
+    const [form, end, start] = tagForm.exec(tag) ?? [];
+    if (form === undefined) throw broken("a broken tag");
+    if (start !== undefined) this.#open[this.#depth - (tag.endsWith("/>") ? 0 : 1)] = start;
+    else if (this.#open[this.#depth] !== end) throw broken("an end without a beginning");
   }
 
   #keep(part: string): void {

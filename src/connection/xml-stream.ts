@@ -46,7 +46,8 @@ export class XmlStream {
   #receive: ((stanza: XmlElement) => void) | undefined;
   #onEnd: (end: StreamEnd) => void = () => undefined;
   #end: StreamEnd | undefined;
-  #closing = false;
+  // Why it will have ended, once its end was said.
+  #closing: SdkError | undefined;
   // What an error of the socket means, by how far things are.
   #explain: (cause: Error | undefined) => SdkError;
   #lastHeard: number;
@@ -138,7 +139,7 @@ export class XmlStream {
       }
       text += one;
     }
-    if (this.#closing) throw new ConnectionError("the stream is being closed");
+    if (this.#closing !== undefined) throw this.#closing;
     this.throwIfEnded();
     try {
       await this.#link.write(text);
@@ -150,21 +151,15 @@ export class XmlStream {
 
   /** Closes the stream in good order, within a second. */
   async close(): Promise<void> {
-    if (!this.#closing && this.#end === undefined) {
-      this.#closing = true;
-      this.#link.writeEnd().catch(() => undefined);
-      const closed = new AbortController();
-      void this.ended.then(() => closed.abort());
-      await sleep(this.#options.clock, CLOSING_TIME, closed.signal).catch(() => undefined);
-      this.end(closedHere());
-    }
+    // The server answers the end by an end.
+    if (this.#end === undefined) await this.#sayEnd(new ConnectionError("closed"), () => this.ended);
     await this.ended;
   }
 
   /** Ends the stream, now. The first reason stands. */
   end(reason: SdkError): void {
     if (this.#end !== undefined) return;
-    this.#end = streamEnd(this.#closing ? closedHere() : reason);
+    this.#end = streamEnd(this.#closing ?? reason);
     this.#link.destroy();
     this.#waiting?.reject(this.#end.reason);
     this.#waiting = undefined;
@@ -192,7 +187,7 @@ export class XmlStream {
       return resolve(element);
     }
     if (this.#receive === undefined) this.#queue.push(element);
-    else if (!this.#closing && isStanza(element)) this.#handOver(element, this.#receive);
+    else if (this.#closing === undefined && isStanza(element)) this.#handOver(element, this.#receive);
   }
 
   #handOver(stanza: XmlElement, receive: (stanza: XmlElement) => void): void {
@@ -204,9 +199,24 @@ export class XmlStream {
   }
 
   #peerClosed(): void {
+    const reason = new ConnectionError("the server closed the stream");
+    if (this.#closing !== undefined) return this.end(reason);
     // RFC 6120 section 4.4: the end is answered by an end.
-    if (!this.#closing) this.#link.writeEnd().catch(() => undefined);
-    this.end(new ConnectionError("the server closed the stream"));
+    void this.#sayEnd(reason, (written) => written);
+  }
+
+  /** Says the end of the own stream, and ends it when what is waited for has come, or after a second. */
+  async #sayEnd(reason: SdkError, waitFor: (written: Promise<unknown>) => Promise<unknown>): Promise<void> {
+    if (this.#closing !== undefined) return;
+    this.#closing = reason;
+    const enough = new AbortController();
+    const stop = (): void => enough.abort();
+    const written = this.#link.writeEnd();
+    written.catch(stop);
+    waitFor(written).then(stop, stop);
+    void this.ended.then(stop);
+    await sleep(this.#options.clock, CLOSING_TIME, enough.signal).catch(() => undefined);
+    this.end(reason);
   }
 
   /** Follows work of the link; when that fails, or the stream ends meanwhile, with the stream's reason. */
@@ -224,10 +234,6 @@ export class XmlStream {
 function isStanza(element: XmlElement): boolean {
   // The name as it stands: a prefix stands for another namespace.
   return ["iq", "message", "presence"].includes(element.name) && element.getNS() === ns.client;
-}
-
-function closedHere(): ConnectionError {
-  return new ConnectionError("closed");
 }
 
 function unexpected(element: XmlElement): ProtocolError {

@@ -1,0 +1,538 @@
+import { describe, expect, it, vi } from "vitest";
+import type { Clock } from "../../src/core/clock.ts";
+import { ConfigError, DiscoveryError, StorageError } from "../../src/core/errors.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import { systemRandom, type RandomSource } from "../../src/core/random.ts";
+import { el } from "../../src/codec/xml.ts";
+import { StanzaChannel } from "../../src/channel/stanza-channel.ts";
+import type { Account, AccountStore } from "../../src/connection/account.ts";
+import {
+  ConnectionManager,
+  type ConnectionManagerOptions,
+  type LinkState,
+} from "../../src/connection/connection-manager.ts";
+import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
+import { makeAuthority, makeCertificate } from "../support/certificates.ts";
+import { HEADER, features, mechanisms, serverContext, type FakeConnection } from "../support/fake-server.ts";
+import { addressOf, afterwards, authority, context, eventually, rejection, serve } from "./harness.ts";
+
+const ACCOUNT: Account = { username: "user", password: "secret", resource: "r", pending: false };
+const NOT_AUTHORIZED = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>";
+const NO_DATA = "<iq type='result' id='${id}'/>";
+
+function storeOf(account: Account = ACCOUNT): AccountStore & { log: string[] } {
+  const log: string[] = [];
+  let current = account;
+  return {
+    log,
+    load: () => Promise.resolve(current),
+    made: () => {
+      log.push(`made ${current.username}`);
+      current = { ...current, pending: false };
+      return Promise.resolve();
+    },
+    renew: () => {
+      current = { ...current, username: `${current.username}x`, pending: true };
+      log.push(`renewed ${current.username}`);
+      return Promise.resolve(current);
+    },
+  };
+}
+
+interface Setting {
+  readonly manager: ConnectionManager;
+  readonly channel: StanzaChannel;
+  readonly states: LinkState[];
+  readonly faults: string[];
+  readonly clock: SimulatedClock;
+  /** The names of the states, one after another. */
+  path(): string;
+}
+
+// Draws the whole window: waits are the windows themselves.
+const widest: RandomSource = {
+  bytes: (count) => (count === 6 ? new Uint8Array(6).fill(255) : systemRandom.bytes(count)),
+};
+
+function manage(options: Partial<ConnectionManagerOptions> & Pick<ConnectionManagerOptions, "addresses">): Setting {
+  const clock = new SimulatedClock();
+  const states: LinkState[] = [];
+  const faults: string[] = [];
+  const base = { clock: clock as Clock, random: widest, logger: silentLogger };
+  const channel = new StanzaChannel(base);
+  const manager = new ConnectionManager({
+    ...base,
+    channel,
+    account: storeOf(),
+    tls: { ca: authority.cert },
+    onState: (state) => states.push(state),
+    onFault: (code, message) => faults.push(`${code}: ${message}`),
+    ...options,
+  });
+  afterwards(() => Promise.resolve(void manager.stop()));
+  return { manager, channel, states, faults, clock, path: () => states.map(({ is }) => is).join(" ") };
+}
+
+const online = (setting: Setting): Promise<void> => eventually(() => setting.states.at(-1)?.is === "online");
+const waiting = (setting: Setting): Promise<void> => eventually(() => setting.states.at(-1)?.is === "waiting");
+const loggingIn = () => serve((connection) => connection.logIn(context));
+
+describe("the link", () => {
+  it("comes up, and the channel works over it", async () => {
+    const server = await serve(async (connection) => {
+      await connection.logIn(context);
+      const [, id] = await connection.read(/<iq [^>]*id="([^"]*)"[^>]*><q /);
+      connection.send(`<iq type='result' id='${id}' from='peer@localhost/p'><a xmlns='q'/></iq>`);
+    });
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    setting.manager.start(); // twice is once
+    await online(setting);
+    expect(setting.states).toEqual([
+      { is: "connecting", address: addressOf(server) },
+      { is: "online", jid: "user@localhost/r" },
+    ]);
+    const asked = { type: "get", to: "peer@localhost/p", payload: el("q", { xmlns: "q" }) } as const;
+    expect((await setting.channel.request(asked))?.name).toBe("a");
+    expect(server.everything).not.toContain("<presence"); // that is for the layers above
+  });
+
+  it("has the channel ready when it says that it is online, and stanzas come after that", async () => {
+    const server = await serve(async (connection) => {
+      await connection.logIn(context);
+      connection.send("<message from='peer@localhost/p'><m xmlns='m'/></message>");
+    });
+    const order: string[] = [];
+    const setting = manage({
+      addresses: () => [addressOf(server)],
+      onState: (state) => order.push(`${state.is} ${setting.channel.jid?.full ?? "-"}`),
+    });
+    setting.channel.router.onMessage("m", "m", () => void order.push("message"));
+    setting.manager.start();
+    await eventually(() => order.length === 3);
+    expect(order).toEqual(["connecting -", "online user@localhost/r", "message"]);
+  });
+
+  it("answers the server's pings", async () => {
+    const server = await serve(async (connection) => {
+      await connection.logIn(context);
+      connection.send("<iq type='get' id='ping1' from='localhost'><ping xmlns='urn:xmpp:ping'/></iq>");
+      await connection.read(/<iq [^>]*type="result" id="ping1" to="localhost"\/>/);
+      connection.send("</stream:stream>");
+    });
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    await waiting(setting);
+    expect(server.failures).toEqual([]);
+  });
+
+  it("comes up again after the server has gone, and what was asked meanwhile is told", async () => {
+    const server = await loggingIn();
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    await online(setting);
+    const asked = rejection(
+      setting.channel.request({ type: "get", to: "x@localhost", payload: el("q", { xmlns: "q" }) }),
+    );
+    server.connections[0]?.socket.destroy();
+    expect(await asked).toMatchObject({ code: "ERR_CONNECTION" });
+    await waiting(setting);
+    expect(setting.channel.jid).toBeUndefined();
+    expect(setting.states.at(-1)).toMatchObject({
+      is: "waiting",
+      ms: expect.closeTo(2_000, 3) as number,
+      reason: { code: "ERR_CONNECTION" },
+    });
+    await setting.clock.advance(1_999);
+    expect(server.connections).toHaveLength(1);
+    await setting.clock.advance(1);
+    await online(setting);
+    expect(setting.path()).toBe("connecting online waiting connecting online");
+    expect(setting.faults).toEqual([]);
+  });
+
+  it("waits longer each time, also when each stream comes up only to end at once", async () => {
+    const server = await serve(async (connection) => {
+      await connection.logIn(context);
+      connection.send("</stream:stream>");
+    });
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    for (const ms of [2_000, 4_000, 8_000, 16_000]) {
+      await waiting(setting);
+      expect(setting.states.at(-1)).toMatchObject({ ms: expect.closeTo(ms, 3) as number });
+      await setting.clock.advance(ms);
+      await eventually(() => setting.states.at(-1)?.is !== "connecting");
+    }
+  });
+
+  it("begins with the short wait again after a stream that stayed up for half a minute", async () => {
+    const server = await loggingIn();
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    const waits: number[] = [];
+    for (const up of [0, 29_999, 30_000]) {
+      await online(setting);
+      await setting.clock.advance(up);
+      server.connections.at(-1)?.socket.destroy();
+      await waiting(setting);
+      const state = setting.states.at(-1);
+      const ms = state?.is === "waiting" ? Math.round(state.ms) : 0;
+      waits.push(ms);
+      await setting.clock.advance(ms);
+    }
+    expect(waits).toEqual([2_000, 4_000, 2_000]);
+  });
+
+  it("tries the servers in their order, asks for them anew for each round, and waits only between rounds", async () => {
+    const first = await serve((connection) => connection.socket.destroy());
+    const second = await loggingIn();
+    let rounds = 0;
+    const setting = manage({
+      addresses: () => {
+        rounds++;
+        return [addressOf(first), addressOf(second), addressOf(first)];
+      },
+    });
+    setting.manager.start();
+    await online(setting);
+    expect(setting.path()).toBe("connecting connecting online");
+    second.connections[0]?.socket.destroy();
+    await waiting(setting);
+    await setting.clock.advance(2_000);
+    await online(setting);
+    expect(rounds).toBe(2);
+    expect(setting.path()).toBe("connecting connecting online waiting connecting connecting online");
+    expect(first.connections).toHaveLength(2);
+  });
+
+  it("takes servers as they are found, and ends the search when one has served", async () => {
+    const server = await serve(async (connection) => {
+      await connection.logIn(context);
+      connection.send("</stream:stream>");
+    });
+    let ended = false;
+    const setting = manage({
+      addresses: async function* () {
+        try {
+          await Promise.resolve();
+          yield addressOf(server);
+          yield addressOf(server);
+        } finally {
+          ended = true;
+        }
+      },
+    });
+    setting.manager.start();
+    await waiting(setting);
+    expect(ended).toBe(true);
+    expect(server.connections).toHaveLength(1);
+  });
+
+  it.each([
+    ["finds none", () => [], { code: "ERR_DISCOVERY" }],
+    [
+      "fails",
+      () => {
+        throw new DiscoveryError("no DHCP");
+      },
+      { code: "ERR_DISCOVERY", message: "no DHCP" },
+    ],
+    [
+      "fails with anything",
+      () => {
+        throw new Error("broken");
+      },
+      { code: "ERR_CONNECTION", message: "broken" },
+    ],
+  ])("waits and searches again when the search for servers %s", async (_what, addresses, reason) => {
+    let rounds = 0;
+    const setting = manage({
+      addresses: () => {
+        rounds++;
+        return addresses();
+      },
+    });
+    setting.manager.start();
+    await waiting(setting);
+    expect(setting.states.at(-1)).toMatchObject({ reason });
+    await setting.clock.advance(2_000);
+    expect(rounds).toBe(2);
+  });
+
+  it("is not brought down by whoever listens to its state", async () => {
+    const server = await loggingIn();
+    const error = vi.fn();
+    const setting = manage({
+      addresses: () => [addressOf(server)],
+      logger: { ...silentLogger, error },
+      onState: () => {
+        throw new Error("a mistake");
+      },
+    });
+    setting.manager.start();
+    await eventually(() => setting.channel.jid !== undefined);
+    expect(error).toHaveBeenCalledWith("a listener to the link's state threw", { why: "a mistake" });
+    await Promise.all([setting.manager.stop(), setting.clock.advance(1_000)]);
+  });
+});
+
+describe("what does not heal by itself", () => {
+  it("is a conflict: a fault, and no new try, ever", async () => {
+    const server = await serve(async (connection) => {
+      await connection.logIn(context);
+      connection.send(
+        "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+      );
+    });
+    const setting = manage({ addresses: () => [addressOf(server), addressOf(server)] });
+    setting.manager.start();
+    await eventually(() => setting.states.at(-1)?.is === "stopped");
+    expect(setting.path()).toBe("connecting online stopped");
+    expect(setting.faults).toEqual(["conflict: another session took this full JID: is the same account used twice?"]);
+    expect(setting.clock.pending).toBe(0);
+    await setting.clock.advance(86_400_000);
+    expect(server.connections).toHaveLength(1);
+    // Started again by hand it tries again.
+    setting.manager.start();
+    await eventually(() => server.connections.length === 2);
+  });
+
+  it("is a wrong password: a fault each time, after growing waits", async () => {
+    const server = await serve((connection) => connection.logIn(context, { password: "other" }));
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    for (const ms of [2_000, 4_000]) {
+      await waiting(setting);
+      expect(setting.states.at(-1)).toMatchObject({ reason: { code: "ERR_AUTHENTICATION" } });
+      await setting.clock.advance(ms);
+      await eventually(() => setting.states.at(-1)?.is !== "connecting");
+    }
+    expect(setting.faults).toEqual(
+      Array.from({ length: 3 }, () => "authentication: the login was refused: not-authorized"),
+    );
+    expect(server.connections).toHaveLength(3);
+  });
+
+  it("is a server that does not prove its domain", async () => {
+    const wrong = serverContext(makeCertificate(makeAuthority()));
+    const server = await serve((connection) => connection.logIn(wrong));
+    const setting = manage({ addresses: () => [addressOf(server)], account: storeOf({ ...ACCOUNT, pending: true }) });
+    setting.manager.start();
+    await waiting(setting);
+    expect(setting.faults).toEqual([expect.stringMatching(/^tls-policy: the server does not prove to be localhost/)]);
+    expect(server.everything).not.toMatch(/<auth|secret|register/);
+  });
+
+  it("is an account that cannot be read, or an option that cannot be used", async () => {
+    const server = await loggingIn();
+    const account = { ...storeOf(), load: () => Promise.reject(new StorageError("disk gone")) };
+    const broken = manage({ addresses: () => [addressOf(server)], account });
+    broken.manager.start();
+    await waiting(broken);
+    expect(broken.faults).toEqual(["account: disk gone"]);
+    const misused = manage({ addresses: () => [addressOf(server)], tls: { ca: "none" } });
+    misused.manager.start();
+    await waiting(misused);
+    expect(misused.faults).toEqual([expect.stringMatching(/^configuration: tls\.ca/)]);
+    expect(new ConfigError("x").code).toBe("ERR_CONFIG");
+  });
+});
+
+describe("the account of the link", () => {
+  /** A server that knows no user, and lets some names be registered. */
+  const registering = (taken: (username: string) => boolean) =>
+    serve(async (connection) => {
+      await connection.upToTls(context);
+      connection.send(HEADER + features(mechanisms("SCRAM-SHA-1")));
+      await connection.read(/<auth [^>]*>[^<]*<\/auth>/);
+      connection.send(NOT_AUTHORIZED);
+      const [, get] = await connection.read(/<iq [^>]*type="get" id="([^"]*)"/);
+      connection.send(
+        `<iq type='result' id='${get}'><query xmlns='jabber:iq:register'><username/><password/></query></iq>`,
+      );
+      const [, set = "", name = ""] = await connection.read(
+        /<iq [^>]*type="set" id="([^"]*)"[^>]*>.*<username>(.*)<\/username>.*<\/iq>/,
+      );
+      if (taken(name)) {
+        connection.send(
+          `<iq type='error' id='${set}'><error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`,
+        );
+        return;
+      }
+      connection.send(NO_DATA.replace("${id}", set));
+      await connection.bind(await connection.scram());
+    });
+
+  it("is made while it is pending, and that is kept", async () => {
+    const server = await registering(() => false);
+    const account = storeOf({ ...ACCOUNT, pending: true });
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await online(setting);
+    expect(account.log).toEqual(["made user"]);
+  });
+
+  it("is not made once it is not pending: a refusal is a fault then", async () => {
+    const server = await registering(() => false);
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    await waiting(setting);
+    expect(setting.faults).toEqual(["authentication: the login was refused: not-authorized"]);
+    expect(server.everything).not.toContain("jabber:iq:register");
+  });
+
+  it("gets another name when its own is taken", async () => {
+    const server = await registering((name) => name !== "userxx");
+    const account = storeOf({ ...ACCOUNT, pending: true });
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await online(setting);
+    expect(account.log).toEqual(["renewed userx", "renewed userxx", "made userxx"]);
+    expect(setting.path()).toBe("connecting online");
+    expect(setting.channel.jid?.full).toBe("userxx@localhost/r");
+  });
+
+  it("does not try names for ever", async () => {
+    const server = await registering(() => true);
+    const account = storeOf({ ...ACCOUNT, pending: true });
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await waiting(setting);
+    expect(account.log).toEqual(["renewed userx", "renewed userxx"]);
+    expect(setting.faults).toEqual(["registration: the server made no account: conflict"]);
+  });
+
+  it("keeps a name that is given, even if it is taken", async () => {
+    const server = await registering(() => true);
+    const given = { ...ACCOUNT, pending: true };
+    const account = { ...storeOf(given), renew: () => Promise.resolve(given) };
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await waiting(setting);
+    expect(server.connections).toHaveLength(1);
+    expect(setting.faults).toEqual(["registration: the server made no account: conflict"]);
+  });
+});
+
+describe("stopping", () => {
+  async function stopped(setting: Setting): Promise<void> {
+    const from = setting.states.length;
+    await Promise.all([setting.manager.stop(), setting.manager.stop()]);
+    expect(setting.states.slice(from)).toEqual([{ is: "stopped" }]);
+    expect(setting.clock.pending).toBe(0);
+    expect(setting.channel.jid).toBeUndefined();
+    await setting.clock.advance(86_400_000); // nothing comes back to life
+    expect(setting.states.length).toBe(from + 1);
+    expect(setting.faults).toEqual([]);
+  }
+
+  const silences: [string, (connection: FakeConnection) => unknown][] = [
+    ["the connect", () => undefined],
+    ["the header", (connection) => connection.read(/<stream/).then(() => connection.send(HEADER))],
+    ["the handshake", (connection) => connection.upToTls(context)],
+    [
+      "the login",
+      async (connection) => {
+        await connection.upToTls(context);
+        connection.send(HEADER + features(mechanisms("SCRAM-SHA-1")));
+        await connection.scram();
+      },
+    ],
+  ];
+
+  it.each(silences)("after %s leaves no socket and no timer", async (_what, script) => {
+    let there = false;
+    const server = await serve((connection) => Promise.resolve(script(connection)).then(() => void (there = true)));
+    const setting = manage({ addresses: () => [addressOf(server), addressOf(server)] });
+    setting.manager.start();
+    await eventually(() => there);
+    await stopped(setting);
+    await eventually(() => server.open === 0);
+    expect(server.connections).toHaveLength(1);
+  });
+
+  it("says goodbye when the link is up", async () => {
+    const server = await serve(async (connection) => {
+      await connection.logIn(context);
+      await connection.read(/<presence xmlns="jabber:client" type="unavailable"\/><\/stream:stream>$/);
+      connection.send("</stream:stream>");
+    });
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    await online(setting);
+    await stopped(setting);
+    await eventually(() => server.open === 0);
+    expect(server.failures).toEqual([]);
+  });
+
+  it("takes no longer than a second when the server does not answer the goodbye", async () => {
+    const server = await loggingIn();
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    await online(setting);
+    const stopping = setting.manager.stop();
+    await setting.clock.advance(1_000);
+    await stopping;
+    expect(setting.clock.pending).toBe(0);
+    await eventually(() => server.open === 0);
+  });
+
+  it("right when the link comes up leaves none", async () => {
+    const server = await loggingIn();
+    const setting = manage({
+      addresses: () => [addressOf(server)],
+      onState: (state) => {
+        setting.states.push(state);
+        if (state.is === "online") void setting.manager.stop();
+      },
+    });
+    setting.manager.start();
+    await online(setting);
+    await setting.clock.advance(1_000);
+    await eventually(() => setting.states.at(-1)?.is === "stopped");
+    await eventually(() => server.open === 0);
+    expect(setting.clock.pending).toBe(0);
+  });
+
+  it("between two tries ends the wait", async () => {
+    const server = await serve((connection) => connection.socket.destroy());
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    await waiting(setting);
+    await stopped(setting);
+    expect(server.connections).toHaveLength(1);
+  });
+
+  it("in a search that never ends ends it", async () => {
+    const setting = manage({
+      addresses: async function* () {
+        await new Promise(() => undefined);
+        yield* [];
+      },
+    });
+    setting.manager.start();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await stopped(setting);
+  });
+
+  it("does nothing when nothing runs", async () => {
+    const setting = manage({ addresses: () => [] });
+    await setting.manager.stop();
+    expect(setting.states).toEqual([]);
+  });
+
+  it("is not for ever", async () => {
+    const server = await serve((connection) => connection.socket.destroy());
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    await waiting(setting);
+    await setting.clock.advance(2_000);
+    await waiting(setting);
+    await setting.manager.stop();
+    setting.manager.start();
+    await waiting(setting);
+    // A new start is a new beginning.
+    expect(setting.states.at(-1)).toMatchObject({ ms: expect.closeTo(2_000, 3) as number });
+  });
+});

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import { ScramClient, chooseMechanism } from "../../src/connection/scram.ts";
+
+// RFC 5802 section 5 and RFC 7677 section 3.
+const sha1 = {
+  mechanism: "SCRAM-SHA-1",
+  username: "user",
+  password: "pencil",
+  nonce: "fyko+d2lbbFgONRv9qkxdawL",
+} as const;
+const sha1ServerFirst = "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096";
+const sha1ServerFinal = "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=";
+const sha256 = {
+  mechanism: "SCRAM-SHA-256",
+  username: "user",
+  password: "pencil",
+  nonce: "rOprNGfwEbeRWgbNEkqO",
+} as const;
+
+const refused = expect.objectContaining({ code: "ERR_AUTHENTICATION" }) as Error;
+
+describe("SCRAM", () => {
+  it("gives the messages of RFC 5802's example", async () => {
+    const client = new ScramClient(sha1);
+    expect(client.first()).toBe("n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL");
+    expect(await client.final(sha1ServerFirst)).toBe(
+      "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+    );
+    expect(client.verified).toBe(false);
+    client.verify(sha1ServerFinal);
+    expect(client.verified).toBe(true);
+  });
+
+  it("gives the messages of RFC 7677's example", async () => {
+    const client = new ScramClient(sha256);
+    const first = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+    expect(await client.final(first)).toBe(
+      "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+    );
+    client.verify("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+    expect(client.verified).toBe(true);
+  });
+
+  it("escapes what would end a name", () => {
+    expect(new ScramClient({ ...sha1, username: "a=b,c" }).first()).toContain("n=a=3Db=2Cc,");
+  });
+
+  it("brings names and passwords into one form, as SASLprep would", async () => {
+    expect(new ScramClient({ ...sha1, username: "Ⅸ" }).first()).toContain("n=IX,");
+    const composed = await new ScramClient({ ...sha1, password: "ﬁ\u00E9" }).final(sha1ServerFirst);
+    expect(await new ScramClient({ ...sha1, password: "fie\u0301" }).final(sha1ServerFirst)).toBe(composed);
+  });
+
+  it.each([
+    ["the nonce of another login", "r=other3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096"],
+    ["only our own nonce", "r=fyko+d2lbbFgONRv9qkxdawL,s=QSXCR+Q6sek8bf92,i=4096"],
+    ["too few rounds", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXCR+Q6sek8bf92,i=4095"],
+    ["too many rounds", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXCR+Q6sek8bf92,i=1000001"],
+    ["rounds that are no number", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXCR+Q6sek8bf92,i=4e5"],
+    ["no rounds", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXCR+Q6sek8bf92"],
+    ["no salt", "r=fyko+d2lbbFgONRv9qkxdawLx,s=,i=4096"],
+    ["an extension that must be understood", "m=x,r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXCR+Q6sek8bf92,i=4096"],
+    ["nothing", ""],
+  ])("refuses a first message of the server with %s", async (_what, message) => {
+    await expect(new ScramClient(sha1).final(message)).rejects.toThrow(refused);
+  });
+
+  it.each([
+    ["a wrong signature", "v=smF9pqV8S7suAoZWja4dJRkFsKQ="],
+    ["a signature cut short", "v=rmF9pqV8S7suAoZWja4dJRkFsA=="],
+    ["an empty signature", "v="],
+    ["no signature", ""],
+    ["an error", "e=other-error"],
+  ])("does not take %s for a proof", async (_what, message) => {
+    const client = new ScramClient(sha1);
+    await client.final(sha1ServerFirst);
+    expect(() => client.verify(message)).toThrow(refused);
+    expect(client.verified).toBe(false);
+  });
+
+  it("takes nothing for a proof before the server has sent its first message", () => {
+    expect(() => new ScramClient(sha1).verify(sha1ServerFinal)).toThrow(refused);
+    expect(() => new ScramClient(sha1).verify("")).toThrow(refused);
+  });
+
+  it("chooses the stronger of what is offered, and never PLAIN", () => {
+    expect(chooseMechanism(["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256"])).toBe("SCRAM-SHA-256");
+    expect(chooseMechanism(["PLAIN", "SCRAM-SHA-1"])).toBe("SCRAM-SHA-1");
+    expect(chooseMechanism(["PLAIN", "SCRAM-SHA-1-PLUS", "ANONYMOUS"])).toBeUndefined();
+  });
+});

@@ -1,0 +1,233 @@
+import { describe, expect, it, vi } from "vitest";
+import { Socket } from "node:net";
+import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
+import { secureContext } from "../../src/connection/tls-policy.ts";
+import { makeAuthority, makeCertificate, type Certificate } from "../support/certificates.ts";
+import {
+  BIND,
+  HEADER,
+  PROCEED,
+  STARTTLS,
+  features,
+  mechanisms,
+  serverContext,
+  type FakeServer,
+} from "../support/fake-server.ts";
+import { authority, certificate, context, open, rejection, serve } from "./harness.ts";
+
+// Somebody else's authority: made once, since it takes a tenth of a second.
+const foreign = makeAuthority();
+
+const SECRETS = /<auth|<response|<register|<iq|password|secret|user|dXNlc/;
+
+/** A server that takes STARTTLS with the certificate given, and would log anybody in. */
+function serverWith(shown: Certificate): Promise<FakeServer> {
+  return serve(async (connection) => {
+    await connection.logIn(serverContext(shown));
+  });
+}
+
+async function refusal(server: FakeServer, options: Parameters<typeof open>[1] = {}): Promise<Error> {
+  const error = await rejection(open(server, options));
+  await Promise.all(server.connections.map(({ closed }) => closed));
+  expect(server.everything).not.toMatch(SECRETS);
+  return error;
+}
+
+describe("TLS before everything else", () => {
+  it("gives a server without STARTTLS nothing but the opening of the stream", async () => {
+    const server = await serve(async (connection) => {
+      await connection.read(/<stream:stream[^>]*>/);
+      connection.send(HEADER + features(mechanisms("PLAIN", "SCRAM-SHA-1"), BIND));
+    });
+    const error = await refusal(server, {
+      account: { username: "user", password: "secret", resource: "r", register: true },
+    });
+    expect(error).toMatchObject({ code: "ERR_TLS_POLICY" });
+    expect(server.everything).toMatch(/^<\?xml version='1.0'\?><stream:stream [^>]*>$/);
+  });
+
+  it("ends when the server refuses STARTTLS that it has offered", async () => {
+    const server = await serve(async (connection) => {
+      await connection.read(/<stream:stream[^>]*>/);
+      connection.send(HEADER + features(STARTTLS, mechanisms("SCRAM-SHA-1")));
+      await connection.read(/<starttls[^>]*>/);
+      connection.send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:stream>");
+    });
+    expect(await refusal(server)).toMatchObject({ code: "ERR_TLS_POLICY", message: "the server refuses TLS" });
+  });
+
+  it.each([
+    ["of another authority", () => makeCertificate(foreign), /prove to be localhost/],
+    ["that is its own authority", () => makeAuthority("localhost"), /prove to be localhost/],
+    ["for another name", () => makeCertificate(authority, { dns: ["example.org"] }), /prove to be localhost/],
+    [
+      "for the address that was connected to, but not for the domain",
+      () => makeCertificate(authority, { dns: ["example.org"], ips: ["127.0.0.1"] }),
+      /prove to be localhost/,
+    ],
+    [
+      "that has expired",
+      () => makeCertificate(authority, { from: new Date(Date.now() - 9e6), until: new Date(Date.now() - 5e6) }),
+      /expired/,
+    ],
+  ])("gives a server with a certificate %s no credentials", async (_what, make, message) => {
+    const server = await serverWith(make());
+    const error = await refusal(server, {
+      account: { username: "user", password: "secret", resource: "r", register: true },
+    });
+    expect(error).toMatchObject({ code: "ERR_TLS_POLICY", message: expect.stringMatching(message) as string });
+  });
+
+  it("does the same with direct TLS", async () => {
+    const server = await serve(async (connection) => {
+      await connection.startTls(serverContext(makeCertificate(foreign)));
+    });
+    expect(await refusal(server, { address: { directTls: true } })).toMatchObject({ code: "ERR_TLS_POLICY" });
+  });
+
+  it("is not talked out of it by the environment", async () => {
+    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    try {
+      const server = await serverWith(makeCertificate(foreign));
+      expect(await refusal(server)).toMatchObject({ code: "ERR_TLS_POLICY" });
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  it("says that the clock may be behind when a certificate is not yet valid", async () => {
+    const from = new Date(Date.now() + 3.6e6);
+    const server = await serverWith(makeCertificate(authority, { from }));
+    const clock = new SimulatedClock({ now: Date.UTC(2000, 0, 1) });
+    const error = await refusal(server, { clock });
+    expect(error).toMatchObject({ code: "ERR_TLS_POLICY" });
+    expect(error.message).toContain("the device's clock, which says 2000-01-01T00:00:00.000Z, may be behind");
+  });
+
+  it("trusts nobody but the authorities of the policy", async () => {
+    const server = await serverWith(certificate);
+    expect(await refusal(server, { tls: { ca: foreign.cert } })).toMatchObject({ code: "ERR_TLS_POLICY" });
+    expect(await refusal(server, { tls: {} })).toMatchObject({ code: "ERR_TLS_POLICY" });
+    const stream = await open(server, { tls: { ca: [foreign.cert, authority.cert] } });
+    expect(stream.jid.full).toBe("user@localhost/r");
+  });
+
+  it("asks for the XMPP domain by name, whatever host it connects to", async () => {
+    for (const directTls of [false, true]) {
+      let asked: unknown;
+      let protocol: unknown;
+      const server = await serve(async (connection) => {
+        if (directTls) {
+          const socket = await connection.startTls(context, { alpn: ["xmpp-client"] });
+          await connection.read(/<stream:stream[^>]*>/);
+          connection.send(HEADER + features(mechanisms("SCRAM-SHA-1")));
+          await connection.bind(await connection.scram());
+          protocol = socket.alpnProtocol;
+        } else {
+          await connection.logIn(context);
+        }
+        asked = (connection.socket as { servername?: unknown }).servername;
+      });
+      await open(server, { address: { directTls } });
+      expect(asked).toBe("localhost");
+      // XEP-0368 section 3
+      expect(protocol).toBe(directTls ? "xmpp-client" : undefined);
+    }
+  });
+
+  it("insists on the TLS version of the policy", async () => {
+    const { createSecureContext } = await import("node:tls");
+    const old = createSecureContext({ ...certificate, maxVersion: "TLSv1.2" });
+    const server = await serve(async (connection) => {
+      await connection.logIn(old);
+    });
+    expect(await refusal(server, { tls: { ca: authority.cert, minVersion: "TLSv1.3" } })).toMatchObject({
+      code: "ERR_TLS_POLICY",
+    });
+    await open(server);
+  });
+
+  it("takes nothing that was slipped in behind the go-ahead for TLS", async () => {
+    const server = await serve(async (connection) => {
+      await connection.read(/<stream:stream[^>]*>/);
+      connection.send(HEADER + features(STARTTLS));
+      await connection.read(/<starttls[^>]*>/);
+      connection.send(`${PROCEED}${features(mechanisms("SCRAM-SHA-1"))}`);
+    });
+    expect(await refusal(server)).toMatchObject({ code: "ERR_TLS_POLICY" });
+  });
+
+  it("forgets what was half said in the clear", async () => {
+    const server = await serve(async (connection) => {
+      await connection.read(/<stream:stream[^>]*>/);
+      connection.send(HEADER + features(STARTTLS));
+      await connection.read(/<starttls[^>]*>/);
+      connection.send(`${PROCEED}<message from='admin@localhost'><body>`);
+      await connection.startTls(context);
+      await connection.read(/<stream:stream[^>]*>/);
+      connection.send(HEADER + features(mechanisms("SCRAM-SHA-1")));
+      await connection.bind(await connection.scram());
+    });
+    expect((await open(server)).jid.bare).toBe("user@localhost");
+  });
+
+  it("handles no stanza before TLS, nor before the login", async () => {
+    const request = "<iq type='get' id='q' from='localhost'><ping xmlns='urn:xmpp:ping'/></iq>";
+    const inTheClear = await serve(async (connection) => {
+      await connection.read(/<stream:stream[^>]*>/);
+      connection.send(HEADER + request + features(STARTTLS));
+    });
+    expect(await refusal(inTheClear)).toMatchObject({ code: "ERR_PROTOCOL" });
+    const beforeLogin = await serve(async (connection) => {
+      await connection.upToTls(context);
+      connection.send(HEADER + request + features(mechanisms("SCRAM-SHA-1")));
+    });
+    expect(await refusal(beforeLogin)).toMatchObject({ code: "ERR_PROTOCOL" });
+  });
+
+  it("tells a handshake that the network broke from one that proved nothing", async () => {
+    const server = await serve(async (connection) => {
+      await connection.read(/<stream:stream[^>]*>/);
+      connection.send(HEADER + features(STARTTLS));
+      await connection.read(/<starttls[^>]*>/);
+      connection.send(PROCEED);
+      await new Promise((resolve) => connection.socket.once("data", resolve));
+      connection.socket.destroy();
+    });
+    expect(await refusal(server)).toMatchObject({ code: "ERR_CONNECTION" });
+  });
+
+  it("sets TCP_NODELAY on the socket", async () => {
+    const set = vi.spyOn(Socket.prototype, "setNoDelay");
+    try {
+      const server = await serve(async (connection) => {
+        await connection.read(/<stream/);
+        connection.socket.destroy();
+      });
+      await rejection(open(server));
+      // The fake server sets it once on its own side.
+      expect(set.mock.calls).toEqual([[true], [true]]);
+    } finally {
+      set.mockRestore();
+    }
+  });
+});
+
+describe("a TLS policy", () => {
+  it.each([
+    ["empty", ""],
+    ["no PEM", "certificate"],
+    ["an empty list", []],
+    ["damaged", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"],
+  ])("whose CA is %s is a mistake in the configuration", async (_what, ca) => {
+    expect(() => secureContext({ ca })).toThrow(expect.objectContaining({ code: "ERR_CONFIG" }));
+    const server = await serve(() => undefined);
+    expect(await rejection(open(server, { tls: { ca } }))).toMatchObject({ code: "ERR_CONFIG" });
+    expect(server.connections).toHaveLength(0);
+  });
+
+  it("may hold several certificates in one text", () => {
+    expect(() => secureContext({ ca: `comment\n${authority.cert}\n${certificate.cert}` })).not.toThrow();
+  });
+});
