@@ -1,0 +1,200 @@
+// Values for property tests of the codecs. All of them may stand in XML; what may not is tested by itself.
+import fc from "fast-check";
+import { fieldTypes, type FieldTypeSet } from "../../src/codec/field-types.ts";
+import type { Claimed, Mine, Register, Update } from "../../src/codec/iot-discovery.ts";
+import type { NodeRef } from "../../src/codec/node-ref.ts";
+import type { CanRead, CanReadResponse, IsFriendResponse } from "../../src/codec/provisioning.ts";
+import type { Failure, Field, FieldGroup, Fields, FieldValue, ReadRequest } from "../../src/codec/sensor-data.ts";
+import { tagProblem, type Tag } from "../../src/codec/tags.ts";
+import type { Tokens } from "../../src/codec/tokens.ts";
+import { parseJid, type BareJid } from "../../src/core/jid.ts";
+
+type Arbitrary<T> = fc.Arbitrary<T>;
+
+const codePoint = (min: number, max: number): Arbitrary<string> =>
+  fc.integer({ min, max }).map((point) => String.fromCodePoint(point));
+
+/** A character that XML 1.0 allows (section 2.2), often one that needs an escape somewhere. */
+export const character: Arbitrary<string> = fc.oneof(
+  { arbitrary: codePoint(0x20, 0x7e), weight: 6 },
+  { arbitrary: fc.constantFrom(...Array.from("<>&\"';:#\\=/ ")), weight: 4 },
+  { arbitrary: fc.constantFrom("\t", "\n", "\r"), weight: 1 },
+  { arbitrary: codePoint(0x7f, 0xd7ff), weight: 2 },
+  { arbitrary: codePoint(0xe000, 0xfffd), weight: 1 },
+  { arbitrary: codePoint(0x10000, 0x10ffff), weight: 2 },
+);
+
+/** Words that have tripped programs before. */
+const hostile = fc.constantFrom(
+  "__proto__",
+  "constructor",
+  "toString",
+  "hasOwnProperty",
+  "xmlns",
+  "</listing>",
+  "<!--",
+  "]]>",
+  "&amp;amp;",
+  "&#0;",
+  " ",
+  "true",
+  "\u{1F321}".repeat(40),
+  "x".repeat(16_384),
+);
+
+/** Any text. */
+export const text: Arbitrary<string> = fc.oneof(
+  { arbitrary: fc.string({ unit: character }), weight: 4 },
+  { arbitrary: hostile, weight: 1 },
+);
+const nonEmpty = text.filter((value) => value !== "");
+
+/** Leaves keys out at will, never sets them to `undefined`: as the parsers do. */
+const partial = <T extends object>(model: { [K in keyof T]-?: Arbitrary<Exclude<T[K], undefined>> }): Arbitrary<T> =>
+  fc.record(model, { requiredKeys: [] }) as unknown as Arbitrary<T>;
+
+const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?$/);
+
+/** A bare JID, of a user or a component, normalised. */
+export const bareJid: Arbitrary<BareJid> = fc
+  .tuple(
+    fc.option(fc.oneof(label, fc.constantFrom("caf\u00e9", "a\\5cb", "__proto__", "x+y=z!")), { nil: "" }),
+    label,
+    label,
+  )
+  .map(([local, host, top]) => parseJid(`${local}${local && "@"}${host}.${top}`).bare);
+
+/** A node as `node` elements name it. */
+export const nodeRef: Arbitrary<NodeRef> = fc
+  .tuple(text, partial<{ sourceId?: string; cacheType?: string }>({ sourceId: nonEmpty, cacheType: nonEmpty }))
+  .map(([nodeId, rest]) => ({ nodeId, ...rest }));
+
+/** A node as elements name it that need not be about one: an empty id would be none. */
+export const realNodeRef: Arbitrary<NodeRef> = nodeRef.filter(({ nodeId }) => nodeId !== "");
+
+/** Any set of field types, also none and all. */
+export const types: Arbitrary<FieldTypeSet> = fc.oneof(
+  fc.subarray([...fieldTypes]).map((chosen) => new Set(chosen)),
+  fc.constantFrom(
+    new Set(fieldTypes),
+    new Set(fieldTypes.filter((type) => type.startsWith("historical"))),
+    new Set(fieldTypes.filter((type) => type !== "historicalOther")),
+  ),
+);
+
+/** The tokens of a request. */
+export const tokens: Arbitrary<Tokens> = partial<Tokens>({
+  serviceToken: nonEmpty,
+  deviceToken: nonEmpty,
+  userToken: nonEmpty,
+});
+
+/** A finite xs:double in one of its many forms. */
+export const double: Arbitrary<string> = fc.oneof(
+  fc.double({ noDefaultInfinity: true, noNaN: true }).map(String),
+  fc.stringMatching(/^[+-]?(\d{1,9}(\.\d{0,6})?|\.\d{1,6})([eE][+-]?\d{1,2})?$/),
+);
+
+const tagName = fc
+  .oneof(
+    fc.constantFrom("SN", "MAN", "MODEL", "V", "KEY", "LAT", "__PROTO__", "\u{1F321}".repeat(32)),
+    fc.string({ unit: character, minLength: 1, maxLength: 12 }),
+  )
+  .map((name) => name.toUpperCase());
+
+/** A tag that XEP-0347 5.2 allows. */
+export const tag: Arbitrary<Tag> = fc
+  .oneof(
+    fc.record({
+      name: tagName,
+      type: fc.constant("str" as const),
+      value: fc.oneof(
+        fc.string({ unit: character }),
+        fc.constantFrom("\u{1F321}".repeat(128), "\\;\\;", " ", "a:b;c\\d"),
+      ),
+    }),
+    fc.record({ name: tagName, text: double }).map(({ name, text }) => ({
+      name,
+      type: "num" as const,
+      value: Number(text) === 0 ? 0 : Number(text),
+      text,
+    })),
+  )
+  .filter((value) => tagProblem(value) === undefined);
+
+/** Tags, one of each name at most. */
+export const tags: Arbitrary<readonly Tag[]> = fc.uniqueArray(tag, { selector: ({ name }) => name, maxLength: 8 });
+
+const node = partial<{ node?: NodeRef }>({ node: realNodeRef });
+
+export const register: Arbitrary<Register> = fc
+  .tuple(fc.record({ tags, selfOwned: fc.boolean() }), node)
+  .map(([value, rest]) => ({ ...value, ...rest }));
+
+export const mine: Arbitrary<Mine> = fc.record({ tags, public: fc.boolean() });
+
+export const claimed: Arbitrary<Claimed> = fc
+  .tuple(fc.record({ jid: bareJid, public: fc.boolean() }), node)
+  .map(([value, rest]) => ({ ...value, ...rest }));
+
+export const update: Arbitrary<Update> = fc
+  .tuple(fc.record({ tags }), node)
+  .map(([value, rest]) => ({ ...value, ...rest }));
+
+const maybeJid = partial<{ jid?: BareJid }>({ jid: bareJid });
+const lists = { types, nodes: fc.array(nodeRef, { maxLength: 4 }), fields: fc.array(text, { maxLength: 4 }) };
+
+export const isFriendResponse: Arbitrary<IsFriendResponse> = fc
+  .tuple(maybeJid, fc.record({ result: fc.boolean(), secondaryTrustAllowed: fc.boolean() }))
+  .map(([jid, value]) => ({ ...jid, ...value }));
+
+export const canRead: Arbitrary<CanRead> = fc.record({ jid: bareJid, tokens, ...lists });
+
+export const canReadResponse: Arbitrary<CanReadResponse> = fc
+  .tuple(maybeJid, fc.record({ result: fc.boolean(), ...lists }))
+  .map(([jid, value]) => ({ ...jid, ...value }));
+
+/** An xs:int. */
+export const int = fc.oneof(fc.integer(), fc.constantFrom(0, -(2 ** 31), 2 ** 31 - 1));
+
+/** An xs:dateTime. */
+export const dateTime: Arbitrary<string> = fc
+  .date({ min: new Date("0001-01-01T00:00:00Z"), max: new Date("9999-12-31T23:59:59Z"), noInvalidDate: true })
+  .map((date) => date.toISOString());
+
+export const readRequest: Arbitrary<ReadRequest> = fc
+  .tuple(fc.record({ seqnr: int, tokens, ...lists }), partial<{ when?: string }>({ when: dateTime }))
+  .map(([value, when]) => ({ ...value, ...when }));
+
+const fieldValue: Arbitrary<FieldValue> = fc.oneof(
+  fc.record({ text: double, unit: text }).map(({ text, unit }) => ({
+    kind: "numeric" as const,
+    value: Number(text),
+    text,
+    unit,
+  })),
+  fc.record({ kind: fc.constant("string" as const), value: text }),
+  fc.record({ kind: fc.constant("boolean" as const), value: fc.boolean() }),
+);
+
+export const field: Arbitrary<Field> = fc
+  .tuple(fieldValue, fc.record({ name: text, types, automaticReadout: fc.boolean() }))
+  .map(([value, rest]) => ({ ...value, ...rest }));
+
+const group: Arbitrary<FieldGroup> = fc.record({
+  node: nodeRef,
+  timestamp: dateTime,
+  fields: fc.array(field, { maxLength: 4 }),
+});
+
+export const fields: Arbitrary<Fields> = fc.record({
+  seqnr: int,
+  done: fc.boolean(),
+  groups: fc.array(group, { maxLength: 3 }),
+});
+
+export const failure: Arbitrary<Failure> = fc.record({
+  seqnr: int,
+  done: fc.boolean(),
+  errors: fc.array(fc.record({ node: nodeRef, timestamp: dateTime, text }), { maxLength: 3 }),
+});

@@ -1,0 +1,143 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ns } from "../../src/codec/namespaces.ts";
+import {
+  buildError,
+  iq,
+  iqType,
+  message,
+  parseError,
+  presence,
+  presenceType,
+  stanzaErrorOf,
+  type PresenceType,
+} from "../../src/codec/stanza.ts";
+import { el, parseXml } from "../../src/codec/xml.ts";
+import { Refusal } from "../../src/core/refusal.ts";
+import { text } from "./arbitraries.ts";
+import { anyElement, isTotal, overTheWire, refuses } from "./laws.ts";
+
+describe("the frame of a stanza", () => {
+  it("is of jabber:client, with the attributes given and no others", () => {
+    const payload = el("x", { xmlns: "urn:x" });
+    expect(String(iq({ type: "get", id: "1" }))).toBe('<iq xmlns="jabber:client" type="get" id="1"/>');
+    expect(String(iq({ type: "set", id: "1", to: "b", from: "a" }, payload))).toBe(
+      '<iq xmlns="jabber:client" type="set" id="1" to="b" from="a"><x xmlns="urn:x"/></iq>',
+    );
+    expect(String(message({ to: "b" }, payload))).toBe(
+      '<message xmlns="jabber:client" to="b"><x xmlns="urn:x"/></message>',
+    );
+    expect(String(message({ to: "b", from: "a", id: "1" }))).toBe(
+      '<message xmlns="jabber:client" to="b" from="a" id="1"/>',
+    );
+    expect(String(presence())).toBe('<presence xmlns="jabber:client"/>');
+    expect(String(presence({ type: "unavailable", to: "b", from: "a" }))).toBe(
+      '<presence xmlns="jabber:client" type="unavailable" to="b" from="a"/>',
+    );
+  });
+
+  it("carries any id and address as it is", () => {
+    fc.assert(
+      fc.property(text, text, (id, to) => {
+        expect(overTheWire(iq({ type: "get", id, to })).attrs).toEqual({ xmlns: ns.client, type: "get", id, to });
+      }),
+    );
+  });
+
+  it("has a type: four for an IQ", () => {
+    for (const type of ["get", "set", "result", "error"] as const) expect(iqType(iq({ type, id: "1" }))).toBe(type);
+    for (const type of ["", "GET", "query", "constructor"]) refuses(iqType, `<iq type='${type}'/>`, "iq/@type");
+    refuses(iqType, "<iq/>", "iq/@type");
+  });
+
+  it("has a type: eight for presence, one of them said by silence (RFC 6121 section 4.7.1)", () => {
+    const types: PresenceType[] = [
+      "available",
+      "unavailable",
+      "subscribe",
+      "subscribed",
+      "unsubscribe",
+      "unsubscribed",
+      "probe",
+      "error",
+    ];
+    for (const type of types) expect(presenceType(overTheWire(presence({ type })))).toBe(type);
+    for (const type of ["", "available", "Subscribe", "__proto__"]) {
+      refuses(presenceType, `<presence type='${type}'/>`, "presence/@type");
+    }
+  });
+});
+
+describe("an error (RFC 6120 section 8.3)", () => {
+  it("is read as it was written", () => {
+    const types = fc.constantFrom("auth", "cancel", "continue", "modify", "wait");
+    const conditions = fc.constantFrom("forbidden", "item-not-found", "undefined-condition", "gone");
+    fc.assert(
+      fc.property(fc.record({ condition: conditions, type: types, text }), (info) => {
+        expect(parseError(overTheWire(buildError(info)))).toEqual(info);
+      }),
+    );
+  });
+
+  it("is made of a refusal, words only where there are some", () => {
+    expect(String(buildError(new Refusal("forbidden")))).toBe(
+      `<error type="cancel"><forbidden xmlns="${ns.stanzas}"/></error>`,
+    );
+    expect(parseError(buildError(new Refusal("resource-constraint", "Later.")))).toEqual({
+      condition: "resource-constraint",
+      type: "wait",
+      text: "Later.",
+    });
+  });
+
+  it("is an error however odd it is: never nothing, and nothing is thrown", () => {
+    isTotal(anyElement("error", ns.client), parseError, buildError);
+    const unknown = { condition: "undefined-condition", type: "cancel", text: "" };
+    expect(parseError(undefined)).toEqual(unknown);
+    expect(parseError(parseXml("<error/>"))).toEqual(unknown);
+    expect(parseError(parseXml("<error type='fatal'><forbidden/></error>"))).toEqual(unknown);
+    expect(parseError(parseXml(`<error type='wait'><text xmlns='${ns.stanzas}'>Hm.</text></error>`))).toEqual({
+      condition: "undefined-condition",
+      type: "wait",
+      text: "Hm.",
+    });
+  });
+
+  it("has its condition without prefix, and beside elements of the application", () => {
+    const xml = `<error type='auth' xmlns:s='${ns.stanzas}'><app xmlns='urn:app'/><s:text>Why.</s:text><s:forbidden/></error>`;
+    expect(parseError(parseXml(xml))).toEqual({ condition: "forbidden", type: "auth", text: "Why." });
+  });
+});
+
+describe("an answer", () => {
+  const forbidden = `<error type='auth'><forbidden xmlns='${ns.stanzas}'/></error>`;
+  const errorOf = (xml: string) => stanzaErrorOf(parseXml(xml), "a@b.c");
+
+  it("of type error is an error, with or without an error element", () => {
+    expect(errorOf(`<iq xmlns='jabber:client' type='error'>${forbidden}</iq>`)).toMatchObject({
+      code: "ERR_STANZA",
+      condition: "forbidden",
+      type: "auth",
+      from: "a@b.c",
+    });
+    expect(errorOf("<iq xmlns='jabber:client' type='error'/>")?.condition).toBe("undefined-condition");
+  });
+
+  it("that repeats the question beside the error is that error", () => {
+    const xml = `<iq xmlns='jabber:client' type='error'><canRead xmlns='${ns.provisioning}'/>${forbidden}</iq>`;
+    expect(errorOf(xml)?.condition).toBe("forbidden");
+  });
+
+  it("of type result that holds an error is that error, never a success (P-E2)", () => {
+    for (const xmlns of [" xmlns='jabber:client'", ""]) {
+      expect(errorOf(`<iq${xmlns} type='result'>${forbidden}</iq>`)?.condition).toBe("forbidden");
+    }
+    expect(errorOf(`<iq xmlns='jabber:component:accept' type='result'>${forbidden}</iq>`)?.condition).toBe("forbidden");
+  });
+
+  it("of type result is none, even with an element called error of somebody else's", () => {
+    expect(errorOf("<iq xmlns='jabber:client' type='result'/>")).toBeUndefined();
+    expect(errorOf("<iq xmlns='jabber:client' type='result'><error xmlns='urn:x'/></iq>")).toBeUndefined();
+    expect(errorOf("<iq xmlns='jabber:client' type='result'><x xmlns='urn:x'><error/></x></iq>")).toBeUndefined();
+  });
+});
