@@ -34,22 +34,41 @@ export function intersect(question: ReadQuestion, response: CanReadResponse, by:
   const types = fieldTypes.filter(
     (type) => question.types.has(type) && (response.types.size === 0 || response.types.has(type)),
   );
-  const nodes = meet(question.nodes, response.nodes, commonNode);
-  const fields = meet(question.fields, response.fields, (a, b) => (a === b ? a : undefined));
+  const nodes = meet(question.nodes, response.nodes, (node) => node.nodeId, commonNode);
+  const fields = meet(
+    question.fields,
+    response.fields,
+    (name) => name,
+    (name) => name,
+  );
   if (types.length === 0 || nodes === undefined || fields === undefined) return undefined;
   return { by, types, nodes, fields };
 }
 
-/** What two lists have in common, an empty list standing for everything; `undefined` if nothing. */
+/**
+ * What two lists have in common, an empty list standing for everything; `undefined` if nothing. Each entry once: the
+ * lists may come from a stranger, and a thousand repetitions met by a thousand are a million.
+ */
 function meet<T>(
   asked: readonly T[],
   granted: readonly T[],
+  idOf: (one: T) => string,
   common: (a: T, b: T) => T | undefined,
 ): readonly T[] | undefined {
-  if (asked.length === 0) return granted;
-  if (granted.length === 0) return asked;
-  const both = asked.flatMap((a) => granted.flatMap((b) => common(a, b) ?? []));
-  return both.length === 0 ? undefined : both;
+  if (asked.length === 0) return distinct(granted);
+  if (granted.length === 0) return distinct(asked);
+  const grantedById = new Map<string, T[]>();
+  for (const one of distinct(granted)) {
+    const group = grantedById.get(idOf(one));
+    if (group === undefined) grantedById.set(idOf(one), [one]);
+    else group.push(one);
+  }
+  const both = distinct(asked).flatMap((a) => (grantedById.get(idOf(a)) ?? []).flatMap((b) => common(a, b) ?? []));
+  return both.length === 0 ? undefined : distinct(both);
+}
+
+function distinct<T>(list: readonly T[]): readonly T[] {
+  return [...new Map(list.map((one) => [JSON.stringify(one), one])).values()];
 }
 
 /** The nodes that two references both mean, as one reference (P-E19: absent attributes match any value). */

@@ -25,13 +25,19 @@ const part = (text: string): string => `${text.length}:${text}`;
 const list = (texts: readonly string[]): string => part([...new Set(texts)].sort().map(part).join(""));
 const node = (ref: NodeRef): string => part(ref.nodeId) + part(ref.sourceId ?? "") + part(ref.cacheType ?? "");
 
+/** How the key of every question of that kind about somebody begins; the key of no other question does. */
+export function keyStart(kind: Question["kind"], jid: BareJid): string {
+  return `${kind === "friend" ? "f" : "r"}${part(jid)}`;
+}
+
 /** The same text for the same question, whatever the order of its lists; another text for any other question. */
 export function questionKey(question: Question): string {
-  if (question.kind === "friend") return `f${part(question.jid)}`;
-  const { jid, tokens, types, nodes, fields } = question;
+  const start = keyStart(question.kind, question.jid);
+  if (question.kind === "friend") return start;
+  const { tokens, types, nodes, fields } = question;
   const { serviceToken = "", deviceToken = "", userToken = "" } = tokens;
   return [
-    `r${part(jid)}`,
+    start,
     part(serviceToken),
     part(deviceToken),
     part(userToken),

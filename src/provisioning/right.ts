@@ -3,6 +3,7 @@ import { tryParseJid, type BareJid } from "../core/jid.ts";
 import { fieldTypes, type FieldType } from "../codec/field-types.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Grant } from "./grants.ts";
+import { keyStart } from "./questions.ts";
 
 /** A remembered answer. No grant at all is a refusal by every trusted server. */
 export interface Right {
@@ -46,5 +47,6 @@ export function parseRight(value: unknown): Right | undefined {
   const { key, kind, jid, grants } = value;
   if (!isText(key) || (kind !== "friend" && kind !== "read") || !isBare(jid) || !isListOf(grants, isGrant))
     return undefined;
-  return { key, kind, jid, grants };
+  // The key decides whose question it answers, the JID whose right it is shown and forgotten as: they must agree.
+  return key.startsWith(keyStart(kind, jid)) ? { key, kind, jid, grants } : undefined;
 }

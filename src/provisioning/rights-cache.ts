@@ -77,7 +77,11 @@ export class RightsCache {
     }
     if (problem === undefined && unreadable === 0) return;
     this.#onFault("rights-damaged", problem ?? `${unreadable} of ${records.length} records could not be read`);
-    await this.#rewrite();
+    try {
+      await this.#rewrite();
+    } catch (error) {
+      this.#fail(error); // what was damaged is left out again at the next start
+    }
   }
 
   /** The remembered answer; `undefined` if there is none. Makes it the most recently used. */
@@ -94,6 +98,7 @@ export class RightsCache {
     try {
       await this.#journal.append([right]);
       await this.#compact();
+      this.#writable = true;
     } catch (error) {
       this.#fail(error);
     }
@@ -113,10 +118,9 @@ export class RightsCache {
 
   /** Forgets what is remembered about somebody, durably once resolved. */
   async forget(jid: BareJid): Promise<void> {
-    const gone = this.entries().filter((right) => right.jid === jid);
-    if (gone.length === 0) return;
     this.#epoch++; // an answer about them that is under way must not come back in
-    for (const right of gone) this.#rights.delete(right.key);
+    for (const right of this.entries()) if (right.jid === jid) this.#rights.delete(right.key);
+    // Also when there was none in memory: what had to give way there still stands on disk.
     await this.#rewrite();
   }
 

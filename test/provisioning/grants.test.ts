@@ -1,0 +1,250 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { bareJid } from "../../src/core/jid.ts";
+import type { CanReadResponse } from "../../src/codec/provisioning.ts";
+import { fieldTypes, type FieldType } from "../../src/codec/field-types.ts";
+import type { NodeRef } from "../../src/codec/node-ref.ts";
+import { intersect, isWhole, permits, permitsNode, wholeGrant, type Grant } from "../../src/provisioning/grants.ts";
+import type { ReadQuestion } from "../../src/provisioning/questions.ts";
+
+const server = bareJid("provisioning.example.org");
+const other = bareJid("second.example.org");
+
+function asking(parts: Partial<ReadQuestion> = {}): ReadQuestion {
+  const whole = { tokens: {}, types: new Set<FieldType>(["momentary"]), nodes: [], fields: [] };
+  return { kind: "read", jid: bareJid("reader@example.org"), ...whole, ...parts };
+}
+
+function answering(parts: Partial<CanReadResponse> = {}): CanReadResponse {
+  return { result: true, types: new Set(), nodes: [], fields: [], ...parts };
+}
+
+// A world small enough to try every node, field and type of it against a model that knows no lists.
+const ids = ["a", "b"];
+const sources = [undefined, "s", "t"];
+const caches = [undefined, "c", "d"];
+const names = ["T", "H", "never named"];
+const kinds: FieldType[] = ["momentary", "peak", "historicalDay"];
+
+const compact = (nodeId: string, sourceId: string | undefined, cacheType: string | undefined): NodeRef => ({
+  nodeId,
+  ...(sourceId !== undefined && { sourceId }),
+  ...(cacheType !== undefined && { cacheType }),
+});
+const world = ids.flatMap((id) =>
+  sources.flatMap((source) =>
+    caches.flatMap((cache) =>
+      names.flatMap((name) => kinds.map((kind) => ({ node: compact(id, source, cache), name, kind }))),
+    ),
+  ),
+);
+
+const nodeRef = fc
+  .tuple(fc.constantFrom(...ids), fc.constantFrom(...sources), fc.constantFrom(...caches))
+  .map((triple) => compact(...triple));
+const nodes = fc.array(nodeRef, { maxLength: 3 });
+const fields = fc.array(fc.constantFrom("T", "H"), { maxLength: 2 });
+const types = fc.subarray(kinds).map((some) => new Set(some));
+const question = fc
+  .record({ types, nodes, fields })
+  .filter((parts) => parts.types.size > 0)
+  .map(asking);
+const response = fc.record({ result: fc.boolean(), types, nodes, fields }).map(answering);
+
+interface Bounds {
+  readonly nodes: readonly NodeRef[];
+  readonly fields: readonly string[];
+}
+type Thing = (typeof world)[number];
+
+function within(bounds: Bounds, { node, name }: Thing): boolean {
+  const means = (ref: NodeRef): boolean =>
+    ref.nodeId === node.nodeId &&
+    [undefined, node.sourceId].includes(ref.sourceId) &&
+    [undefined, node.cacheType].includes(ref.cacheType);
+  return (
+    (bounds.nodes.length === 0 || bounds.nodes.some(means)) &&
+    (bounds.fields.length === 0 || bounds.fields.includes(name))
+  );
+}
+const asks = (asked: ReadQuestion, thing: Thing): boolean => asked.types.has(thing.kind) && within(asked, thing);
+const allows = (answer: CanReadResponse, thing: Thing): boolean =>
+  answer.result && (answer.types.size === 0 || answer.types.has(thing.kind)) && within(answer, thing);
+const lets = (grants: readonly Grant[], { node, name, kind }: Thing): boolean =>
+  permits(grants, { node, name, types: new Set([kind]) });
+
+describe("what is left of a server's answer", () => {
+  test("P-3.3.2-4, P-3.3.3-4, P-E18, P-E19: lets through exactly what was asked and granted, and is a refusal when that is nothing", () => {
+    fc.assert(
+      fc.property(question, response, (asked, answer) => {
+        const grant = intersect(asked, answer, server);
+        const expected = world.filter((thing) => asks(asked, thing) && allows(answer, thing));
+        const found = grant === undefined ? [] : world.filter((thing) => lets([grant], thing));
+        expect(found).toEqual(expected);
+        expect(grant === undefined).toBe(expected.length === 0);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("P-E20, P-5.3-2: over several servers is the union of what each lets through, and nothing that none does", () => {
+    fc.assert(
+      fc.property(question, fc.array(response, { maxLength: 3 }), (asked, answers) => {
+        const grants = answers.flatMap((answer) => intersect(asked, answer, server) ?? []);
+        const expected = world.filter((thing) => asks(asked, thing) && answers.some((answer) => allows(answer, thing)));
+        expect(world.filter((thing) => lets(grants, thing))).toEqual(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("P-E20: node 1 field X of one server and node 2 field Y of another are two pairs, not four", () => {
+    const asked = asking();
+    const grants = [
+      intersect(asked, answering({ nodes: [{ nodeId: "1" }], fields: ["X"] }), server),
+      intersect(asked, answering({ nodes: [{ nodeId: "2" }], fields: ["Y"] }), other),
+    ].filter((grant) => grant !== undefined);
+    const pairs = ["1", "2"].flatMap((nodeId) =>
+      ["X", "Y"]
+        .filter((name) => permits(grants, { node: { nodeId }, name, types: new Set(["momentary"]) }))
+        .map((name) => nodeId + name),
+    );
+    expect(pairs).toEqual(["1X", "2Y"]);
+  });
+
+  test("P-E20: the kinds of field of one server do not join the fields of another", () => {
+    const asked = asking({ types: new Set(["momentary", "peak"]) });
+    const grants = [
+      intersect(asked, answering({ types: new Set(["momentary"]), fields: ["X"] }), server),
+      intersect(asked, answering({ types: new Set(["peak"]), fields: ["Y"] }), other),
+    ].filter((grant) => grant !== undefined);
+    const node = { nodeId: "" };
+    expect(permits(grants, { node, name: "X", types: new Set(["momentary"]) })).toBe(true);
+    expect(permits(grants, { node, name: "X", types: new Set(["peak"]) })).toBe(false);
+    expect(permits(grants, { node, name: "Y", types: new Set(["momentary"]) })).toBe(false);
+    expect(permits(grants, { node, name: "Y", types: new Set(["momentary", "peak"]) })).toBe(true);
+  });
+
+  test("bears the name of the server that grants it", () => {
+    expect(intersect(asking(), answering(), other)).toEqual({
+      by: other,
+      types: ["momentary"],
+      nodes: [],
+      fields: [],
+    });
+  });
+
+  test("P-3.3.2-3: is nothing when the result is false, whatever else the answer holds", () => {
+    const answer = answering({ result: false, types: new Set(fieldTypes), nodes: [{ nodeId: "a" }], fields: ["T"] });
+    expect(intersect(asking(), answer, server)).toBeUndefined();
+  });
+
+  test("names each node and field once, so that a question full of repetitions cannot fill the memory", () => {
+    const many = 3_000;
+    const asked = asking({
+      nodes: Array.from({ length: many }, () => ({ nodeId: "a" })),
+      fields: Array.from({ length: many }, () => "T"),
+    });
+    const answer = answering({ nodes: asked.nodes, fields: asked.fields });
+    const grant = intersect(asked, answer, server);
+    expect(grant?.nodes.length).toBe(1); // not toEqual: it would print them all
+    expect(grant?.fields.length).toBe(1);
+    const bare = intersect(asked, answering(), server);
+    expect([bare?.nodes.length, bare?.fields.length]).toEqual([1, 1]);
+    const listed = intersect(asking(), answer, server);
+    expect([listed?.nodes.length, listed?.fields.length]).toEqual([1, 1]);
+  });
+});
+
+describe("a grant of everything", () => {
+  test("P-E20: is never one that lets something asked for not through", () => {
+    fc.assert(
+      fc.property(question, response, (asked, answer) => {
+        const grant = intersect(asked, answer, server);
+        fc.pre(grant !== undefined && isWhole(asked, grant));
+        expect(world.filter((thing) => asks(asked, thing) && !lets([grant], thing))).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("is never one that lets something not through, also for a grant that was not cut down to the question", () => {
+    const grant = fc.record({ by: fc.constant(server), types: fc.subarray(kinds), nodes, fields });
+    fc.assert(
+      fc.property(question, grant, (asked, given) => {
+        fc.pre(isWhole(asked, given));
+        expect(world.filter((thing) => asks(asked, thing) && !lets([given], thing))).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("P-3.3.2-2, P-3.3.3-2: is what an answer without lists means", () => {
+    fc.assert(
+      fc.property(question, (asked) => {
+        const grant = intersect(asked, answering(), server) as Grant;
+        expect(isWhole(asked, grant)).toBe(true);
+        expect(isWhole(asked, wholeGrant(server, asked.types))).toBe(true);
+      }),
+    );
+  });
+
+  test("is what an answer that repeats the question means", () => {
+    fc.assert(
+      fc.property(question, (asked) => {
+        const { types: some, nodes: these, fields: those } = asked;
+        const grant = intersect(asked, answering({ types: some, nodes: these, fields: those }), server) as Grant;
+        expect(isWhole(asked, grant)).toBe(true);
+      }),
+    );
+  });
+
+  test("is not a list where everything was asked", () => {
+    const asked = asking();
+    expect(isWhole(asked, intersect(asked, answering({ nodes: [{ nodeId: "a" }] }), server) as Grant)).toBe(false);
+    expect(isWhole(asked, intersect(asked, answering({ fields: ["T"] }), server) as Grant)).toBe(false);
+  });
+
+  test("is not a part of the kinds asked for", () => {
+    const asked = asking({ types: new Set(["momentary", "peak"]) });
+    const grant = intersect(asked, answering({ types: new Set(["peak"]) }), server) as Grant;
+    expect(isWhole(asked, grant)).toBe(false);
+  });
+
+  test("is not one source of a node asked for in all", () => {
+    const asked = asking({ nodes: [{ nodeId: "a" }] });
+    const grant = intersect(asked, answering({ nodes: [{ nodeId: "a", sourceId: "s" }] }), server) as Grant;
+    expect(grant.nodes).toEqual([{ nodeId: "a", sourceId: "s" }]);
+    expect(isWhole(asked, grant)).toBe(false);
+  });
+});
+
+describe("a reference to a node in a grant", () => {
+  test("P-5.5-3: without source and cache type means every node of that id", () => {
+    const grant = { ...wholeGrant(server), nodes: [{ nodeId: "a" }] };
+    expect(permitsNode(grant, { nodeId: "a" })).toBe(true);
+    expect(permitsNode(grant, { nodeId: "a", sourceId: "s", cacheType: "c" })).toBe(true);
+    expect(permitsNode(grant, { nodeId: "b" })).toBe(false);
+  });
+
+  test("P-E19: with a source means that one only", () => {
+    const grant = { ...wholeGrant(server), nodes: [{ nodeId: "a", sourceId: "s" }] };
+    expect(permitsNode(grant, { nodeId: "a", sourceId: "s" })).toBe(true);
+    expect(permitsNode(grant, { nodeId: "a", sourceId: "t" })).toBe(false);
+    expect(permitsNode(grant, { nodeId: "a" })).toBe(false);
+  });
+
+  test("without any reference means every node", () => {
+    expect(permitsNode(wholeGrant(server), { nodeId: "a", sourceId: "s" })).toBe(true);
+  });
+});
+
+describe("no grant", () => {
+  test("lets nothing through", () => {
+    expect(world.filter((thing) => lets([], thing))).toEqual([]);
+  });
+
+  test("of friendship lets any field through", () => {
+    expect(world.filter((thing) => lets([wholeGrant(server)], thing))).toEqual([]);
+  });
+});

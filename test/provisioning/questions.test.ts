@@ -1,0 +1,160 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { bareJid } from "../../src/core/jid.ts";
+import { fieldTypes } from "../../src/codec/field-types.ts";
+import type { NodeRef } from "../../src/codec/node-ref.ts";
+import type { Tokens } from "../../src/codec/tokens.ts";
+import { questionKey, type Question, type ReadQuestion } from "../../src/provisioning/questions.ts";
+
+// What somebody would send who wants one question to be taken for another: separators, digits, and next to nothing.
+const hostile = fc.oneof(
+  fc.string({ unit: fc.constantFrom(":", "0", "1", "2", "3", "r", "f", "\n", "\u0000", "\u0001", "é", "😀", " ") }),
+  fc.string({ unit: "binary" }),
+  fc.constantFrom("1:a", "0:", "2:0:", "__proto__", "constructor", ""),
+);
+const name = hostile.filter((text) => text !== "");
+const domain = fc.constantFrom("a", "a1", "1a", "b").map((text) => bareJid(text));
+const tokens: fc.Arbitrary<Tokens> = fc.record(
+  { serviceToken: name, deviceToken: name, userToken: name },
+  { requiredKeys: [] },
+);
+const node: fc.Arbitrary<NodeRef> = fc.record(
+  { nodeId: hostile, sourceId: name, cacheType: name },
+  { requiredKeys: ["nodeId"] },
+);
+const read: fc.Arbitrary<ReadQuestion> = fc.record({
+  kind: fc.constant("read" as const),
+  jid: domain,
+  tokens,
+  types: fc.uniqueArray(fc.constantFrom(...fieldTypes)).map((types) => new Set(types)),
+  nodes: fc.array(node, { maxLength: 3 }),
+  fields: fc.array(hostile, { maxLength: 3 }),
+});
+const question: fc.Arbitrary<Question> = fc.oneof(
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("friend" as const), jid: domain }) },
+  { weight: 9, arbitrary: read },
+);
+
+/** What a question means, in a form that can be compared: lists as sets, nothing else lost. */
+function meaning(asked: Question): unknown {
+  if (asked.kind === "friend") return ["friend", asked.jid];
+  const sorted = (values: readonly unknown[]): string[] => [...new Set(values.map((v) => JSON.stringify(v)))].sort();
+  return [
+    asked.jid,
+    asked.tokens.serviceToken ?? null,
+    asked.tokens.deviceToken ?? null,
+    asked.tokens.userToken ?? null,
+    sorted([...asked.types]),
+    sorted(asked.nodes.map(({ nodeId, sourceId = null, cacheType = null }) => [nodeId, sourceId, cacheType])),
+    sorted(asked.fields),
+  ];
+}
+
+describe("the key of a question", () => {
+  test("P-5.2-1: is the same for the same question, whatever the order of its lists and however often one stands in them", () => {
+    fc.assert(
+      fc.property(read, fc.infiniteStream(fc.nat()), (asked, order) => {
+        const turned = <T>(list: readonly T[]): T[] =>
+          [...list, ...list.slice(0, 1)]
+            .map((one) => [order.next().value as number, one] as const)
+            .sort((a, b) => a[0] - b[0])
+            .map(([, one]) => one);
+        const again: ReadQuestion = {
+          ...asked,
+          types: new Set([...asked.types].reverse()),
+          nodes: turned(asked.nodes),
+          fields: turned(asked.fields),
+        };
+        expect(questionKey(again)).toBe(questionKey(asked));
+      }),
+    );
+  });
+
+  test("is another one for any question that means something else", () => {
+    fc.assert(
+      fc.property(question, question, (one, other) => {
+        const same = JSON.stringify(meaning(one)) === JSON.stringify(meaning(other));
+        expect(questionKey(one) === questionKey(other)).toBe(same);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("is another one when only a part of the question is another one", () => {
+    fc.assert(
+      fc.property(read, read, fc.constantFrom("jid", "tokens", "types", "nodes", "fields"), (one, from, part) => {
+        const other = { ...one, [part]: from[part] };
+        const same = JSON.stringify(meaning(one)) === JSON.stringify(meaning(other));
+        expect(questionKey(one) === questionKey(other)).toBe(same);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("is another one when a text moves from one part of the question to the next", () => {
+    const base: ReadQuestion = {
+      kind: "read",
+      jid: bareJid("a@b"),
+      tokens: {},
+      types: new Set(["momentary"]),
+      nodes: [],
+      fields: [],
+    };
+    const variants: ReadQuestion[] = [
+      base,
+      { ...base, fields: ["x"] },
+      { ...base, fields: ["x", "y"] },
+      { ...base, fields: ["xy"] },
+      { ...base, fields: ["1:x1:y"] },
+      { ...base, fields: ["x\n", "y"] },
+      { ...base, nodes: [{ nodeId: "x" }] },
+      { ...base, nodes: [{ nodeId: "x", sourceId: "y" }] },
+      { ...base, nodes: [{ nodeId: "x", cacheType: "y" }] },
+      { ...base, nodes: [{ nodeId: "y", sourceId: "x" }] },
+      { ...base, nodes: [{ nodeId: "x" }, { nodeId: "y" }] },
+      { ...base, nodes: [{ nodeId: "1:x0:0:" }] },
+      { ...base, tokens: { serviceToken: "x" } },
+      { ...base, tokens: { deviceToken: "x" } },
+      { ...base, tokens: { userToken: "x" } },
+      { ...base, types: new Set(["momentary", "peak"]) },
+      { ...base, types: new Set() },
+      { ...base, jid: bareJid("a@b2") },
+    ];
+    expect(new Set(variants.map(questionKey)).size).toBe(variants.length);
+  });
+
+  test("P-E9: holds the tokens in exactly the characters they came in", () => {
+    const asked = (serviceToken: string): string =>
+      questionKey({
+        kind: "read",
+        jid: bareJid("a@b"),
+        tokens: { serviceToken },
+        types: new Set(["momentary"]),
+        nodes: [],
+        fields: [],
+      });
+    const written = ["A B", "B A", "A  B", " A B", "a b", "A", "A\tB"];
+    expect(new Set(written.map(asked)).size).toBe(written.length);
+  });
+
+  test("X-E6: takes an empty source and cache type for none", () => {
+    const asked = (node: NodeRef): string =>
+      questionKey({
+        kind: "read",
+        jid: bareJid("a@b"),
+        tokens: {},
+        types: new Set(["momentary"]),
+        nodes: [node],
+        fields: [],
+      });
+    expect(asked({ nodeId: "1", sourceId: "", cacheType: "" })).toBe(asked({ nodeId: "1" }));
+  });
+
+  test("tells friendship from readout", () => {
+    const jid = bareJid("a@b");
+    const friend = questionKey({ kind: "friend", jid });
+    const readout = questionKey({ kind: "read", jid, tokens: {}, types: new Set(), nodes: [], fields: [] });
+    expect(friend).not.toBe(readout);
+    expect(friend).not.toBe(questionKey({ kind: "friend", jid: bareJid("b@b") }));
+  });
+});
