@@ -1,0 +1,200 @@
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { main } from "../../src/cli/main.ts";
+import { startSandbox, type Sandbox, type SandboxUser } from "../../src/sandbox/sandbox.ts";
+import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import { Thing } from "../../src/thing/thing.ts";
+import { thingOptions } from "../support/site.ts";
+import { FakeIo } from "../support/fake-io.ts";
+
+describe("the command line", () => {
+  it.each([
+    { argv: [], says: "Usage: xmpp-thing COMMAND" },
+    { argv: ["frobnicate"], says: 'there is no command "frobnicate"' },
+    { argv: ["claim"], says: "TEXT is missing" },
+    { argv: ["claim", "hello"], says: 'a claim text begins with "IoTDisco;"' },
+    { argv: ["claim", "IoTDisco;SN:1"], says: "give --service, or set THING_SERVICE" },
+    {
+      argv: ["claim", "IoTDisco;SN:1", "--service", "xmpp://localhost"],
+      says: "give --username, or set OWNER_USERNAME",
+    },
+    {
+      argv: ["claim", "IoTDisco;SN:1", "--service", "xmpp://localhost", "--username", "me"],
+      says: "set OWNER_PASSWORD",
+    },
+    { argv: ["read"], says: "JID is missing" },
+    { argv: ["read", "a@b@c"], says: "is not a JID" },
+    { argv: ["read", "a@b", "c"], says: '"c" is one word too many' },
+    { argv: ["read", "a@b", "--type", "yesterday"], says: "--type must be all or one of" },
+    { argv: ["read", "a@b", "--timeout", "0"], says: "--timeout must be a whole number from 1" },
+    { argv: ["sandbox", "--port", "70000"], says: "--port must be a whole number from 0 to 65535" },
+    { argv: ["sandbox", "--prot", "1"], says: "--prot" },
+    { argv: ["demo", "now"], says: '"now" is one word too many' },
+  ])("$argv is called wrongly: 2, and says what to do", async ({ argv, says }) => {
+    const io = new FakeIo();
+    if (argv.includes("--timeout"))
+      io.env = { THING_SERVICE: "xmpp://localhost", OWNER_USERNAME: "me", OWNER_PASSWORD: "x" };
+    expect(await main(argv, io)).toBe(2);
+    expect(io.lines).toEqual([]);
+    expect(io.errors.join("\n")).toContain(says);
+  });
+
+  it.each(["demo", "sandbox", "claim", "read"])("%s --help tells its options, and ends with 0", async (command) => {
+    const io = new FakeIo();
+    expect(await main([command, "--help"], io)).toBe(0);
+    expect(io.text).toContain(`Usage: xmpp-thing ${command}`);
+    expect(io.text.split("\n").every((line) => line.length <= 100)).toBe(true);
+  });
+
+  it("tells help and version", async () => {
+    const io = new FakeIo();
+    expect(await main(["--help"], io)).toBe(0);
+    expect(await main(["--version"], io)).toBe(0);
+    expect(io.lines.at(-1)).toMatch(/^\d+\.\d+\.\d+/);
+  });
+});
+
+describe("xmpp-thing sandbox", () => {
+  it("prints one line of JSON once it is ready, and ends cleanly on Ctrl-C", async () => {
+    const io = new FakeIo();
+    const running = main(["sandbox", "--json"], io);
+    await expect.poll(() => io.lines.length, { timeout: 10_000 }).toBe(1);
+    const facts = JSON.parse(io.lines[0] ?? "") as Record<string, string>;
+    expect(facts).toEqual({
+      service: expect.stringMatching(/^xmpp:\/\/127\.0\.0\.1:\d+$/),
+      domain: "localhost",
+      ca: expect.stringMatching(/ca\.pem$/),
+      registry: "discovery.localhost",
+      provisioning: "provisioning.localhost",
+      username: "owner",
+      password: expect.any(String),
+    });
+    expect(await io.readFile(facts["ca"] ?? "")).toContain("BEGIN CERTIFICATE");
+    io.interrupt();
+    expect(await running).toBe(0);
+    expect(existsSync(facts["ca"] ?? "")).toBe(false);
+    expect(io.errors).toEqual([]);
+  });
+
+  it("tells people what to type", async () => {
+    const io = new FakeIo();
+    const running = main(["sandbox"], io);
+    await expect.poll(() => io.text, { timeout: 10_000 }).toContain("Ctrl-C stops it.");
+    expect(io.text).toMatch(/export THING_SERVICE=xmpp:\/\/127\.0\.0\.1:\d+ THING_DOMAIN=localhost THING_CA=/);
+    io.interrupt();
+    expect(await running).toBe(0);
+  });
+
+  it("says so when the port is taken", async () => {
+    await using other = await startSandbox();
+    const io = new FakeIo();
+    expect(await main(["sandbox", "--port", String(other.port)], io)).toBe(4);
+    expect(io.errors.join("\n")).toContain(String(other.port));
+  });
+});
+
+describe("xmpp-thing claim and read", () => {
+  let sandbox: Sandbox;
+  let owner: SandboxUser;
+  let thing: Thing;
+  let ca: string;
+  let folder: string;
+  const files = new FakeIo();
+  const as = (user: SandboxUser): FakeIo => {
+    const io = new FakeIo();
+    io.env = {
+      THING_SERVICE: sandbox.service,
+      THING_DOMAIN: sandbox.domain,
+      THING_CA: ca,
+      OWNER_USERNAME: user.username,
+      OWNER_PASSWORD: user.password,
+    };
+    return io;
+  };
+
+  beforeAll(async () => {
+    sandbox = await startSandbox();
+    folder = await files.makeFolder();
+    ca = `${folder}/ca.pem`;
+    await files.writeFile(ca, sandbox.ca);
+    owner = sandbox.addUser("owner");
+    const { service, domain } = sandbox;
+    thing = new Thing(thingOptions(memoryStorage(), { service, domain }, { tls: { ca: sandbox.ca } }));
+    await thing.start();
+    await thing.waitFor("registered", { timeout: 10_000 });
+  });
+  afterAll(async () => {
+    await thing.stop();
+    await sandbox.stop();
+    await files.removeFolder(folder);
+  });
+
+  it("a wrong claim text is refused with 1, without a reason that helps who guesses", async () => {
+    const io = as(owner);
+    expect(await main(["claim", thing.claimText.replace(/KEY:.*/, "KEY:1")], io)).toBe(1);
+    expect(io.errors.join("\n")).toContain("no unclaimed Thing has exactly these tags");
+  });
+
+  it("the right one claims, and tells the address", async () => {
+    const io = as(owner);
+    const jid = thing.jid.split("/")[0] ?? "";
+    sandbox.provisioning.setRules([{ jid: owner.jid, friend: true, read: { fields: ["Temperature"] } }]);
+    expect(await main(["claim", thing.claimText], io)).toBe(0);
+    expect(io.lines).toEqual([`Claimed: ${jid}`, "It is online and accepts you as a friend."]);
+    expect(thing.state.ownership).toMatchObject({ owner: owner.jid, public: true });
+  });
+
+  it("its owner reads it at its bare address, for people and for programs", async () => {
+    const jid = thing.jid.split("/")[0] ?? "";
+    const people = as(owner);
+    expect(await main(["read", jid], people)).toBe(0);
+    expect(people.lines).toEqual(["Temperature: 21.5 °C"]);
+    const programs = as(owner);
+    expect(await main(["read", jid, "--json", "--field", "Temperature"], programs)).toBe(0);
+    expect(JSON.parse(programs.text)).toEqual([
+      {
+        timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+        name: "Temperature",
+        value: 21.5,
+        text: "21.5",
+        unit: "°C",
+        types: ["momentary"],
+      },
+    ]);
+  });
+
+  it("a stranger is refused with 1", async () => {
+    const stranger = sandbox.addUser("stranger");
+    const io = as(stranger);
+    expect(await main(["read", thing.jid], io)).toBe(1);
+    expect(io.errors.join("\n")).toContain("you may not read this Thing");
+    const friendless = as(stranger);
+    expect(await main(["read", thing.jid.split("/")[0] ?? ""], friendless)).toBe(1);
+    expect(friendless.errors.join("\n")).toContain("does not accept your friendship");
+  });
+
+  it("a Thing that is not there gives no answer: 3", async () => {
+    const io = as(owner);
+    const absent = sandbox.addUser("absent");
+    expect(await main(["read", absent.jid, "--timeout", "1"], io)).toBe(3);
+  });
+
+  it("a server that is not there, or not who it should be, gives no connection: 4", async () => {
+    const nobody = as(owner);
+    nobody.env["THING_SERVICE"] = "xmpp://127.0.0.1:1";
+    expect(await main(["read", thing.jid], nobody)).toBe(4);
+    const distrusting = as(owner);
+    delete distrusting.env["THING_CA"];
+    expect(await main(["read", thing.jid], distrusting)).toBe(4);
+  });
+
+  it("a wrong password is refused with 1, and asked for where a person watches", async () => {
+    const io = as({ ...owner, password: "wrong" });
+    expect(await main(["read", thing.jid], io)).toBe(1);
+    const person = as(owner);
+    delete person.env["OWNER_PASSWORD"];
+    person.terminal = true;
+    person.secret = owner.password;
+    expect(await main(["read", thing.jid], person)).toBe(0);
+  });
+});

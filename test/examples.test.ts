@@ -1,0 +1,147 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { connect, type Connection } from "../src/connection/connect.ts";
+import { OwnerClient } from "../src/owner/owner-client.ts";
+import { startSandbox, type Sandbox } from "../src/sandbox/sandbox.ts";
+import { readTerminalQr } from "./support/terminal-qr.ts";
+
+const project = fileURLToPath(new URL("..", import.meta.url));
+
+/** A program of ours as a process of its own, as its user runs it. */
+class Program {
+  readonly #child: ChildProcess;
+  readonly exit: Promise<number | null>;
+  output = "";
+
+  constructor(args: readonly string[], env: Record<string, string>) {
+    this.#child = spawn(process.execPath, args, { cwd: project, env: { ...process.env, ...env }, stdio: "pipe" });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
+    }
+    this.exit = new Promise((resolve) => this.#child.once("close", (code) => resolve(code)));
+  }
+
+  async says(what: RegExp): Promise<void> {
+    await expect.poll(() => this.output, { interval: 10, timeout: 15_000 }).toMatch(what);
+  }
+
+  end(signal: NodeJS.Signals): Promise<number | null> {
+    this.#child.kill(signal);
+    return this.exit;
+  }
+}
+
+describe("what users run", () => {
+  let sandbox: Sandbox;
+  let folder: string;
+  let program: Program | undefined;
+  let connection: Connection;
+  let owner: OwnerClient;
+  let ownerJid: string;
+
+  beforeEach(async () => {
+    sandbox = await startSandbox();
+    folder = mkdtempSync(join(tmpdir(), "xmpp-thing-example-"));
+    writeFileSync(join(folder, "ca.pem"), sandbox.ca);
+    const { service, domain, ca } = sandbox;
+    const { username, password, jid } = sandbox.addUser("owner");
+    connection = await connect({ service, domain, username, password, tls: { ca } });
+    owner = new OwnerClient(connection);
+    ownerJid = jid;
+  });
+  afterEach(async () => {
+    await program?.end("SIGKILL");
+    program = undefined;
+    await connection.close();
+    await sandbox.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const settings = (): Record<string, string> => ({
+    THING_SERVICE: sandbox.service,
+    THING_DOMAIN: sandbox.domain,
+    THING_CA: join(folder, "ca.pem"),
+    THING_STATE: join(folder, "state"),
+    THING_TAGS: "SN:1;MAN:example.org;#V:1.2",
+  });
+  const example = (env: Record<string, string>): Program => new Program(["scripts/example.mjs", "thermometer"], env);
+
+  it("the thermometer shows a QR code that holds the claim text, and none once it is claimed", async () => {
+    program = example(settings());
+    await program.says(/ownership registered discovery\.localhost/);
+    const text = /^claim (IoTDisco;SN:1;MAN:example\.org;#V:1\.2;KEY:[\w-]{27})$/m.exec(program.output)?.[1] ?? "";
+    expect(readTerminalQr(program.output.split("\n").filter((line) => /^[█▀▄ ]{20,}$/.test(line)))).toBe(text);
+
+    sandbox.provisioning.setRules([{ jid: ownerJid, friend: true, read: true }]);
+    const { jid = "" } = await owner.claim(text);
+    await program.says(/ownership claimed owner@localhost public/);
+    await program.says(/trust delegated provisioning\.localhost/);
+    const [group] = await owner.read(jid);
+    expect(group?.fields).toMatchObject([
+      { name: "Temperature", unit: "°C", text: expect.stringMatching(/^-?\d+\.\d$/) },
+    ]);
+    await program.says(/decision read owner@localhost granted server \d+ ms/);
+    expect(program.output).toMatch(/^sensor (simulated|\/sys\/)/m);
+    expect(await program.end("SIGTERM")).toBe(0);
+    expect(program.output).toMatch(/\nstopped\n$/);
+
+    program = example(settings());
+    await program.says(/link online/);
+    expect(await program.end("SIGTERM")).toBe(0);
+    expect(program.output).not.toContain("IoTDisco");
+    expect(program.output).not.toContain("▀");
+    expect(sandbox.registry.things).toHaveLength(1);
+  });
+
+  it("the thermometer takes its account, Registry and Provisioning Server from its settings", async () => {
+    const { username, password } = sandbox.addUser("boiler-7");
+    program = example({
+      ...settings(),
+      THING_USERNAME: username,
+      THING_PASSWORD: password,
+      THING_REGISTRY: sandbox.registry.jid,
+      THING_PROVISIONING: ` ${sandbox.provisioning.jid} `,
+    });
+    await program.says(/trust delegated provisioning\.localhost/);
+    await program.says(/link online boiler-7@localhost\//);
+    await program.says(/ownership registered/);
+    expect(await program.end("SIGINT")).toBe(0);
+    expect(program.output).not.toContain(password);
+  });
+
+  it("the thermometer says what is missing", async () => {
+    program = new Program(["scripts/example.mjs", "thermometer"], { THING_SERVICE: "" });
+    expect(await program.exit).toBe(1);
+    expect(program.output).toContain("Set THING_SERVICE to the address of the XMPP server");
+    program = new Program(["scripts/example.mjs", "thermometer"], { ...settings(), THING_DOMAIN: "" });
+    expect(await program.exit).toBe(1);
+    expect(program.output).toContain("ERR_CONFIG");
+  });
+
+  it("the README's first Thing runs, and is claimed", async () => {
+    const [, snippet = ""] = /```ts\n(.*?)```/s.exec(readFileSync(join(project, "README.md"), "utf8")) ?? [];
+    const { service, domain, ca } = sandbox;
+    const server = `server: ${JSON.stringify({ service, domain })}, tls: ${JSON.stringify({ ca })}`;
+    const here = snippet
+      .replace('server: { service: "xmpp://example.org" }', server)
+      .replace('"thermometer-state"', JSON.stringify(join(folder, "state")));
+    expect(here).toContain(service);
+    // Inside the project, where "xmpp-thing" is this project.
+    const file = join(project, "build", `readme-${process.pid}.ts`);
+    mkdirSync(join(project, "build"), { recursive: true });
+    writeFileSync(file, here);
+    try {
+      program = new Program(["--import", "tsx", file], {});
+      await program.says(/^IoTDisco;.*KEY:[\w-]{27}$/m);
+      await expect.poll(() => sandbox.registry.things.length, { timeout: 10_000 }).toBe(1);
+      await owner.claim(/^IoTDisco;.*$/m.exec(program.output)?.[0] ?? "");
+      await program.says(/I have an owner/);
+    } finally {
+      rmSync(file, { force: true });
+    }
+  });
+});

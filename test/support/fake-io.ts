@@ -1,0 +1,54 @@
+import type { Io } from "../../src/cli/io.ts";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A world for commands: remembers what was printed, and ends when it is told to. */
+export class FakeIo implements Io {
+  readonly #ended = new AbortController();
+  readonly lines: string[] = [];
+  readonly errors: string[] = [];
+  readonly ended = this.#ended.signal;
+  terminal = false;
+  env: Record<string, string | undefined> = {};
+  secret = "";
+  keys = 0;
+
+  readonly out = (line: string): void => void this.lines.push(line);
+  readonly err = (line: string): void => void this.errors.push(line);
+
+  /** What Ctrl-C does. */
+  interrupt(): void {
+    this.#ended.abort(new Error("stopped by SIGINT"));
+  }
+
+  /** Everything that was printed. */
+  get text(): string {
+    return this.lines.join("\n");
+  }
+
+  readFile(path: string): Promise<string> {
+    return readFile(path, "utf8");
+  }
+
+  writeFile(path: string, content: string): Promise<void> {
+    return writeFile(path, content, { mode: 0o600 });
+  }
+
+  makeFolder(): Promise<string> {
+    return mkdtemp(join(tmpdir(), "xmpp-thing-test-"));
+  }
+
+  removeFolder(path: string): Promise<void> {
+    return rm(path, { recursive: true, force: true });
+  }
+
+  askSecret(): Promise<string> {
+    return Promise.resolve(this.secret);
+  }
+
+  waitForKey(): Promise<void> {
+    this.keys++;
+    return Promise.resolve();
+  }
+}
