@@ -25,7 +25,7 @@ export function checkTags(tags: readonly Tag[]): void {
  */
 export function fingerprint(tags: readonly Tag[]): string {
   const canonical = tags
-    .map((tag) => [tag.name, tag.type, tag.type === "num" ? tag.value || 0 : tag.value]) // -0 is 0
+    .map((tag) => [tag.name, tag.value]) // in JSON no number is a text, and every double has one form
     .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
   return createHash("sha256").update(JSON.stringify(canonical)).digest("hex");
 }

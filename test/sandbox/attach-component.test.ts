@@ -58,6 +58,7 @@ class FakeServer {
   private constructor() {
     this.#server = createServer((socket) => {
       this.sockets.push(socket);
+      socket.setNoDelay(true);
       this.text = "";
       let greeted = false;
       socket.on("error", () => undefined);
@@ -317,6 +318,28 @@ describe("attached to a server played by the test", () => {
       await attach();
       end(fake.socket);
       await back();
+    });
+
+    it("comes back by its own clock only, not by the library's", async () => {
+      await attach();
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      fake.socket.destroy();
+      await logged("detached");
+      vi.advanceTimersByTime(60_000);
+      vi.useRealTimers();
+      for (let i = 0; i < 100; i++) await clock.advance(0);
+      expect(fake.sockets).toHaveLength(1);
+    });
+
+    it("waits no longer each time, once it was attached again", async () => {
+      await attach();
+      for (let times = 1; times < 10; times++) {
+        log.length = 0;
+        fake.socket.destroy();
+        await logged("detached");
+        await clock.advance(1_000);
+        await vi.waitFor(() => expect(log.at(-1)).toMatch(/^attached/), soon);
+      }
     });
 
     it("does not go where another host tells it to", async () => {

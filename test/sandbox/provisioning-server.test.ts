@@ -429,9 +429,20 @@ describe("clearCache", () => {
     expect(server.unacknowledged).toHaveLength(1);
     const [again] = presence(DEVICE);
     expectClear([again!], DEVICE);
+    await clock.advance(RETRY);
+    expectClear(taken(), DEVICE);
     refuse(again, "forbidden");
     server.setRules([]); // a new change is a new clearCache
     expectClear(taken(), DEVICE);
+    await clock.advance(RETRY);
+    expectClear(taken(), DEVICE);
+  });
+
+  it("is not said before answers either where it was refused, presence or not", () => {
+    isFriend(PRIMARY);
+    server.setRules([]);
+    refuse(taken()[0], "forbidden");
+    expect(isFriend(PRIMARY)).toHaveLength(1);
   });
 
   it("is repeated to a Thing that failed or has no time", async () => {

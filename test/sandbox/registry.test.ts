@@ -295,6 +295,10 @@ describe("telling a Thing that it is claimed", () => {
     presence(at("c"), "unavailable");
     presence(at("a"), "unavailable");
     expect(mine("<str name='SN' value='2'/>")[1]?.attrs["to"]).toBe(at("b"));
+
+    register("<str name='SN' value='3'/>", "nodeId='m'", at("a"));
+    presence(at("b"));
+    expect(mine("<str name='SN' value='3'/>")[1]?.attrs["to"]).toBe(at("b"));
   });
 
   it("takes presence that could not be delivered, and that of the whole account, for going", () => {
@@ -497,8 +501,11 @@ describe("what it refuses", () => {
     );
     expect(refusal([sent!])).toBe("cancel service-unavailable");
     expect(sent?.attrs).toMatchObject({ from: `x@${REGISTRY}/y`, to: THING });
-    send(`<presence xmlns='jabber:client' from='${THING}' to='x@${REGISTRY}'/>`);
     expect(registry.things).toEqual([]);
+    register();
+    presence(THING, "unavailable");
+    send(`<presence xmlns='jabber:client' from='${THING}' to='x@${REGISTRY}'/>`);
+    expect(mine()).toHaveLength(1); // nobody came
   });
 
   it("but not an IQ without an id: it answers without one", () => {
