@@ -69,7 +69,7 @@ export async function killAndKillAgain(kills: number, seed: string): Promise<Kil
   let thing = new Thermometer(env);
   try {
     const up = (what: RegExp): Promise<void> =>
-      expect.poll(() => thing.output, { interval: 10, timeout: 20_000 }).toMatch(what) as Promise<void>;
+      expect.poll(() => thing.output, { interval: 10, timeout: 20_000 }).toMatch(what);
     await up(/ownership registered/);
     const { jid = "" } = await owner.claim(/claim (.*)/.exec(thing.output)?.[1] ?? "");
     await up(/trust delegated/);

@@ -58,7 +58,7 @@ export function lifeOfAThing(
       }
     };
     const acknowledged = (): Promise<void> =>
-      expect.poll(() => site.provisioning.unacknowledged, { interval: 5, timeout: 5_000 }).toEqual([]) as Promise<void>;
+      expect.poll(() => site.provisioning.unacknowledged, { interval: 5, timeout: 5_000 }).toEqual([]);
     const allow = (fields: boolean | { fields: string[] }): void =>
       site.provisioning.setRules([{ jid: friend.jid.bare, friend: true, read: fields }]);
 

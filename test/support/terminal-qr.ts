@@ -18,5 +18,5 @@ export function readTerminalQr(lines: readonly string[]): string | undefined {
       if (inside && pixels[row]?.[column] !== true) image.fill(0, (y * side.x + x) * 4, (y * side.x + x) * 4 + 3);
     }
   }
-  return (jsQR as unknown as { default: typeof jsQR.default }).default(image, side.x, side.y)?.data;
+  return jsQR.default(image, side.x, side.y)?.data;
 }
