@@ -26,12 +26,14 @@ export class Accounts {
   readonly #domain: string;
   readonly #random: RandomSource;
   readonly #secret: Uint8Array;
+  readonly #most: number;
   readonly #accounts = new Map<BareJid, Account>();
 
-  constructor(domain: string, random: RandomSource) {
+  constructor(domain: string, random: RandomSource, most = MOST_ACCOUNTS) {
     this.#domain = domain;
     this.#random = random;
     this.#secret = random.bytes(32);
+    this.#most = most;
   }
 
   /** The bare JID of a user name, `undefined` if it can be none. */
@@ -47,7 +49,7 @@ export class Accounts {
     if (jid === undefined) throw new RegistrationError("no proper user name", "not-acceptable");
     if (password === "") throw new RegistrationError("an empty password", "not-acceptable");
     if (this.#accounts.has(jid.bare)) throw new RegistrationError(`${jid.bare} exists`, "conflict");
-    if (this.#accounts.size >= MOST_ACCOUNTS) throw new RegistrationError("too many accounts", "resource-constraint");
+    if (this.#accounts.size >= this.#most) throw new RegistrationError("too many accounts", "resource-constraint");
     const credentials = makeCredentials(password, this.#random);
     const account: Account = { jid, credentials, roster: new Roster(), sessions: new Map(), offline: [] };
     this.#accounts.set(jid.bare, account);

@@ -28,10 +28,9 @@ export class Subscriptions {
     const contact = type === "subscribe" ? account.roster.obtain(to.bare) : account.roster.get(to.bare);
     // RFC 6121 section 3.2.2: while the contact is still subscribed.
     if (type === "unsubscribed" && before.from) this.sendUnavailable(account, to.bare);
-    if (contact !== undefined && next !== before) {
-      if (type === "subscribe" || type === "subscribed") contact.listed = true;
-      this.#settle(account, contact, next);
-      this.push(account, contact);
+    if (contact !== undefined) {
+      const list = type === "subscribe" || (type === "subscribed" && pass);
+      this.#settle(account, contact, next, list);
     }
     // RFC 6121 section 3.1.2: from bare JID to bare JID.
     if (pass) this.#hub.route(copyStanza(stanza, { from: account.jid.bare, to: to.bare }));
@@ -48,10 +47,9 @@ export class Subscriptions {
     if (type === "subscribe") return this.#inboundRequest(account, copy, from, before, pass);
     const contact = account.roster.get(from.bare);
     if (!pass || contact === undefined) return;
-    this.#settle(account, contact, next);
     // RFC 6121 sections 3.1.6, 3.2.3, 3.3.3: the stanza first, the roster push after it.
     for (const session of account.sessions.values()) if (session.interested) this.#hub.hand(session, copy);
-    this.push(account, contact);
+    this.#settle(account, contact, next);
     if (type === "unsubscribe" && before.from) this.sendUnavailable(account, from.bare);
   }
 
@@ -114,11 +112,15 @@ export class Subscriptions {
     }
   }
 
-  #settle(account: Account, contact: Contact, next: SubscriptionState): void {
+  /** Enters a new state, and tells the clients if they can see a difference. */
+  #settle(account: Account, contact: Contact, next: SubscriptionState, list = contact.listed): void {
+    const before = contact.listed ? rosterItem(contact).toString() : "";
     contact.state = next;
+    contact.listed ||= list;
     if (!next.pendingIn) contact.request = undefined;
     // Whoever was never more than a request is forgotten with it.
     if (!contact.listed && !next.pendingIn) account.roster.delete(contact.jid);
+    if (contact.listed && rosterItem(contact).toString() !== before) this.push(account, contact);
   }
 
   #pushItem(account: Account, item: XmlElement): void {
