@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { withDeadline, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConnectionError, ProtocolError, isSdkError, messageOf } from "../core/errors.ts";
@@ -62,7 +63,9 @@ export class StanzaChannel implements Channel {
   /** Takes a new stream into use. */
   attach(wire: Wire): void {
     this.detach(new ConnectionError("replaced by a new stream"));
-    this.#stream = { wire, ended: new AbortController() };
+    const ended = new AbortController();
+    setMaxListeners(0, ended.signal); // every running handler listens: no leak, and no warning of one
+    this.#stream = { wire, ended };
   }
 
   /** The stream is gone: everything that waits for an answer rejects, handlers are told. */
