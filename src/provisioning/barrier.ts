@@ -34,6 +34,7 @@ export class Barrier {
    */
   async settle(channel: Channel, servers: readonly BareJid[], clock: Clock, signal: AbortSignal): Promise<void> {
     const lower = this.#lower;
+    const stream = channel.jid;
     const wait = async (limited: AbortSignal): Promise<void> => {
       await Promise.allSettled(
         servers.map((to) =>
@@ -44,9 +45,10 @@ export class Barrier {
     try {
       await withDeadline(clock, { signal, timeout: BARRIER_TIMEOUT }, "barrier", wait);
     } catch {
-      // Late servers are not waited for (design: 2 s); a stream that ended leaves the barrier up for the next one.
-      if (signal.aborted) return;
+      // Late servers are not waited for (design: 2 s).
     }
+    // A stream that ended leaves the barrier up for the next one. The channel knows of the end before the signal does.
+    if (signal.aborted || channel.jid !== stream) return;
     lower();
   }
 }

@@ -1,0 +1,119 @@
+import { describe, expect, test } from "vitest";
+import { bareJid } from "../../src/core/jid.ts";
+import { buildClearCache } from "../../src/codec/provisioning.ts";
+import { ns } from "../../src/codec/namespaces.ts";
+import { el } from "../../src/codec/xml.ts";
+import { answerClearCache } from "../../src/provisioning/clear-cache.ts";
+import { wholeGrant } from "../../src/provisioning/grants.ts";
+import { questionKey } from "../../src/provisioning/questions.ts";
+import { RightsCache } from "../../src/provisioning/rights-cache.ts";
+import { failingStorage } from "../support/failing-storage.ts";
+import { listeningLogger, scriptedChannel, settled } from "../support/scripted-wire.ts";
+
+const server = bareJid("provisioning.example.org");
+const second = bareJid("admin@second.example.org");
+const friend = bareJid("friend@example.org");
+
+async function site() {
+  const storage = await failingStorage();
+  const logger = listeningLogger();
+  const parts = scriptedChannel({ logger });
+  const make = (): RightsCache => new RightsCache({ storage, logger, onFault: () => undefined });
+  const cache = make();
+  await cache.load();
+  const cleared: string[] = [];
+  answerClearCache({
+    router: parts.channel.router,
+    cache,
+    servers: () => [server, second],
+    onCleared: (by) => void cleared.push(`${by}, ${parts.wire.writes.length} written`),
+  });
+  const key = questionKey({ kind: "friend", jid: friend });
+  await cache.put({ key, kind: "friend", jid: friend, grants: [wholeGrant(server)] }, cache.epoch);
+  /** How many rights a Thing would find that starts now, as after a power cut. */
+  const found = async (): Promise<number> => {
+    const next = make();
+    await next.load();
+    return next.count;
+  };
+  return { ...parts, storage, cache, cleared, found };
+}
+
+describe("clearCache", () => {
+  test("P-3.5.1-3, P-3.5.1-5: from a trusted server empties the cache and is acknowledged", async () => {
+    const { wire, cache, cleared, found } = await site();
+    const answer = await wire.ask(server, "set", buildClearCache());
+    expect(answer.type).toBe("result");
+    expect(String(answer.payload)).toBe(`<clearCacheResponse xmlns="${ns.provisioning}"/>`);
+    expect([cache.count, await found()]).toEqual([0, 0]);
+    await settled();
+    expect(cleared).toEqual([`${server}, 1 written`]);
+  });
+
+  test("P-E21: is durable before it is acknowledged", async () => {
+    const { wire, storage, found } = await site();
+    let go: () => void = () => undefined;
+    storage.before = () => new Promise((resolve) => (go = resolve));
+    const asking = wire.ask(server, "set", buildClearCache());
+    await settled();
+    expect(wire.writes).toEqual([]);
+    expect(await found()).toBe(1);
+    go();
+    expect((await asking).type).toBe("result");
+    expect(await found()).toBe(0);
+  });
+
+  test("P-E21: that the disk does not take is not acknowledged, so that it is sent again", async () => {
+    const { wire, storage, cleared, found, faults } = await site();
+    storage.failing.add("replace");
+    const answer = await wire.ask(server, "set", buildClearCache());
+    expect(answer).toMatchObject({ type: "error", condition: "internal-server-error", text: "" });
+    expect(faults).toHaveLength(1);
+    storage.failing.clear();
+    expect((await wire.ask(server, "set", buildClearCache())).type).toBe("result");
+    expect(await found()).toBe(0);
+    await settled();
+    expect(cleared).toHaveLength(1);
+  });
+
+  test.each([
+    ["a component that is trusted, whatever resource it uses", "provisioning.example.org/anything"],
+    ["an account that is trusted, from any of its resources", "admin@second.example.org/desk"],
+    ["a component that is trusted, in capitals", "Provisioning.EXAMPLE.org"],
+  ])("is honoured from %s", async (_, from) => {
+    const { wire, cache } = await site();
+    expect((await wire.ask(from, "set", buildClearCache())).type).toBe("result");
+    expect(cache.count).toBe(0);
+  });
+
+  test("P-E21: is honoured as a get too, the form before version 0.3", async () => {
+    const { wire, cache } = await site();
+    expect((await wire.ask(server, "get", buildClearCache())).type).toBe("result");
+    expect(cache.count).toBe(0);
+  });
+
+  test.each([
+    ["a stranger", "stranger@example.org/x"],
+    ["a friend", "friend@example.org/x"],
+    ["a user on the domain of the server", "somebody@provisioning.example.org/x"],
+    ["another user beside the server's account", "other@second.example.org/desk"],
+    ["the domain of the server's account", "second.example.org"],
+    ["a component below the server", "x.provisioning.example.org"],
+    ["the server's parent domain", "example.org"],
+    ["the Registry", "discovery.example.org"],
+    ["the Thing itself", "thing@example.org/home"],
+  ])("P-E21: from %s is forbidden and changes nothing", async (_, from) => {
+    const { wire, cache, cleared, storage, found } = await site();
+    storage.done.length = 0;
+    const answer = await wire.ask(from, "set", buildClearCache());
+    expect(answer).toMatchObject({ type: "error", condition: "forbidden" });
+    await settled();
+    expect([cache.count, cache.epoch, await found(), storage.done, cleared]).toEqual([1, 0, 1, [], []]);
+  });
+
+  test("in another namespace is nothing the Thing knows", async () => {
+    const { wire, cache } = await site();
+    const answer = await wire.ask(server, "set", el("clearCache", { xmlns: "urn:ieee:iot:prov:d:1.0" }));
+    expect([answer.condition, cache.count]).toEqual(["service-unavailable", 1]);
+  });
+});

@@ -1,0 +1,505 @@
+import { describe, expect, test } from "vitest";
+import { bareJid, type BareJid } from "../../src/core/jid.ts";
+import { buildCanReadResponse, buildIsFriendResponse, type CanReadResponse } from "../../src/codec/provisioning.ts";
+import type { FieldType } from "../../src/codec/field-types.ts";
+import { ns } from "../../src/codec/namespaces.ts";
+import { el, type XmlElement } from "../../src/codec/xml.ts";
+import { Barrier } from "../../src/provisioning/barrier.ts";
+import { permits } from "../../src/provisioning/grants.ts";
+import { Guard, type Decision, type Standing } from "../../src/provisioning/guard.ts";
+import {
+  questionKey,
+  type FriendQuestion,
+  type Question,
+  type ReadQuestion,
+} from "../../src/provisioning/questions.ts";
+import { RightsCache } from "../../src/provisioning/rights-cache.ts";
+import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import { listeningLogger, scriptedChannel, settled, type Peer } from "../support/scripted-wire.ts";
+
+const owner = bareJid("owner@example.org");
+const stranger = bareJid("stranger@example.org");
+const registry = bareJid("discovery.example.org");
+const server = bareJid("provisioning.example.org");
+const second = bareJid("second.example.org");
+
+const friend = (jid: BareJid): FriendQuestion => ({ kind: "friend", jid });
+function read(jid: BareJid, parts: Partial<ReadQuestion> = {}): ReadQuestion {
+  return { kind: "read", jid, tokens: {}, types: new Set<FieldType>(["momentary"]), nodes: [], fields: [], ...parts };
+}
+
+const says = (result: boolean, parts: Partial<CanReadResponse> = {}): XmlElement =>
+  buildCanReadResponse({ result, types: new Set(), nodes: [], fields: [], ...parts });
+const befriends = (result: boolean): XmlElement => buildIsFriendResponse({ result, secondaryTrustAllowed: false });
+/** A server that says the same to everything. */
+const always =
+  (result: boolean): Peer =>
+  (payload) =>
+    payload.is("isFriend") ? befriends(result) : says(result);
+
+async function site(standing: Partial<Standing> = {}) {
+  const storage = memoryStorage();
+  await storage.open();
+  const logger = listeningLogger();
+  const parts = scriptedChannel({ logger });
+  const cache = new RightsCache({ storage, logger, onFault: () => undefined });
+  await cache.load();
+  const barrier = new Barrier();
+  const decisions: { question: Question; decision: Decision; ms: number }[] = [];
+  const now: { standing: Standing } = { standing: { owner, registry, servers: [server], ...standing } };
+  const guard = new Guard({
+    ...parts,
+    cache,
+    barrier,
+    logger,
+    standing: () => now.standing,
+    onDecision: (question, decision, ms) => void decisions.push({ question, decision, ms }),
+  });
+  const ended = new AbortController();
+  return {
+    ...parts,
+    storage,
+    cache,
+    barrier,
+    guard,
+    decisions,
+    now,
+    logger,
+    decide: (question: Question, signal = ended.signal) => guard.decide(question, signal),
+  };
+}
+
+describe("a Thing without a provisioning server", () => {
+  test.each([
+    ["its owner", owner, "granted", "owner"],
+    ["a stranger", stranger, "refused", "none"],
+    ["the Registry", registry, "refused", "none"],
+  ] as const)("lets %s read: %s gets %s", async (_, jid, outcome, source) => {
+    const { decide, wire } = await site({ servers: [] });
+    expect(await decide(read(jid))).toMatchObject({ outcome, source });
+    expect(wire.sent).toEqual([]);
+  });
+
+  test("lets its owner read everything asked for", async () => {
+    const { decide } = await site({ servers: [] });
+    const question = read(owner, { types: new Set(["momentary", "peak"]), fields: ["Temperature"] });
+    const decision = await decide(question);
+    const grants = decision.outcome === "granted" ? decision.grants : [];
+    for (const type of ["momentary", "peak"] as const) {
+      expect(permits(grants, { node: { nodeId: "" }, name: "Temperature", types: new Set([type]) })).toBe(true);
+    }
+    expect(permits(grants, { node: { nodeId: "" }, name: "Temperature", types: new Set(["status"]) })).toBe(false);
+  });
+
+  test("without an owner lets nobody read", async () => {
+    const { decide } = await site({ servers: [], owner: undefined });
+    expect((await decide(read(owner))).outcome).toBe("refused");
+  });
+
+  test.each([
+    ["its owner", owner],
+    ["its Registry", registry],
+  ] as const)("X-E1, D-3.9-27: takes %s for a friend", async (_, jid) => {
+    const { decide } = await site({ servers: [] });
+    expect(await decide(friend(jid))).toMatchObject({ outcome: "granted", source: "owner" });
+  });
+
+  test("P-E28: has nobody to ask about a stranger's friendship: that is no refusal", async () => {
+    const { decide, cache, wire } = await site({ servers: [] });
+    expect(await decide(friend(stranger))).toEqual({ outcome: "unanswered", source: "none" });
+    expect([wire.sent, cache.count]).toEqual([[], 0]);
+  });
+
+  test("remembers nothing of it: who is the owner is looked at anew each time", async () => {
+    const { decide, cache, now } = await site({ servers: [] });
+    expect((await decide(read(owner))).outcome).toBe("granted");
+    now.standing = { ...now.standing, owner: stranger };
+    expect((await decide(read(owner))).outcome).toBe("refused");
+    expect((await decide(read(stranger))).outcome).toBe("granted");
+    expect(cache.count).toBe(0);
+  });
+});
+
+describe("a Thing with a provisioning server", () => {
+  test("P-3.2.1-1, P-E29: asks isFriend about the bare JID", async () => {
+    const { decide, wire } = await site();
+    wire.peer(server, always(true));
+    expect(await decide(friend(stranger))).toMatchObject({ outcome: "granted", source: "server" });
+    expect(wire.sent).toHaveLength(1);
+    expect(wire.sent[0]?.attrs).toMatchObject({ type: "get", to: server });
+    expect(wire.asked(server)[0]?.attrs).toEqual({ xmlns: ns.provisioning, jid: stranger });
+  });
+
+  test("P-3.3.1-1, P-E9: asks canRead with the tokens, kinds, nodes and fields of the request, and nothing else", async () => {
+    const { decide, wire } = await site();
+    wire.peer(server, always(true));
+    await decide(
+      read(stranger, {
+        tokens: { serviceToken: "S1 S2", deviceToken: "D", userToken: "U" },
+        types: new Set(["momentary", "peak"]),
+        nodes: [{ nodeId: "1", sourceId: "s" }, { nodeId: "" }],
+        fields: ["Temperature", "Door open"],
+      }),
+    );
+    expect(wire.asked(server).map(String)).toEqual([
+      `<canRead xmlns="${ns.provisioning}" jid="${stranger}" serviceToken="S1 S2" deviceToken="D" userToken="U" momentary="true" peak="true">` +
+        '<node nodeId="1" sourceId="s"/><node nodeId=""/><field name="Temperature"/><field name="Door open"/></canRead>',
+    ]);
+  });
+
+  test("asks it also about the owner who wants to read (settled reading)", async () => {
+    const { decide, wire } = await site();
+    wire.peer(server, always(false));
+    expect(await decide(read(owner))).toEqual({ outcome: "refused", source: "server" });
+    expect(wire.asked(server, "canRead")).toHaveLength(1);
+  });
+
+  test.each([
+    ["the owner", owner],
+    ["the Registry", registry],
+    ["the server itself", server],
+    ["another trusted server", second],
+  ] as const)("X-E1, P-E27: takes %s for a friend without asking", async (_, jid) => {
+    const { decide, wire } = await site({ servers: [server, second] });
+    expect(await decide(friend(jid))).toMatchObject({ outcome: "granted", source: "owner" });
+    expect(wire.sent).toEqual([]);
+  });
+
+  test.each([
+    ["the Registry", registry],
+    ["the server itself", server],
+  ] as const)("asks about %s that wants to read", async (_, jid) => {
+    const { decide, wire } = await site();
+    wire.peer(server, always(false));
+    expect((await decide(read(jid))).outcome).toBe("refused");
+    expect(wire.asked(server, "canRead")).toHaveLength(1);
+  });
+
+  test("P-3.2.1-2, P-3.2.2-1, P-3.3.1-3: does as it says", async () => {
+    const { decide, wire } = await site();
+    wire.peer(server, (payload) =>
+      payload.is("isFriend") ? befriends(false) : says(payload.attrs["jid"] !== stranger),
+    );
+    expect(await decide(friend(stranger))).toEqual({ outcome: "refused", source: "server" });
+    expect(await decide(read(stranger))).toEqual({ outcome: "refused", source: "server" });
+    expect(await decide(read(owner))).toMatchObject({ outcome: "granted", source: "server" });
+  });
+
+  test("P-E19: takes a yes that leaves nothing of what was asked for a no", async () => {
+    const { decide, wire } = await site();
+    wire.peer(server, () => says(true, { fields: ["Humidity"] }));
+    expect(await decide(read(stranger, { fields: ["Temperature"] }))).toEqual({ outcome: "refused", source: "server" });
+  });
+
+  test("looks at who is trusted anew for each question", async () => {
+    const { decide, wire, now } = await site();
+    wire.peer(server, always(true));
+    wire.peer(second, always(false));
+    await decide(friend(stranger));
+    now.standing = { ...now.standing, servers: [second] };
+    expect((await decide(friend(bareJid("next@example.org")))).outcome).toBe("refused");
+    expect([wire.asked(server).length, wire.asked(second).length]).toEqual([1, 1]);
+  });
+});
+
+describe("remembering", () => {
+  test.each([
+    ["a yes", true, "granted"],
+    ["a no", false, "refused"],
+  ] as const)("P-5.2-1, P-5.2-4: %s is asked for once", async (_, result, outcome) => {
+    const { decide, wire, cache } = await site();
+    wire.peer(server, always(result));
+    for (const question of [friend(stranger), read(stranger)]) {
+      expect(await decide(question)).toMatchObject({ outcome, source: "server" });
+      const again = await decide(question);
+      expect(again).toMatchObject({ outcome, source: "cache" });
+      if (again.outcome === "granted") expect(again.grants.map(({ by }) => by)).toEqual([server]);
+    }
+    expect(wire.sent).toHaveLength(2);
+    expect(cache.count).toBe(2);
+  });
+
+  test("the same question in another order is the same question, another one is not", async () => {
+    const { decide, wire } = await site();
+    wire.peer(server, always(true));
+    await decide(read(stranger, { fields: ["a", "b"] }));
+    expect((await decide(read(stranger, { fields: ["b", "a"] }))).outcome).toBe("granted");
+    expect(wire.sent).toHaveLength(1);
+    await decide(read(stranger, { fields: ["a"] }));
+    await decide(read(stranger, { fields: ["a", "b"], tokens: { userToken: "U" } }));
+    await decide(read(owner, { fields: ["a", "b"] }));
+    expect(wire.sent).toHaveLength(4);
+  });
+
+  const noAnswers: readonly [string, Peer][] = [
+    ["an error", () => ({ error: "internal-server-error" })],
+    ["nothing", () => "silent"],
+    ["an empty result", () => undefined],
+    ["something else", () => el("canControlResponse", { xmlns: ns.provisioning, result: true })],
+    ["an answer in another namespace", () => el("canReadResponse", { xmlns: "urn:ieee:iot:prov:d:1.0", result: true })],
+    ["an answer without a result", () => el("canReadResponse", { xmlns: ns.provisioning })],
+    ["an answer that is neither yes nor no", () => el("canReadResponse", { xmlns: ns.provisioning, result: "yes" })],
+    ["an error inside a result", () => el("error", { xmlns: ns.client, type: "cancel" })],
+  ];
+  test.each(noAnswers)("P-E28: %s is no answer, and is not remembered", async (_, peer) => {
+    const { decide, wire, cache, clock } = await site();
+    wire.peer(server, peer);
+    const deciding = decide(read(stranger));
+    await clock.advance(6_000);
+    expect(await deciding).toEqual({ outcome: "unanswered", source: "none" });
+    expect(cache.count).toBe(0);
+    wire.peer(server, always(true));
+    expect(await decide(read(stranger))).toMatchObject({ outcome: "granted", source: "server" });
+  });
+
+  test("a server that does not answer is waited for for 6 s, so that the asker hears of it before its handler ends", async () => {
+    const { decide, clock } = await site();
+    let decision: Decision | undefined;
+    void decide(read(stranger)).then((made) => (decision = made));
+    await clock.advance(5_999);
+    expect(decision).toBeUndefined();
+    await clock.advance(1);
+    expect(decision?.outcome).toBe("unanswered");
+  });
+
+  test("P-E28: without a connection nobody is asked, and what is remembered counts", async () => {
+    const { decide, wire, channel, cache } = await site();
+    wire.peer(server, always(true));
+    await decide(read(owner));
+    channel.detach(new Error("gone"));
+    expect((await decide(read(owner))).outcome).toBe("granted");
+    expect(await decide(read(stranger))).toEqual({ outcome: "unanswered", source: "none" });
+    expect(cache.count).toBe(1);
+  });
+
+  test("who did not answer is told to the log, without the question", async () => {
+    const { decide, wire, logger } = await site();
+    wire.peer(server, () => ({ error: "internal-server-error" }));
+    await decide(read(stranger, { tokens: { userToken: "secret token" } }));
+    expect(logger.lines.join()).toContain(server);
+    expect(logger.lines.join()).not.toContain("secret token");
+  });
+});
+
+describe("several provisioning servers", () => {
+  test("P-5.3-1: are asked side by side", async () => {
+    const { decide, wire, clock } = await site({ servers: [server, second] });
+    const deciding = decide(read(stranger));
+    await settled();
+    expect([wire.asked(server).length, wire.asked(second).length]).toEqual([1, 1]);
+    await clock.advance(6_000);
+    await deciding;
+  });
+
+  test.each([read(stranger), friend(stranger)])(
+    "P-5.3-2, P-5.3-3: the first yes to all of it answers while another is silent ($kind)",
+    async (question) => {
+      const { decide, wire, cache } = await site({ servers: [server, second] });
+      wire.peer(second, always(true));
+      expect(await decide(question)).toMatchObject({ outcome: "granted", source: "server", grants: [{ by: second }] });
+      expect(cache.count).toBe(1);
+      expect(await decide(question)).toMatchObject({ outcome: "granted", source: "cache" });
+    },
+  );
+
+  test.each([read(stranger), friend(stranger)])("P-5.3-3: a yes counts more than a no ($kind)", async (question) => {
+    const { decide, wire } = await site({ servers: [server, second] });
+    wire.peer(server, always(false));
+    wire.peer(second, always(true));
+    expect((await decide(question)).outcome).toBe("granted");
+  });
+
+  test("a no counts only when all have answered, and is remembered only then", async () => {
+    const { decide, wire, cache, clock } = await site({ servers: [server, second] });
+    wire.peer(server, always(false));
+    const deciding = decide(read(stranger));
+    await clock.advance(6_000);
+    expect(await deciding).toEqual({ outcome: "unanswered", source: "none" });
+    expect(cache.count).toBe(0);
+    wire.peer(second, always(false));
+    expect(await decide(read(stranger))).toEqual({ outcome: "refused", source: "server" });
+    expect(cache.count).toBe(1);
+    expect((await decide(read(stranger))).source).toBe("cache");
+  });
+
+  test("a no beside an error is no answer: the one that failed may have granted it", async () => {
+    const { decide, wire, cache } = await site({ servers: [server, second] });
+    wire.peer(server, always(false));
+    wire.peer(second, () => ({ error: "internal-server-error" }));
+    expect((await decide(read(stranger))).outcome).toBe("unanswered");
+    expect((await decide(friend(stranger))).outcome).toBe("unanswered");
+    expect(cache.count).toBe(0);
+  });
+
+  test("P-E20: a part granted beside a silent server is used once and not remembered", async () => {
+    const { decide, wire, cache, clock } = await site({ servers: [server, second] });
+    wire.peer(server, () => says(true, { fields: ["Temperature"] }));
+    const deciding = decide(read(stranger));
+    await clock.advance(6_000);
+    expect(await deciding).toMatchObject({
+      outcome: "granted",
+      source: "server",
+      grants: [{ fields: ["Temperature"] }],
+    });
+    expect(cache.count).toBe(0);
+  });
+
+  test("P-E20: parts granted by all of them stand side by side, and are remembered so", async () => {
+    const { decide, wire } = await site({ servers: [server, second] });
+    wire.peer(server, () => says(true, { nodes: [{ nodeId: "1" }], fields: ["X"] }));
+    wire.peer(second, () => says(true, { nodes: [{ nodeId: "2" }], fields: ["Y"] }));
+    for (const source of ["server", "cache"]) {
+      const decision = await decide(read(stranger));
+      expect(decision.source).toBe(source);
+      const grants = decision.outcome === "granted" ? decision.grants : [];
+      const pairs = ["1X", "1Y", "2X", "2Y"].filter((pair) =>
+        permits(grants, { node: { nodeId: pair[0]! }, name: pair[1]!, types: new Set(["momentary"]) }),
+      );
+      expect(pairs).toEqual(["1X", "2Y"]);
+    }
+  });
+
+  test("P-E20: a part that came before the yes to all of it does no harm", async () => {
+    const { decide, wire } = await site({ servers: [server, second] });
+    wire.peer(server, () => says(true, { fields: ["X"] }));
+    let answer: (said: XmlElement) => void = () => undefined;
+    wire.peer(second, () => new Promise<XmlElement>((resolve) => (answer = resolve)));
+    const deciding = decide(read(stranger));
+    await settled();
+    answer(says(true));
+    const decision = await deciding;
+    const grants = decision.outcome === "granted" ? decision.grants : [];
+    expect(permits(grants, { node: { nodeId: "" }, name: "Y", types: new Set(["momentary"]) })).toBe(true);
+  });
+});
+
+describe("questions at the same time", () => {
+  test("that are equal become one request", async () => {
+    const { decide, wire, decisions } = await site();
+    wire.peer(server, always(true));
+    const made = await Promise.all([read(stranger), read(stranger), read(stranger)].map((one) => decide(one)));
+    expect(made.map(({ outcome }) => outcome)).toEqual(["granted", "granted", "granted"]);
+    expect(wire.sent).toHaveLength(1);
+    expect(decisions).toHaveLength(3);
+  });
+
+  test("that are not equal stay apart", async () => {
+    const { decide, wire } = await site();
+    wire.peer(server, (payload) => says(payload.attrs["jid"] === owner));
+    const made = await Promise.all([read(stranger), read(owner)].map((one) => decide(one)));
+    expect(made.map(({ outcome }) => outcome)).toEqual(["refused", "granted"]);
+    expect(wire.sent).toHaveLength(2);
+  });
+
+  test("that failed together are asked anew by the next", async () => {
+    const { decide, wire } = await site();
+    wire.peer(server, () => ({ error: "internal-server-error" }));
+    await Promise.all([decide(read(stranger)), decide(read(stranger))]);
+    expect(wire.sent).toHaveLength(1);
+    wire.peer(server, always(true));
+    expect((await decide(read(stranger))).outcome).toBe("granted");
+  });
+
+  test("are never joined across a clear: who asks after it is not given what was asked before", async () => {
+    const { decide, wire, cache } = await site();
+    const answers: ((said: XmlElement) => void)[] = [];
+    wire.peer(server, () => new Promise<XmlElement>((resolve) => answers.push(resolve)));
+    const before = decide(read(stranger));
+    await settled();
+    await cache.clear();
+    const after = decide(read(stranger));
+    await settled();
+    expect(wire.sent).toHaveLength(2);
+    answers[0]?.(says(true));
+    expect((await before).outcome).toBe("granted");
+    expect(cache.count).toBe(0); // used once, not kept
+    answers[1]?.(says(false));
+    expect(await after).toEqual({ outcome: "refused", source: "server" });
+    expect(cache.get(questionKey(read(stranger)))?.grants).toEqual([]);
+  });
+
+  test("that one asker gives up on are answered to the others", async () => {
+    const { decide, wire, decisions } = await site();
+    let answer: (said: XmlElement) => void = () => undefined;
+    wire.peer(server, () => new Promise<XmlElement>((resolve) => (answer = resolve)));
+    const leaving = new AbortController();
+    const first = decide(read(stranger), leaving.signal);
+    const other = decide(read(stranger));
+    await settled();
+    leaving.abort(new Error("gone"));
+    await expect(first).rejects.toThrow("gone");
+    answer(says(true));
+    expect((await other).outcome).toBe("granted");
+    expect(wire.sent).toHaveLength(1);
+    expect(decisions).toHaveLength(1);
+  });
+
+  test("are not asked for somebody who has gone already", async () => {
+    const { decide } = await site();
+    await expect(decide(read(stranger), AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
+  });
+});
+
+describe("what is remembered, at the start of a stream", () => {
+  test("P-5.2-6: waits for the barrier", async () => {
+    const { decide, wire, barrier, channel, clock } = await site();
+    wire.peer(server, always(true));
+    await decide(read(stranger));
+    barrier.raise();
+    let decision: Decision | undefined;
+    const deciding = decide(read(stranger)).then((made) => (decision = made));
+    await settled();
+    expect(decision).toBeUndefined();
+    await barrier.settle(channel, [], clock, new AbortController().signal);
+    await deciding;
+    expect(decision).toMatchObject({ outcome: "granted", source: "cache" });
+    expect(wire.asked(server, "canRead")).toHaveLength(1);
+  });
+
+  test("P-5.2-6: is looked up again after it: what was cleared meanwhile is asked anew", async () => {
+    const { decide, wire, barrier, channel, clock, cache } = await site();
+    wire.peer(server, always(true));
+    await decide(read(stranger));
+    barrier.raise();
+    const deciding = decide(read(stranger));
+    await settled();
+    wire.peer(server, always(false));
+    await cache.clear();
+    await barrier.settle(channel, [], clock, new AbortController().signal);
+    expect(await deciding).toEqual({ outcome: "refused", source: "server" });
+  });
+
+  test("is not waited for by what is not remembered: that is asked at once", async () => {
+    const { decide, wire, barrier } = await site();
+    wire.peer(server, always(true));
+    barrier.raise();
+    expect((await decide(read(stranger))).source).toBe("server");
+  });
+
+  test("is not waited for by whoever gives up", async () => {
+    const { decide, wire, barrier } = await site();
+    wire.peer(server, always(true));
+    await decide(read(stranger));
+    barrier.raise();
+    const leaving = new AbortController();
+    const deciding = decide(read(stranger), leaving.signal);
+    leaving.abort(new Error("gone"));
+    await expect(deciding).rejects.toThrow("gone");
+  });
+});
+
+describe("each decision", () => {
+  test("is told with its question, its outcome and how long it took", async () => {
+    const { decide, wire, clock, decisions } = await site();
+    const question = read(stranger);
+    const deciding = decide(question);
+    await clock.advance(6_000);
+    const decision = await deciding;
+    wire.peer(server, always(true));
+    await decide(friend(owner));
+    expect(decisions).toEqual([
+      { question, decision, ms: 6_000 },
+      { question: friend(owner), decision: expect.objectContaining({ source: "owner" }) as Decision, ms: 0 },
+    ]);
+  });
+});
