@@ -5,7 +5,7 @@
  */
 export { Thing } from "./thing/thing.ts";
 export type { AccountOptions, ServerOptions, ThingOptions } from "./thing/options.ts";
-export type { DecisionMade, ThingEvents } from "./thing/events.ts";
+export type { DecisionMade, ThingClaimed, ThingEvents } from "./thing/events.ts";
 export type { Fault, FaultCode } from "./thing/faults.ts";
 export type { Link, Ownership, ThingCondition, ThingState, Trust } from "./thing/state.ts";
 export type { Rights } from "./thing/rights.ts";
@@ -45,6 +45,8 @@ export {
   type SdkErrorCode,
   type StanzaErrorType,
 } from "./core/errors.ts";
-export { fileStorage } from "./storage/file-storage.ts";
+export { fileStorage, type FileStorageOptions } from "./storage/file-storage.ts";
+export type { FileSystem, FolderOwner, OpenFile, OpenMode } from "./storage/file-system.ts";
+export type { ProcessProbe, ProcessSighting } from "./storage/process-probe.ts";
 export { memoryStorage } from "./storage/memory-storage.ts";
 export type { Storage } from "./storage/storage.ts";

@@ -1,8 +1,25 @@
 // XEP-0323 Internet of Things - Sensor Data 0.6, section 5.6: field types, as flags of req, canRead and fields.
 import { flag, type Attributes, type XmlElement } from "./xml.ts";
 
-/** The kinds a field can be of. */
-export const fieldTypes = [
+/** A kind a field can be of (XEP-0323 5.6). */
+export type FieldType =
+  | "momentary"
+  | "peak"
+  | "status"
+  | "computed"
+  | "identity"
+  | "historicalSecond"
+  | "historicalMinute"
+  | "historicalHour"
+  | "historicalDay"
+  | "historicalWeek"
+  | "historicalMonth"
+  | "historicalQuarter"
+  | "historicalYear"
+  | "historicalOther";
+
+/** The kinds a field can be of, in the order of XEP-0323 5.6. */
+export const fieldTypes: readonly FieldType[] = [
   "momentary",
   "peak",
   "status",
@@ -17,10 +34,7 @@ export const fieldTypes = [
   "historicalQuarter",
   "historicalYear",
   "historicalOther",
-] as const;
-
-/** A kind a field can be of (XEP-0323 5.6). */
-export type FieldType = (typeof fieldTypes)[number];
+];
 
 /** Kinds asked for or granted. No kind at all: nothing said about them. */
 export type FieldTypeSet = ReadonlySet<FieldType>;

@@ -31,7 +31,10 @@ export interface ConnectOptions extends CallOptions {
   readonly register?: boolean | undefined;
   /** When a silent link is asked whether it lives. */
   readonly keepalive?: KeepaliveOptions | undefined;
-  /** Background trouble: a handler that failed or took too long. */
+  /**
+   * Background trouble: a handler that failed or took too long.
+   * @internal
+   */
   readonly onFault?: StanzaChannelOptions["onFault"];
   /** Time. Default: the machine's. */
   readonly clock?: Clock | undefined;
@@ -43,9 +46,15 @@ export interface ConnectOptions extends CallOptions {
 
 /** One stream with all that belongs to it. When it ends it has ended: it does not come back by itself. */
 export interface Connection extends AsyncDisposable {
-  /** Asking, answering and telling. */
+  /**
+   * Asking, answering and telling.
+   * @internal
+   */
   readonly channel: StanzaChannel;
-  /** The roster, loaded, and who of it is there. */
+  /**
+   * The roster, loaded, and who of it is there.
+   * @internal
+   */
   readonly friends: Friends;
   /** The own full JID. */
   readonly jid: Jid;

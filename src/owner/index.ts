@@ -8,3 +8,18 @@ export type { ClaimOptions, ClaimedThing, OwnerClientOptions } from "./owner-cli
 export { connect } from "../connection/connect.ts";
 export type { ConnectOptions, Connection } from "../connection/connect.ts";
 export { formatClaimText, parseClaimText, parseTagList } from "../codec/claim-text.ts";
+export type { KeepaliveOptions } from "../connection/keepalive.ts";
+export type { StreamEnd } from "../connection/stream-end.ts";
+export type { TlsPolicy } from "../connection/tls-policy.ts";
+export type { FieldType, FieldTypeSet } from "../codec/field-types.ts";
+export type { NodeRef } from "../codec/node-ref.ts";
+export type { Field, FieldGroup, FieldValue, NumericValue } from "../codec/sensor-data.ts";
+export type { Tag, Tags } from "../codec/tags.ts";
+export type { Tokens } from "../codec/tokens.ts";
+export type { CallOptions } from "../core/abort.ts";
+export type { Clock, Timer } from "../core/clock.ts";
+export type { BareJid, Jid } from "../core/jid.ts";
+export type { LogFields, Logger } from "../core/logger.ts";
+export type { RandomSource } from "../core/random.ts";
+export type { SdkError } from "../core/errors.ts";
+export type { ReadOptions } from "../sensor/sensor-reader.ts";

@@ -103,7 +103,9 @@ export class OwnerClient {
   }
 
   /**
-   * Reads a Thing. A bare JID is befriended first, a full one asked as it is. Rejects as {@link SensorReader.read} does.
+   * Reads a Thing. A bare JID is befriended first, a full one asked as it is. Resolves to what it
+   * sent, by node and moment. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_STATE` when the friendship is
+   * refused, `ERR_TIMEOUT` (default 30,000 ms), and `ERR_PROTOCOL` when the Thing reports a failure or sends nonsense.
    */
   async read(thing: string, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
     const jid = parseJid(thing);

@@ -5,10 +5,20 @@
  */
 export { startSandbox } from "./sandbox.ts";
 export type { Sandbox, SandboxOptions, SandboxUser } from "./sandbox.ts";
-export { ReferenceRegistry } from "./registry.ts";
+export { ReferenceRegistry, type RegisteredThing, type RegistryOptions } from "./registry.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";
+export type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server.ts";
+export type { StanzaListener } from "./server/domain.ts";
 export type { StanzaService } from "./stanza-service.ts";
 export type { ReadLimits, Rule } from "./rules.ts";
-export { attachComponent } from "./attach-component.ts";
-export { SimulatedClock } from "./simulated-clock.ts";
+export { attachComponent, type AttachOptions, type Attachment } from "./attach-component.ts";
+export { SimulatedClock, type SimulatedClockOptions } from "./simulated-clock.ts";
 export { SeededRandom } from "./seeded-random.ts";
+export type { XmlElement } from "../codec/xml.ts";
+export type { FieldType } from "../codec/field-types.ts";
+export type { NodeRef } from "../codec/node-ref.ts";
+export type { Tag } from "../codec/tags.ts";
+export type { Clock, Timer } from "../core/clock.ts";
+export type { BareJid } from "../core/jid.ts";
+export type { LogFields, Logger } from "../core/logger.ts";
+export type { RandomSource } from "../core/random.ts";

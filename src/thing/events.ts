@@ -15,6 +15,14 @@ export interface DecisionMade {
   readonly ms: number;
 }
 
+/** A claim, as it is told. */
+export interface ThingClaimed {
+  /** The owner. */
+  readonly owner: BareJid;
+  /** False if the owner keeps the Thing out of searches. */
+  readonly public: boolean;
+}
+
 /** The events of a Thing and what their listeners are given. */
 export interface ThingEvents {
   /** The state has changed, and the change is durable: the new one, the one before. */
@@ -22,7 +30,7 @@ export interface ThingEvents {
   /** What the QR code must show has changed; empty once claimed: show none then. */
   claimText: [text: string];
   /** The Thing has an owner. */
-  claimed: [claim: { readonly owner: BareJid; readonly public: boolean }];
+  claimed: [claim: ThingClaimed];
   /** Somebody may now see the Thing's presence and ask it directly. */
   friended: [jid: BareJid];
   /** A provisioning server said that rights have changed: everything remembered is forgotten. */
