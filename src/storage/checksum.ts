@@ -11,7 +11,8 @@ export function checksum(before: string, content: Uint8Array): string {
 }
 
 /**
- * A value as one line of JSON, without line feed at the end. Throws `ERR_CONFIG` for what JSON cannot hold (`undefined`, a function, a cycle).
+ * A value as one line of JSON, without line feed at the end. Throws `ERR_CONFIG` for what JSON cannot hold
+ * (`undefined`, a function, a cycle).
  *
  * @param what names the value in the message
  */

@@ -5,8 +5,9 @@ const blank = 0x20;
 const lineFeed = 0x0a;
 
 /**
- * The file of a document: `<checksum> {"document":name,"format":n}`, a line feed, the value, a line feed. The checksum is over all
- * that follows it. This first line stays the same in every format to come: a library must know a newer file when it sees one.
+ * The file of a document: `<checksum> {"document":name,"format":n}`, a line feed, the value, a line feed. The checksum
+ * is over all that follows it. This first line stays the same in every format to come: a library must know a newer file
+ * when it sees one.
  */
 export function encodeDocument(name: string, format: number, value: unknown): Uint8Array {
   const body = encodeText(` ${JSON.stringify({ document: name, format })}\n${jsonLine(value, `document "${name}"`)}\n`);

@@ -14,8 +14,8 @@ export interface DocumentOptions<T> {
   /** The version of the value's shape that this library writes, from 1 up. */
   readonly format: number;
   /**
-   * Checks what was read and gives it its type; what it throws counts as damage. `format` is the one it was written in, never a newer
-   * one than the library's.
+   * Checks what was read and gives it its type; what it throws counts as damage. `format` is the one it was written in,
+   * never a newer one than the library's.
    */
   readonly parse: (value: unknown, format: number) => T;
 }
@@ -24,7 +24,10 @@ export interface DocumentOptions<T> {
 export interface LoadedDocument<T> {
   /** The value; `undefined` only with the source `none`. */
   readonly value: T | undefined;
-  /** The newest generation, the one before it because the newest cannot be read, or nothing because nothing was ever saved. */
+  /**
+   * The newest generation, the one before it because the newest cannot be read, or nothing because nothing was ever
+   * saved.
+   */
   readonly source: "current" | "previous" | "none";
   /** What was wrong with the newest generation, with the source `previous`. */
   readonly problem?: string;
@@ -36,10 +39,12 @@ type Examined<T> =
   | { readonly kind: "good"; readonly value: T; readonly content: Uint8Array };
 
 /**
- * One JSON value with a version and a checksum, kept with its previous generation. At every moment of a crash at least one of the two
- * can be read. What cannot be read is never taken for nothing: a Thing must not start as a new one because its disk is damaged.
+ * One JSON value with a version and a checksum, kept with its previous generation. At every moment of a crash at least
+ * one of the two can be read. What cannot be read is never taken for nothing: a Thing must not start as a new one
+ * because its disk is damaged.
  *
- * `ERR_STORAGE`: no generation can be read, one is in a newer format than this library knows (nothing is touched), or the storage failed.
+ * `ERR_STORAGE`: no generation can be read, one is in a newer format than this library knows (nothing is touched), or
+ * the storage failed.
  *
  * @example
  * ```ts
@@ -67,10 +72,11 @@ export class Document<T> {
   }
 
   /**
-   * Makes this value the newest generation, and what was the newest the previous one. Durable once resolved. Writes nothing if
-   * nothing changed. The value is taken as it is at the call.
+   * Makes this value the newest generation, and what was the newest the previous one. Durable once resolved. Writes
+   * nothing if nothing changed. The value is taken as it is at the call.
    *
-   * `ERR_CONFIG`: not a JSON value. `ERR_STORAGE` also when `parse` would refuse the value: what could not be read again is not written.
+   * `ERR_CONFIG`: not a JSON value. `ERR_STORAGE` also when `parse` would refuse the value: what could not be read
+   * again is not written.
    */
   async save(value: T): Promise<void> {
     const { name, format } = this.#options;

@@ -173,15 +173,17 @@ class FileStorage implements Storage {
 }
 
 /**
- * Keeps contents as files in a folder of their own: the folder 0700, files 0600. A content is replaced by a new file that is
- * synced, takes the old one's name, and has the folder synced: a power cut at any moment leaves the old or the new. A
- * replacement that fails leaves the old (only where the last step fails, the sync of the folder, the new one is already in place).
+ * Keeps contents as files in a folder of their own: the folder 0700, files 0600. A content is replaced by a new file
+ * that is synced, takes the old one's name, and has the folder synced: a power cut at any moment leaves the old or the
+ * new. A replacement that fails leaves the old (only where the last step fails, the sync of the folder, the new one is
+ * already in place).
  *
- * The folder is made when missing. It must be on a local disk: who holds it is known by the number, start time and boot of the
- * process, which says nothing across machines, nor across containers that share a folder but not their processes.
+ * The folder is made when missing. It must be on a local disk: who holds it is known by the number, start time and boot
+ * of the process, which says nothing across machines, nor across containers that share a folder but not their
+ * processes.
  *
- * `ERR_STORAGE`: another process holds the folder, or the disk refused; the message says what to do. `ERR_CONFIG`: a name outside the
- * alphabet. `ERR_STATE`: used before `open` or after `close`.
+ * `ERR_STORAGE`: another process holds the folder, or the disk refused; the message says what to do. `ERR_CONFIG`: a
+ * name outside the alphabet. `ERR_STATE`: used before `open` or after `close`.
  *
  * @param folder a relative path starts at the current folder
  * @example

@@ -10,7 +10,10 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
-/** How a file is opened: emptied (`w`), made and not there before (`wx`), or added to (`a`). All three make a missing file. */
+/**
+ * How a file is opened: emptied (`w`), made and not there before (`wx`), or added to (`a`). All three make a missing
+ * file.
+ */
 export type OpenMode = "w" | "wx" | "a";
 
 /** To whom a folder belongs and who may do what with it. */
@@ -52,7 +55,8 @@ export function codeOf(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-// Windows opens no folders (EPERM, EISDIR), and some file systems sync none (EINVAL, ENOTSUP): there is nothing to wait for.
+// Windows opens no folders (EPERM, EISDIR), and some file systems sync none (EINVAL, ENOTSUP): there is nothing to wait
+// for.
 const cannotSyncFolders = new Set(process.platform === "win32" ? ["EPERM", "EISDIR", "EACCES"] : ["EINVAL", "ENOTSUP"]);
 
 /** The machine's own file system. */

@@ -28,9 +28,9 @@ export interface Encoded {
 }
 
 /**
- * The file of a journal: lines `<checksum> <json>`, each checksum over the one before it and the JSON. The first line says name, format and a
- * generation drawn at random: records of another generation, should the disk bring old blocks back, do not fit behind it. This first line
- * stays the same in every format to come.
+ * The file of a journal: lines `<checksum> <json>`, each checksum over the one before it and the JSON. The first line
+ * says name, format and a generation drawn at random: records of another generation, should the disk bring old blocks
+ * back, do not fit behind it. This first line stays the same in every format to come.
  */
 export function encodeHeader(name: string, format: number, random: RandomSource): Encoded {
   return encodeRecords("", [JSON.stringify({ journal: name, format, generation: randomHex(random, 8) })]);

@@ -22,7 +22,10 @@ export interface JournalOptions {
 export interface LoadedJournal {
   /** The records, in the order in which they were added. */
   readonly records: unknown[];
-  /** What was wrong, if something was: a torn end, a damaged record (what follows it is dropped), a damaged or older file (empty). */
+  /**
+   * What was wrong, if something was: a torn end, a damaged record (what follows it is dropped), a damaged or older
+   * file (empty).
+   */
   readonly problem?: string;
 }
 
@@ -37,11 +40,12 @@ interface Tail {
 }
 
 /**
- * A growing list of JSON values in one file, for what may be lost but never wrong: answers of a Provisioning Server. Adding is cheap and
- * not synced: a power cut may lose or tear the newest. Emptying or rewriting it is durable. Every record's checksum holds the one before it:
- * none can be changed, dropped or moved in the middle unnoticed.
+ * A growing list of JSON values in one file, for what may be lost but never wrong: answers of a Provisioning Server.
+ * Adding is cheap and not synced: a power cut may lose or tear the newest. Emptying or rewriting it is durable. Every
+ * record's checksum holds the one before it: none can be changed, dropped or moved in the middle unnoticed.
  *
- * `ERR_STORAGE`: the file is in a newer format than this library knows (nothing is touched), or the storage failed. `ERR_CONFIG`: not a JSON value.
+ * `ERR_STORAGE`: the file is in a newer format than this library knows (nothing is touched), or the storage failed.
+ * `ERR_CONFIG`: not a JSON value.
  *
  * @example
  * ```ts
@@ -91,7 +95,10 @@ export class Journal {
     if (lines.length > 0) await this.#queue.run(() => this.#append(lines));
   }
 
-  /** Puts these records in the place of all that was added before this call. Durable once resolved. They are taken as they are at the call. */
+  /**
+   * Puts these records in the place of all that was added before this call. Durable once resolved. They are taken as
+   * they are at the call.
+   */
   async rewrite(records: readonly unknown[]): Promise<void> {
     const lines = this.#encode(records);
     await this.#queue.run(() => this.#rewrite(lines));

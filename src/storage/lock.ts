@@ -25,12 +25,13 @@ export function isLockName(name: string): boolean {
 }
 
 /**
- * Takes a folder for this process. Rejects with `ERR_STORAGE`, naming the holder, when a running process has it (also this one).
+ * Takes a folder for this process. Rejects with `ERR_STORAGE`, naming the holder, when a running process has it (also
+ * this one).
  *
- * Lock files are numbered and say who made them; an empty one says that its maker has gone. To take the folder: look that no
- * maker of any of them runs, make the next number (only one can), write who one is, and look again. Who then sees a
- * higher number or another running maker steps back and starts over. The highest number is never removed, so a process that
- * acts on an old view always meets it: there is no moment at which two could remove or make "the" lock.
+ * Lock files are numbered and say who made them; an empty one says that its maker has gone. To take the folder: look
+ * that no maker of any of them runs, make the next number (only one can), write who one is, and look again. Who then
+ * sees a higher number or another running maker steps back and starts over. The highest number is never removed, so a
+ * process that acts on an old view always meets it: there is no moment at which two could remove or make "the" lock.
  * Nothing is synced: after a power cut the boot has another name, and every lock is a left-over.
  */
 export async function lockFolder(folder: string, fs: FileSystem, processes: ProcessProbe): Promise<FolderLock> {

@@ -51,8 +51,9 @@ class MemoryStorage implements Storage {
 }
 
 /**
- * A storage that keeps its contents as long as the object lives: for tests and for a Thing that may forget everything. Closing
- * it keeps them; opened again they are there, as after a restart. A second `open` without `close` rejects with `ERR_STORAGE`.
+ * A storage that keeps its contents as long as the object lives: for tests and for a Thing that may forget everything.
+ * Closing it keeps them; opened again they are there, as after a restart. A second `open` without `close` rejects with
+ * `ERR_STORAGE`.
  *
  * @example
  * ```ts

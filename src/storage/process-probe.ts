@@ -13,7 +13,10 @@ export interface ProcessProbe {
   look(pid: number): Promise<ProcessSighting>;
 }
 
-/** What was seen of a process: whether it runs, and when it was started where that can be known (any unit, only ever compared). */
+/**
+ * What was seen of a process: whether it runs, and when it was started where that can be known (any unit, only ever
+ * compared).
+ */
 export interface ProcessSighting {
   /** Whether a process of that number runs. */
   readonly running: boolean;

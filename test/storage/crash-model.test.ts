@@ -45,7 +45,10 @@ function journalOn(storage: ReturnType<typeof fileStorage>): Journal {
   return new Journal({ storage, name: "rights", format: 1 });
 }
 
-/** Two lives of a device. Marks before ("begin") and after ("done") each change of the document and each emptying of the journal. */
+/**
+ * Two lives of a device. Marks before ("begin") and after ("done") each change of the document and each emptying of
+ * the journal.
+ */
 async function live(recorder: RecordingFileSystem, fs: FileSystem): Promise<void> {
   let version = 0;
   let generation = 0;

@@ -294,4 +294,23 @@ describe("Document", () => {
       expect((await identity().load()).value).toEqual({ name: "b" });
     },
   );
+
+  it("writes again after a save that failed although the new generation stands", async () => {
+    let late = false;
+    const document = identity({
+      storage: {
+        ...watched(storage),
+        replace: async (name, content) => {
+          await storage.replace(name, content);
+          if (late && name === "identity") throw new StorageError("the folder could not be synced");
+        },
+      },
+    });
+    await document.save({ name: "a" });
+    late = true;
+    await expect(document.save({ name: "b" })).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    late = false;
+    await document.save({ name: "a" });
+    expect((await identity().load()).value).toEqual({ name: "a" });
+  });
 });

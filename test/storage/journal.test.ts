@@ -267,34 +267,35 @@ describe("Journal", () => {
     expect(await storage.read("rights")).toBeUndefined();
   });
 
-  it("goes on after an addition that failed half-way, on a full disk", async () => {
-    let full = false;
-    const crowded: Storage = {
+  it.each([
+    ["an addition that failed half-way", (journal: Journal) => journal.append([2]), [1, 3]],
+    ["two of them", (journal: Journal) => Promise.all([journal.append([2]), journal.append([2])]), [1, 3]],
+    ["a rewriting that failed although it stands", (journal: Journal) => journal.rewrite(["new"]), ["new", 3]],
+  ])("goes on after %s", async (_, fail, records) => {
+    let failing = false;
+    const bad: Storage = {
       open: () => storage.open(),
       close: () => storage.close(),
       read: (name) => storage.read(name),
       delete: (name) => storage.delete(name),
       append: async (name, content) => {
-        if (full) {
-          await storage.append(name, content.subarray(0, content.length - 5));
-          throw new StorageError("full");
-        }
-        await storage.append(name, content);
+        await storage.append(name, failing ? content.subarray(0, content.length - 5) : content);
+        if (failing) throw new StorageError("the disk is full");
       },
       replace: async (name, content) => {
-        if (full) throw new StorageError("full");
+        if (failing && linesOf(content).length > 2) throw new StorageError("the disk is full");
         await storage.replace(name, content);
+        if (failing) throw new StorageError("the folder could not be synced");
       },
     };
-    const journal = rights({ storage: crowded });
+    const journal = rights({ storage: bad });
     await journal.append([1]);
-    full = true;
-    await expect(journal.append([2])).rejects.toThrow("full");
-    await expect(journal.append([3])).rejects.toThrow("full");
-    await expect(journal.rewrite([])).rejects.toThrow("full");
-    full = false;
-    await journal.append([4]);
-    expect(await rights().load()).toEqual({ records: [1, 4] });
+    failing = true;
+    await expect(fail(journal)).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    await new Promise(setImmediate); // the other one fails as well
+    failing = false;
+    await journal.append([3]);
+    expect(await rights().load()).toEqual({ records });
     expect(journal.bytes).toBe((await stored()).length);
   });
 });

@@ -173,10 +173,10 @@ describe("processes that race for a folder", () => {
   };
 
   it.each([
-    ["two, a left-over lock", [10, 11], true, false, 2_000],
-    ["two, a new folder", [10, 11], false, false, 1_000],
-    ["three, a left-over lock", [10, 11, 12], true, false, 2_000],
-    ["three that come and go", [10, 11, 12], true, true, 2_000],
+    ["two, a left-over lock", [10, 11], true, false, 800],
+    ["two, a new folder", [10, 11], false, false, 400],
+    ["three, a left-over lock", [10, 11, 12], true, false, 800],
+    ["three that come and go", [10, 11, 12], true, true, 800],
   ])(
     "are never two at once, and one of them wins: %s",
     async (_, pids, leftOver, again, runs) => {
@@ -187,6 +187,24 @@ describe("processes that race for a folder", () => {
     },
     20_000 * soakFactor,
   );
+
+  it("gives no folder to a process whose lock file was removed while it slept", async () => {
+    const fs = await disk();
+    const as = machine("boot", new Map([[10, "5"], [11, "6"], [12, "7"]])); // prettier-ignore
+    let slept = false;
+    const sleepy = variant(fs, {
+      open: async (path, mode, permissions) => {
+        const file = await fs.open(path, mode, permissions);
+        if (mode !== "wx" || slept) return file;
+        slept = true; // the file is made and still empty; another process comes, tidies up, and goes
+        await (await lockFolder("/state", fs, as(11))).release();
+        expect(await fs.readdir("/state")).toEqual([".lock-2"]);
+        return file;
+      },
+    });
+    await lockFolder("/state", sleepy, as(10));
+    await expect(lockFolder("/state", fs, as(12))).rejects.toMatchObject(held(10));
+  });
 
   it("would be two at once if a left-over lock were simply removed and made anew", async () => {
     const naive = async (fs: FileSystem): Promise<boolean> => {

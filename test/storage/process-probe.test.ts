@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { systemProcesses } from "../../src/storage/process-probe.ts";
 
 describe("systemProcesses", () => {
@@ -16,6 +16,24 @@ describe("systemProcesses", () => {
     const child = spawn(process.execPath, ["-e", ""]);
     await once(child, "exit");
     expect(await systemProcesses.look(child.pid ?? 0)).toEqual({ running: false });
+  });
+});
+
+describe("systemProcesses of another user", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it("are taken for running: a process that may not be signalled is there", async () => {
+    vi.spyOn(process, "kill").mockImplementation(() => {
+      throw Object.assign(new Error("kill EPERM"), { code: "EPERM" });
+    });
+    expect((await systemProcesses.look(process.pid)).running).toBe(true);
+  });
+
+  it("are known by their number alone where /proc does not show them", async () => {
+    vi.spyOn(process, "kill").mockReturnValue(true);
+    expect(await systemProcesses.look(2 ** 31 - 1)).toEqual({ running: true, started: undefined });
   });
 });
 
@@ -45,16 +63,20 @@ describe.skipIf(process.platform !== "linux")("systemProcesses on Linux", () => 
 
   it("does not take a killed process for a running one when its parent has not asked for its end", async () => {
     // The shell starts a child and becomes a program that never asks.
-    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+    const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"]);
+    const procOf = (pid: number | undefined, file: string): Promise<string> =>
+      readFile(`/proc/${pid ?? 0}/${file}`, "latin1");
+    let pid: number | undefined;
     try {
       const [line] = (await once(parent.stdout, "data")) as [Buffer];
-      const pid = Number(line.toString());
-      const stateOf = async (): Promise<string | undefined> =>
-        (await readFile(`/proc/${pid}/stat`, "latin1")).split(") ")[1]?.charAt(0);
-      while ((await stateOf()) !== "Z") await setImmediate();
-      expect(() => process.kill(pid, 0)).not.toThrow();
+      pid = Number(line.toString());
+      while (!(await procOf(parent.pid, "comm")).startsWith("sleep")) await setImmediate();
+      process.kill(pid, "SIGKILL");
+      while (!(await procOf(pid, "stat")).includes(") Z ")) await setImmediate();
+      expect(process.kill(pid, 0)).toBe(true);
       expect(await systemProcesses.look(pid)).toEqual({ running: false });
     } finally {
+      if (pid !== undefined) process.kill(pid, "SIGKILL");
       parent.kill("SIGKILL");
     }
   });

@@ -12,11 +12,12 @@ import {
 export { RecordingFileSystem, variant, type Recording } from "./recording-fs.ts";
 
 /*
- * A disk that loses power. A run is recorded operation by operation; then every prefix of it is a crash, and for each crash
- * there are many disks that may be found afterwards:
- * - what was written to a file since its last sync may be there, missing, torn at any byte, or have holes (zeros, or the old
- *   bytes) where a block did not make it while a later one did;
- * - what was made, renamed or removed in a folder since its last sync may each have happened or not, whatever became of the rest.
+ * A disk that loses power. A run is recorded operation by operation; then every prefix of it is a crash, and for each
+ * crash there are many disks that may be found afterwards:
+ * - what was written to a file since its last sync may be there, missing, torn at any byte, or have holes (zeros, or
+ *   the old bytes) where a block did not make it while a later one did;
+ * - what was made, renamed or removed in a folder since its last sync may each have happened or not, whatever became of
+ *   the rest.
  * A sync covers what was asked for before it was called, and counts from when it resolved.
  */
 
@@ -50,7 +51,9 @@ export interface CrashState {
 export interface CrashOptions {
   /** Draws the states where there are too many to try all. The same seed gives the same states. */
   readonly seed: number;
-  /** The most states for a crash; all of them where there are no more. Default 50, with SOAK=1 in the environment 500. */
+  /**
+   * The most states for a crash; all of them where there are no more. Default 30, with SOAK=1 in the environment 300.
+   */
   readonly statesPerCrash?: number;
 }
 
@@ -63,9 +66,12 @@ export function crashSeed(): number {
 /** How much longer the crash tests run with SOAK=1. */
 export const soakFactor = process.env["SOAK"] === "1" ? 10 : 1;
 
-/** Every disk (or, where there are too many, some drawn at random) that may be found after a crash at any moment of a recorded run. */
+/**
+ * Every disk (or, where there are too many, some drawn at random) that may be found after a crash at any moment of a
+ * recorded run.
+ */
 export function* crashStates(recording: Recording, options: CrashOptions): Generator<CrashState, void> {
-  const limit = options.statesPerCrash ?? 50 * soakFactor;
+  const limit = options.statesPerCrash ?? 30 * soakFactor;
   const marks: string[] = [];
   for (let prefix = 0; prefix <= recording.operations.length; prefix++) {
     const last = recording.operations[prefix - 1];
