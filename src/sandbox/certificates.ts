@@ -40,7 +40,8 @@ export async function makeCertificates(domain: string, clock: Clock): Promise<Ce
     certificate.sign(pki.privateKeyFromPem(authority.privateKey), md.sha256.create());
     return pki.certificateToPem(certificate);
   };
-  const issuer = `Sandbox of ${domain}`.slice(0, 64);
+  // A name of its own: two CAs that are called the same are taken for one, and fail in a puzzling way.
+  const issuer = `Sandbox ${randomBytes(4).toString("hex")} of ${domain}`.slice(0, 64);
   return {
     ca: issue(issuer, authority.publicKey, [
       { name: "basicConstraints", cA: true, critical: true },

@@ -14,7 +14,12 @@ function exchange(
   mechanism: "SCRAM-SHA-1" | "SCRAM-SHA-256",
   options: { header?: string; username?: string; password?: string; final?: (message: string) => string } = {},
 ): { last: SaslStep; signature: string; serverFirst: string } {
-  const { header = "n,,", username = "alice", password = "alice's secret", final = (message) => message } = options;
+  const {
+    header = "n,,",
+    username = "alice",
+    password = "alice's secret",
+    final = (message: string): string => message,
+  } = options;
   const server = start(mechanism);
   const clientFirstBare = `n=${username},r=abcdef`;
   const first = server.respond(header + clientFirstBare);

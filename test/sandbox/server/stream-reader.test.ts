@@ -174,7 +174,7 @@ test("whoever stops the reading gets back what has not been read", () => {
     },
     footer: () => undefined,
   });
-  let rest = new Uint8Array();
+  let rest: Uint8Array = new Uint8Array();
   reader.write(bytes(`${HEADER}<a>1</a><b>€</b>`));
   reader.write(bytes("<c/>"));
   expect(seen).toEqual(["<a>1</a>"]);
