@@ -35,6 +35,8 @@ export type FaultCode =
   | "state-not-saved"
   /** A handler failed: a bug, in this library or in the program. */
   | "handler-failed"
+  /** A listener of the program's threw. */
+  | "listener-failed"
   /** A handler takes long. */
   | "handler-slow";
 

@@ -1,5 +1,5 @@
 // Requests for friendship (RFC 6121 3.1), decided by isFriend: XEP-0324 3.2, XEP-0347 3.9; P-E28, X-E1.
-import { sleep } from "../core/abort.ts";
+import { raceSignal } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
@@ -32,6 +32,7 @@ export interface FriendRequestsOptions {
 export class FriendRequests {
   readonly #options: FriendRequestsOptions;
   readonly #pending = new Set<BareJid>();
+  readonly #asleep = new Set<() => void>();
   #stream = new AbortController();
 
   constructor(options: FriendRequestsOptions) {
@@ -43,6 +44,11 @@ export class FriendRequests {
   restart(): void {
     this.stop();
     this.#stream = new AbortController();
+  }
+
+  /** Asks at once about what is pending: there is an owner now, or a server to ask. */
+  reconsider(): void {
+    for (const wake of this.#asleep) wake();
   }
 
   /** Leaves what is pending to the server. */
@@ -65,7 +71,7 @@ export class FriendRequests {
   }
 
   async #answer(jid: BareJid, signal: AbortSignal): Promise<void> {
-    const { friends, guard, clock, random, onFriended } = this.#options;
+    const { friends, guard, random, onFriended } = this.#options;
     const backoff = new Backoff(random, { first: 10_000 });
     for (;;) {
       const { outcome } = await guard.decide({ kind: "friend", jid }, signal);
@@ -76,7 +82,22 @@ export class FriendRequests {
       }
       if (outcome === "refused") return friends.refuse(jid);
       // A refused request is lost, a pending one can be asked about again (P-E28).
-      await sleep(clock, backoff.next(), signal);
+      await this.#pause(backoff.next(), signal);
+    }
+  }
+
+  /** Waits so many milliseconds, or until the Thing has come to answer to somebody else. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    let wake: () => void = () => undefined;
+    const woken = new Promise<void>((resolve) => (wake = resolve));
+    const timer = clock.schedule(ms, wake);
+    this.#asleep.add(wake);
+    try {
+      await raceSignal(woken, signal);
+    } finally {
+      timer.cancel();
+      this.#asleep.delete(wake);
     }
   }
 }

@@ -120,6 +120,7 @@ export class Runner {
     if (signal.aborted || this.#busy.has(effect.do)) return;
     this.#busy.add(effect.do);
     const backoff = new Backoff(random);
+    let told = "";
     try {
       for (;;) {
         try {
@@ -128,7 +129,10 @@ export class Runner {
           return;
         } catch (error) {
           signal.throwIfAborted();
-          onFault(faultOf[effect.do], messageOf(error), error);
+          // What stays wrong is told once: a site may have no provisioning server for years.
+          const message = messageOf(error);
+          if (message !== told) onFault(faultOf[effect.do], message, error);
+          told = message;
           await sleep(clock, backoff.next(), signal);
         }
       }

@@ -102,7 +102,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
         const { state } = this;
         return { owner: ownerOf(state), registry: registryOf(state), servers: trustedServers(state) };
       },
-      onDecision: (question, decision, ms) => void this.emit("decision", { question, decision, ms }),
+      onDecision: (question, decision, ms) => this.#tell("decision", { question, decision, ms }),
     });
     this.#requests = new FriendRequests({
       friends: this.#friends,
@@ -110,7 +110,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       clock,
       random,
       logger,
-      onFriended: (jid) => void this.emit("friended", jid),
+      onFriended: (jid) => this.#tell("friended", jid),
     });
     this.#runner = new Runner({
       clock,
@@ -280,7 +280,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       router,
       cache: this.#cache,
       servers: () => trustedServers(this.state),
-      onCleared: (server) => void this.emit("rightsCleared", server),
+      onCleared: (server) => this.#tell("rightsCleared", server),
     });
     answerClaimed({
       router,
@@ -292,10 +292,12 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   #stateChanged(state: ThingState, before: ThingState, event: ThingEvent): void {
-    this.emit("state", state, before);
+    this.#tell("state", state, before);
+    // Whom the Thing answers to has changed: who was not answered for may be now.
+    if (event.type !== "link") this.#requests.reconsider();
     if (event.type !== "loaded") this.#showClaimText();
     if (state.ownership.is === "claimed" && before.ownership.is !== "claimed" && event.type === "claimed") {
-      this.emit("claimed", { owner: state.ownership.owner, public: state.ownership.public });
+      this.#tell("claimed", { owner: state.ownership.owner, public: state.ownership.public });
     }
   }
 
@@ -304,13 +306,24 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const text = claimed ? "" : formatClaimText(withKey(this.#settings.tags, this.#key));
     if (text === this.#claimText) return;
     this.#claimText = text;
-    this.emit("claimText", text);
+    this.#tell("claimText", text);
+  }
+
+  /** Tells the program. A listener that throws is told of too, and stops nothing. */
+  #tell<Name extends keyof ThingEvents>(name: Name, ...about: ThingEvents[Name]): void {
+    try {
+      (this.emit as (name: string, ...about: readonly unknown[]) => boolean).call(this, name, ...about);
+    } catch (error) {
+      const message = `a listener of "${name}" threw: ${messageOf(error)}`;
+      if (name !== "fault") this.#fault("listener-failed", message, error);
+      else this.#settings.logger.error(message);
+    }
   }
 
   #fault(code: FaultCode, message: string, cause?: unknown): void {
     this.#settings.logger.warn(message, { fault: code });
     const fault: Fault = { code, message, ...(cause !== undefined && { cause }) };
-    this.emit("fault", fault);
+    this.#tell("fault", fault);
   }
 }
 
