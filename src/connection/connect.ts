@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from "../core/clock.ts";
-import type { CallOptions } from "../core/abort.ts";
+import { withDeadline, type CallOptions } from "../core/abort.ts";
 import type { Jid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
@@ -9,7 +9,7 @@ import { parseService } from "./address.ts";
 import { Friends } from "./friends.ts";
 import type { KeepaliveOptions } from "./keepalive.ts";
 import { answerPings } from "./ping.ts";
-import { openStream } from "./stream.ts";
+import { openStream, type XmppStream } from "./stream.ts";
 import type { StreamEnd } from "./stream-end.ts";
 import type { TlsPolicy } from "./tls-policy.ts";
 
@@ -66,7 +66,7 @@ export interface Connection extends AsyncDisposable {
 
 /**
  * Connects once: for owners, services and tools. Resolves when the stream is up, the roster is loaded and presence is
- * sent. Requests for friendship are left to the caller. Rejects like `openStream`, with `ERR_CONFIG` for a service or
+ * sent; all that within the timeout (default 30,000 ms). Requests for friendship are left to the caller. Rejects like `openStream`, with `ERR_CONFIG` for a service or
  * domain that is none, and with `ERR_STANZA` if the server gives no roster.
  *
  * @example
@@ -75,26 +75,32 @@ export interface Connection extends AsyncDisposable {
  * ```
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const { clock = systemClock, random = systemRandom, logger = silentLogger, signal, timeout } = options;
+  const { clock = systemClock, random = systemRandom, logger = silentLogger, signal, timeout = 30_000 } = options;
   const { service, domain, username, password, register = false } = options;
-  const stream = await openStream({
-    address: parseService(service, domain),
-    account: { username, password, resource: options.resource ?? randomToken(random, 9), register },
-    ...{ tls: options.tls, keepalive: options.keepalive, clock, random, logger, signal, timeout },
-  });
-  const channel = new StanzaChannel({ clock, random, logger, onFault: options.onFault });
+  const address = parseService(service, domain);
+  const account = { username, password, resource: options.resource ?? randomToken(random, 9), register };
+  let stream: XmppStream | undefined;
+  try {
+    return await withDeadline(clock, { signal, timeout }, `connecting to ${address.domain}`, async (deadline) => {
+      const { tls, keepalive } = options;
+      stream = await openStream({ address, account, tls, keepalive, clock, random, logger, signal: deadline, timeout });
+      const connection = wire(stream, new StanzaChannel({ clock, random, logger, onFault: options.onFault }));
+      await connection.friends.load({ signal: deadline });
+      await connection.channel.send(presence());
+      return connection;
+    });
+  } catch (error) {
+    void stream?.close();
+    throw error;
+  }
+}
+
+function wire(stream: XmppStream, channel: StanzaChannel): Connection {
   const friends = new Friends(channel);
   answerPings(channel);
   channel.attach(stream);
   void stream.ended.then(({ reason }) => channel.detach(reason));
   stream.start((stanza) => channel.receive(stanza));
-  try {
-    await friends.load({ signal, timeout });
-    await channel.send(presence());
-  } catch (error) {
-    await stream.close();
-    throw error;
-  }
   const close = (): Promise<void> => stream.close();
   return { channel, friends, jid: stream.jid, ended: stream.ended, close, [Symbol.asyncDispose]: close };
 }

@@ -136,7 +136,6 @@ export class ConnectionManager {
       for await (const address of until(signal, this.#options.addresses())) {
         this.#tell({ is: "connecting", address });
         const { end, wasUp } = await this.#visit(address, signal);
-        signal.throwIfAborted();
         reason = end.reason;
         if (end.final) {
           const message = "another session took this full JID: is the same account used twice?";

@@ -28,14 +28,24 @@ export class StreamError extends ConnectionError {
   }
 }
 
+// Anybody can say it, before TLS: enough for a person, too little to fill a log with.
+const LONGEST_TEXT = 200;
+
 /** Reads a stream error. Whatever is odd in it, it is one. */
 export function parseStreamError(element: XmlElement): StreamError {
   const parts = element.getChildElements().filter((child) => child.getNS() === streamNs.streamErrors);
   const condition = parts.find((child) => !child.is("text"));
-  const text = parts.find((child) => child.is("text"))?.text() ?? "";
+  const text =
+    parts
+      .find((child) => child.is("text"))
+      ?.text()
+      .slice(0, LONGEST_TEXT) ?? "";
   // Not followed (RFC 6120 section 4.9.3.19): where to connect to is for the configuration to say.
-  const elsewhere = condition?.is("see-other-host") ? `${condition.text()}, which is not followed` : "";
-  return new StreamError(own(condition?.name ?? "undefined-condition"), own(elsewhere === "" ? text : elsewhere));
+  const elsewhere = condition?.is("see-other-host")
+    ? `${condition.text().slice(0, LONGEST_TEXT)}, which is not followed`
+    : "";
+  const name = condition?.name.slice(0, LONGEST_TEXT) ?? "undefined-condition";
+  return new StreamError(own(name), own(elsewhere === "" ? text : elsewhere));
 }
 
 /** What the end of a stream means. */

@@ -99,7 +99,6 @@ export class XmlStream {
 
   /** Opens the stream, or opens it anew. Resolves to the features that the server offers. */
   async open(): Promise<XmlElement> {
-    if (this.#queue.length > 0) this.end(unexpected(this.#queue[0] as XmlElement));
     this.throwIfEnded();
     this.#link.open(this.#options.address.domain);
     const features = await this.next();

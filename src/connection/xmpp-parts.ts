@@ -141,10 +141,7 @@ class StreamConnection extends XmppConnection {
     const parser = this.parser;
     if (parser === null || this.#framer === undefined) return;
     try {
-      for (const frame of this.#framer.push(this.#decoder.write(data))) {
-        parser.write(frame);
-        if (this.parser !== parser) return;
-      }
+      for (const frame of this.#framer.push(this.#decoder.write(data))) parser.write(frame);
     } catch (error) {
       this.#broken(error as Error);
     }

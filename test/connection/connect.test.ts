@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { el } from "../../src/codec/xml.ts";
 import { bareJid } from "../../src/core/jid.ts";
 import { connect, type ConnectOptions } from "../../src/connection/connect.ts";
+import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import type { FakeConnection, FakeServer } from "../support/fake-server.ts";
 import { authority, context, eventually, rejection, serve } from "./harness.ts";
 
@@ -103,6 +104,21 @@ describe("connect", () => {
       condition: "service-unavailable",
     });
     await eventually(() => server.open === 0);
+  });
+
+  it("keeps to its time also when it is the roster that does not come", async () => {
+    const server = await serve((connection) => connection.logIn(context));
+    const clock = new SimulatedClock();
+    const connecting = rejection(connect({ ...options(server), clock, timeout: 5_000 }));
+    await eventually(() => server.everything.includes("jabber:iq:roster"));
+    await clock.advance(5_000);
+    expect(await connecting).toMatchObject({
+      code: "ERR_TIMEOUT",
+      message: "connecting to localhost: no answer within 5000 ms",
+    });
+    await clock.advance(1_000);
+    await eventually(() => server.open === 0);
+    expect(clock.pending).toBe(0);
   });
 
   it("refuses a service that is none", async () => {

@@ -121,6 +121,17 @@ describe("a stream that a server breaks", () => {
     expect(elsewhere.connections).toHaveLength(0);
   });
 
+  it("says no more of it than a person can read", async () => {
+    const server = await serve(async (connection) => {
+      await connection.read(/<stream:stream[^>]*>/);
+      const long = "x".repeat(100_000);
+      connection.send(
+        `${HEADER}<stream:error><${long} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/><text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>${long}</text></stream:error>`,
+      );
+    });
+    expect((await rejection(open(server))).message.length).toBeLessThan(500);
+  });
+
   it("does not follow it before the login either", async () => {
     const elsewhere = await serve(() => undefined);
     const server = await serve(async (connection) => {

@@ -136,6 +136,19 @@ describe("TLS before everything else", () => {
     }
   });
 
+  it.each([
+    ["bücher.example", "xn--bcher-kva.example", { dns: ["xn--bcher-kva.example"] }],
+    ["127.0.0.1", false, { dns: [], ips: ["127.0.0.1"] }],
+  ])("has the domain %s proved as certificates have it", async (domain, name, names) => {
+    const shown = serverContext(makeCertificate(authority, names));
+    const server = await serve((connection) => connection.logIn(shown));
+    await open(server, { address: { domain } });
+    expect((server.connections[0]?.socket as { servername?: unknown }).servername).toBe(name);
+    expect(await rejection(open(server, { address: { domain: "example.org" } }))).toMatchObject({
+      code: "ERR_TLS_POLICY",
+    });
+  });
+
   it("insists on the TLS version of the policy", async () => {
     const { createSecureContext } = await import("node:tls");
     const old = createSecureContext({ ...certificate, maxVersion: "TLSv1.2" });

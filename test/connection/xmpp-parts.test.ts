@@ -91,11 +91,12 @@ describe("Connection of @xmpp/tcp", () => {
     const { probe, connection } = await connected();
     const timers = vi.spyOn(globalThis, "setTimeout");
     const opening = probe.open({ domain: "localhost", lang: "en" });
-    expect(timers).not.toHaveBeenCalled();
     expect(probe.parsers).toEqual([expect.any(Parser)]);
     await connection.read(
       /^<\?xml version='1\.0'\?><stream:stream version="1\.0" xmlns="jabber:client" xmlns:stream="http:\/\/etherx\.jabber\.org\/streams" to="localhost" xml:lang="en">$/,
     );
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(timers).not.toHaveBeenCalled();
     probe._status("open", "the header");
     expect(await opening).toBe("the header");
     (probe.socket as Socket).destroy();
@@ -228,8 +229,11 @@ describe("a link", () => {
     });
     const link = new Link(addressOf(server), { maxBytes: 1_000, maxDepth: 9, maxAttributes: 9 }, listener);
     await link.connect();
+    const timers = vi.spyOn(globalThis, "setTimeout");
     link.open("localhost");
-    await eventually(() => server.connections.length === 1);
+    await eventually(() => server.everything.includes("<stream:stream"));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(timers.mock.calls.map(([, ms]) => ms)).not.toContain(2_000); // time is watched on the injected clock
     server.connections[0]?.send("<stream:stream><a/>");
     await eventually(() => told.includes("onElement"));
     told.length = 0;
