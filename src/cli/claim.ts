@@ -4,7 +4,7 @@ import { OwnerClient } from "../owner/owner-client.ts";
 import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts";
 import { UsageError, parse } from "./args.ts";
 import { exitCode } from "./io.ts";
-import type { Command } from "./main.ts";
+import type { Command } from "./command.ts";
 
 /** `xmpp-thing claim TEXT` (XEP-0347 3.9). */
 export const claim: Command = {

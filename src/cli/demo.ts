@@ -8,7 +8,7 @@ import { fileStorage } from "../storage/file-storage.ts";
 import { Thing } from "../thing/thing.ts";
 import { parse } from "./args.ts";
 import { exitCode, type Io } from "./io.ts";
-import type { Command } from "./main.ts";
+import type { Command } from "./command.ts";
 import { Narrator } from "./narrator.ts";
 
 const WHOLE_DEMO = 30_000;

@@ -1,17 +1,8 @@
 // `npx xmpp-thing …`: which command, and what its end means.
 import { isSdkError, messageOf } from "../core/errors.ts";
 import { UsageError } from "./args.ts";
+import type { Command } from "./command.ts";
 import { exitCode, type ExitCode, type Io } from "./io.ts";
-
-/** A command: its words of help, and what it does. */
-export interface Command {
-  /** One line for the list of commands. */
-  readonly summary: string;
-  /** What `--help` shows. */
-  readonly help: string;
-  /** Does it. Throws what goes wrong. */
-  run(args: readonly string[], io: Io): Promise<ExitCode>;
-}
 
 // Loaded when called: reading a Thing does not need the sandbox and its certificates.
 const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([

@@ -6,7 +6,7 @@ import { OwnerClient } from "../owner/owner-client.ts";
 import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts";
 import { UsageError, parse } from "./args.ts";
 import { exitCode } from "./io.ts";
-import type { Command } from "./main.ts";
+import type { Command } from "./command.ts";
 
 /** `xmpp-thing read JID` (XEP-0323 3.1). */
 export const read: Command = {

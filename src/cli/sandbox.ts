@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { startSandbox } from "../sandbox/sandbox.ts";
 import { parse, wholeNumber } from "./args.ts";
 import { exitCode } from "./io.ts";
-import type { Command } from "./main.ts";
+import type { Command } from "./command.ts";
 
 /** `xmpp-thing sandbox`: the sandbox for people. */
 export const sandbox: Command = {

@@ -1,6 +1,7 @@
-import { generateKeyPair, randomBytes } from "node:crypto";
+import { generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
 import type { Clock } from "../core/clock.ts";
+import { randomHex, systemRandom } from "../core/random.ts";
 
 /** A CA of its own and the server certificate it signed, as PEM. The CA's key is thrown away. */
 export interface Certificates {
@@ -24,14 +25,14 @@ const IP_ADDRESS = 7;
  */
 export async function makeCertificates(domain: string, clock: Clock): Promise<Certificates> {
   const { default: forge } = await import("node-forge");
-  const { pki, md, util } = forge;
+  const { pki, md } = forge;
   const [authority, server] = await Promise.all([makeKey(), makeKey()]);
   const now = clock.now();
   const issue = (subject: string, key: string, extensions: object[]): string => {
     const certificate = pki.createCertificate();
     certificate.publicKey = pki.publicKeyFromPem(key);
     // A positive number of at most 20 bytes (RFC 5280 section 4.1.2.2).
-    certificate.serialNumber = `00${util.bytesToHex(randomBytes(15).toString("latin1"))}`;
+    certificate.serialNumber = `00${randomHex(systemRandom, 15)}`;
     certificate.validity.notBefore = new Date(now - 2 * YEAR);
     certificate.validity.notAfter = new Date(now + 10 * YEAR);
     certificate.setSubject([{ name: "commonName", value: subject }]);
@@ -41,7 +42,7 @@ export async function makeCertificates(domain: string, clock: Clock): Promise<Ce
     return pki.certificateToPem(certificate);
   };
   // A name of its own: two CAs that are called the same are taken for one, and fail in a puzzling way.
-  const issuer = `Sandbox ${randomBytes(4).toString("hex")} of ${domain}`.slice(0, 64);
+  const issuer = `Sandbox ${randomHex(systemRandom, 4)} of ${domain}`.slice(0, 64);
   return {
     ca: issue(issuer, authority.publicKey, [
       { name: "basicConstraints", cA: true, critical: true },

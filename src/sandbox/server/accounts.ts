@@ -1,25 +1,10 @@
 import { RegistrationError } from "../../core/errors.ts";
 import { tryParseJid, type BareJid, type Jid } from "../../core/jid.ts";
 import type { RandomSource } from "../../core/random.ts";
-import type { XmlElement } from "../../codec/xml.ts";
 import { decoy, makeCredentials, matches, type Credentials } from "./credentials.ts";
 import { MOST_ACCOUNTS } from "./limits.ts";
 import { Roster } from "./roster.ts";
-import type { BoundSession } from "./session.ts";
-
-/** An account and all that the server keeps for it. */
-export interface Account {
-  /** Its bare JID. */
-  readonly jid: Jid;
-  /** What is kept of its password. */
-  credentials: Credentials;
-  /** Its contacts. */
-  readonly roster: Roster;
-  /** Its streams, by resource. */
-  readonly sessions: Map<string, BoundSession>;
-  /** Messages that wait for somebody to take them. */
-  readonly offline: XmlElement[];
-}
+import type { Account } from "./session.ts";
 
 /** The accounts of a domain. */
 export class Accounts {

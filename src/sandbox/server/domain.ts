@@ -7,7 +7,7 @@ import { randomToken, type RandomSource } from "../../core/random.ts";
 import { ns } from "../../codec/namespaces.ts";
 import { el, type XmlElement } from "../../codec/xml.ts";
 import type { StanzaService } from "../stanza-service.ts";
-import { Accounts, type Account } from "./accounts.ts";
+import { Accounts } from "./accounts.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Attachment, Hub, StanzaListener } from "./hub.ts";
 import { MOST_SESSIONS } from "./limits.ts";
@@ -16,7 +16,7 @@ import { Presences } from "./presences.ts";
 import { registerUnauthenticated } from "./registration.ts";
 import { StanzaRouter } from "./router.ts";
 import { ServerIq } from "./server-iq.ts";
-import { BoundSession, type CloseStream, type Deliver, type Session } from "./session.ts";
+import { type Account, BoundSession, type CloseStream, type Deliver, type Session } from "./session.ts";
 import { copyStanza } from "./stanzas.ts";
 import { Subscriptions } from "./subscriptions.ts";
 

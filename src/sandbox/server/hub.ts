@@ -3,8 +3,8 @@ import type { BareJid, Jid } from "../../core/jid.ts";
 import type { RandomSource } from "../../core/random.ts";
 import type { XmlElement } from "../../codec/xml.ts";
 import type { StanzaService } from "../stanza-service.ts";
-import type { Account, Accounts } from "./accounts.ts";
-import type { BoundSession } from "./session.ts";
+import type { Accounts } from "./accounts.ts";
+import type { Account, BoundSession } from "./session.ts";
 
 /**
  * Takes note of every stanza: `in` when the server takes it, `out` when it hands it over. `from` and `to` are full

@@ -1,10 +1,9 @@
 // RFC 6121 section 8.5: messages to an account. XEP-0160: messages kept while nobody is there.
 import { el, type XmlElement } from "../../codec/xml.ts";
 import type { Jid } from "../../core/jid.ts";
-import type { Account } from "./accounts.ts";
 import { availableSessions, type Hub } from "./hub.ts";
 import { MOST_OFFLINE } from "./limits.ts";
-import type { BoundSession } from "./session.ts";
+import type { Account, BoundSession } from "./session.ts";
 import { StanzaFault } from "./stanza-fault.ts";
 import { copyStanza } from "./stanzas.ts";
 

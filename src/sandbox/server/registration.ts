@@ -3,9 +3,10 @@ import { ns } from "../../codec/namespaces.ts";
 import { el, type XmlElement } from "../../codec/xml.ts";
 import { RegistrationError } from "../../core/errors.ts";
 import type { Jid } from "../../core/jid.ts";
-import type { Account, Accounts } from "./accounts.ts";
+import type { Accounts } from "./accounts.ts";
 import { StanzaFault, type FaultCondition } from "./stanza-fault.ts";
 import { errorOf, resultOf } from "./stanzas.ts";
+import type { Account } from "./session.ts";
 
 /**
  * Answers an IQ that came before authentication: it may ask for the form and fill it in (XEP-0077 section 3.1), and

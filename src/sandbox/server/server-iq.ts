@@ -2,11 +2,10 @@
 import { ns } from "../../codec/namespaces.ts";
 import { el, nonEmpty, type XmlElement } from "../../codec/xml.ts";
 import type { Jid } from "../../core/jid.ts";
-import type { Account } from "./accounts.ts";
 import { sessionOf, type Hub } from "./hub.ts";
 import { registeredAccount } from "./registration.ts";
 import { getRoster, setRoster } from "./roster-iq.ts";
-import type { BoundSession } from "./session.ts";
+import type { Account, BoundSession } from "./session.ts";
 import { StanzaFault } from "./stanza-fault.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 

@@ -1,6 +1,7 @@
 import { tryParseJid, type Jid } from "../../core/jid.ts";
 import type { XmlElement } from "../../codec/xml.ts";
-import type { Account } from "./accounts.ts";
+import type { Credentials } from "./credentials.ts";
+import type { Roster } from "./roster.ts";
 
 /** One client's bound stream. */
 export interface Session {
@@ -27,6 +28,20 @@ export interface SessionEvents {
   receive(session: BoundSession, stanza: XmlElement): void;
   /** The stream ended. */
   end(session: BoundSession): void;
+}
+
+/** An account and all that the server keeps for it. */
+export interface Account {
+  /** Its bare JID. */
+  readonly jid: Jid;
+  /** What is kept of its password. */
+  credentials: Credentials;
+  /** Its contacts. */
+  readonly roster: Roster;
+  /** Its streams, by resource. */
+  readonly sessions: Map<string, BoundSession>;
+  /** Messages that wait for somebody to take them. */
+  readonly offline: XmlElement[];
 }
 
 /** A session with what the server keeps for it. */

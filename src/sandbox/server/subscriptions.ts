@@ -4,10 +4,9 @@ import { ns } from "../../codec/namespaces.ts";
 import { el, type XmlElement } from "../../codec/xml.ts";
 import type { Jid } from "../../core/jid.ts";
 import { randomToken } from "../../core/random.ts";
-import type { Account } from "./accounts.ts";
 import { availableSessions, type Hub } from "./hub.ts";
 import { rosterItem, type Contact } from "./roster.ts";
-import type { BoundSession } from "./session.ts";
+import type { Account, BoundSession } from "./session.ts";
 import { copyStanza } from "./stanzas.ts";
 import { inbound, outbound, type SubscriptionState, type SubscriptionType } from "./subscription.ts";
 
