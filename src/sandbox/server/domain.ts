@@ -235,6 +235,7 @@ export class XmppDomain {
   }
 
   #removeAccount(account: Account): void {
+    for (const session of account.sessions.values()) session.interested = false; // it is no news to them
     for (const contact of account.roster.all()) this.#subscriptions.removeContact(account, contact);
     this.#accounts.remove(account);
     // XEP-0077 section 3.2: the streams of an account that is gone

@@ -18,6 +18,8 @@ export interface XmppListenerOptions {
   readonly host?: string | undefined;
   /** The port; 0 (the default) lets the system choose. */
   readonly port?: number | undefined;
+  /** TLS begins with the first byte, without STARTTLS (XEP-0368). Default: no, STARTTLS is required. */
+  readonly directTls?: boolean | undefined;
   /** Time. */
   readonly clock?: Clock | undefined;
   /** Randomness for stream ids and nonces. */
@@ -42,6 +44,12 @@ export class XmppListener implements AsyncDisposable {
     this.#secureContext = createSecureContext({ key, cert: certificate, minVersion: "TLSv1.2" });
   }
 
+  /** The port it listens on; 0 while it does not. */
+  get port(): number {
+    const address = this.#server?.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
   /** How many clients are connected. */
   get connections(): number {
     return this.#streams.size;
@@ -54,6 +62,7 @@ export class XmppListener implements AsyncDisposable {
       const stream: ClientStream = new ClientStream(socket, {
         domain,
         secureContext: this.#secureContext,
+        directTls: this.#options.directTls,
         clock,
         random,
         logger,
@@ -70,8 +79,7 @@ export class XmppListener implements AsyncDisposable {
       server.listen(port, host, () => {
         server.removeAllListeners("error");
         server.on("error", (error) => (logger ?? silentLogger).error("the listener failed", { why: error.message }));
-        const address = server.address();
-        resolve(typeof address === "object" && address !== null ? address.port : port);
+        resolve(this.port);
       });
     });
   }

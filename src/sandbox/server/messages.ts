@@ -61,6 +61,7 @@ export class Messages {
   }
 }
 
+/** RFC 6121 sections 8.5.1 and 8.5.3.2.1 leave the choice of silence or an error; a headline is not worth an error. */
 function refuse(type: string | undefined): void {
-  if (type !== "error") throw new StanzaFault("service-unavailable");
+  if (type !== "error" && type !== "headline") throw new StanzaFault("service-unavailable");
 }

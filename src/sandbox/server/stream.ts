@@ -24,6 +24,8 @@ export interface ClientStreamOptions {
   readonly domain: XmppDomain;
   /** Key and certificate for STARTTLS. */
   readonly secureContext: SecureContext;
+  /** TLS begins with the first byte, without STARTTLS (XEP-0368). Default: no. */
+  readonly directTls?: boolean | undefined;
   /** Time. */
   readonly clock: Clock;
   /** Randomness for stream ids and nonces. */
@@ -57,6 +59,7 @@ export class ClientStream {
       data: (bytes) => this.#read(bytes),
       closed: () => this.#closed(),
     });
+    if (options.directTls === true) this.#secure();
   }
 
   /** Ends the stream with an error (RFC 6120 section 4.9), or cuts the link without a word: `dropped`. */
@@ -139,6 +142,10 @@ export class ClientStream {
   #startTls(): void {
     this.#reader.stop();
     this.#link.write(el("proceed", { xmlns: streamNs.tls }).toString());
+    this.#secure();
+  }
+
+  #secure(): void {
     this.#link.startTls(this.#options.secureContext);
     this.#restart("secure");
   }

@@ -66,6 +66,21 @@ test("TLS proves the domain", async () => {
   await expect(wrong.startTls(certificates.ca, "example.org")).rejects.toThrow(/altnames|alternative names/i);
 });
 
+test("with direct TLS everything happens inside it (XEP-0368)", async () => {
+  const world = new World();
+  const listener = new XmppListener({ domain: world.domain, certificates, clock: world.clock, directTls: true });
+  open.push(listener);
+  const client = await connect(await listener.listen());
+  await client.secure(certificates.ca);
+  expect(await client.open()).toContain("<mechanism>SCRAM-SHA-256</mechanism>");
+  expect(await client.scram("sha256", "alice", "alice's secret")).toMatch(/^<success/);
+  const clear = await connect(listener.port);
+  clear.send(
+    "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'>",
+  );
+  expect(await clear.untilClosed()).not.toContain("<");
+});
+
 test("at the end every client hears system-shutdown, and the port is free again", async () => {
   const { port, listener, world } = await listening();
   const [alice, stranger] = [await connect(port), await connect(port)];

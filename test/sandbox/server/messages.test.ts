@@ -63,7 +63,7 @@ const table: readonly {
     outcome: {
       normal: "cancel/service-unavailable",
       chat: ["desk"],
-      headline: "cancel/service-unavailable",
+      headline: [],
       groupchat: "cancel/service-unavailable",
       error: [],
     },
@@ -75,7 +75,7 @@ const table: readonly {
     outcome: {
       normal: "cancel/service-unavailable",
       chat: "kept",
-      headline: "cancel/service-unavailable",
+      headline: [],
       groupchat: "cancel/service-unavailable",
       error: [],
     },
@@ -87,7 +87,7 @@ const table: readonly {
     outcome: {
       normal: "cancel/service-unavailable",
       chat: "cancel/service-unavailable",
-      headline: "cancel/service-unavailable",
+      headline: [],
       groupchat: "cancel/service-unavailable",
       error: [],
     },

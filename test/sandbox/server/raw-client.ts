@@ -83,6 +83,20 @@ export class RawClient {
     }
   }
 
+  /** Waits until what has come matches, or the connection ends. Takes what came before the match, and the match too. */
+  async upTo(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const match = pattern.exec(this.text);
+      if (match !== null) {
+        const before = this.text.slice(0, match.index);
+        this.text = this.text.slice(match.index + match[0].length);
+        return before;
+      }
+      if (this.closed) return this.text.replace(/<stream:error>[^]*|<\/stream:stream>/, "");
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
   async untilClosed(): Promise<string> {
     while (!this.closed) await new Promise<void>((resolve) => (this.#wake = resolve));
     return this.text;
@@ -100,6 +114,10 @@ export class RawClient {
     await this.open();
     this.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
     await this.until(/<proceed [^>]*\/>/);
+    return this.secure(ca, servername);
+  }
+
+  async secure(ca: string, servername = "localhost"): Promise<TLSSocket> {
     this.raw.removeAllListeners("data");
     const secure = connectTls({ socket: this.raw, ca, servername });
     this.#use(secure);
@@ -140,13 +158,18 @@ export class RawClient {
   async login(ca: string, user: string, password: string, resource: string): Promise<void> {
     await this.startTls(ca);
     await this.open();
-    const answer = await this.scram("sha256", user, password);
+    await this.bindAs(user, password, resource);
+  }
+
+  /** The way from TLS to a bound resource. */
+  async bindAs(user: string, password: string, resource: string, hash: "sha1" | "sha256" = "sha256"): Promise<void> {
+    const answer = await this.scram(hash, user, password);
     if (!answer.startsWith("<success")) throw new Error(answer);
     await this.open();
     this.send(
       `<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind></iq>`,
     );
-    await this.until(/<iq [^>]*type="result"[^]*?<\/iq>/);
+    await this.until(/<iq [^>]*type=["']result["'][^]*?<\/iq>/);
   }
 
   end(): void {
