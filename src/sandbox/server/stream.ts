@@ -71,7 +71,7 @@ export class ClientStream {
   /** Ends the stream because the server ends: says so, and does not wait for the client. */
   shutDown(): void {
     this.close("system-shutdown");
-    setImmediate(() => this.#link.cut());
+    process.nextTick(() => this.#link.cut()); // after what was said went out, which is in a tick too
   }
 
   #newReader(): StreamReader {
