@@ -1,0 +1,240 @@
+// What the package offers, name by name: a name that is added or lost is a decision, not an accident.
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { beforeAll, describe, expect, it } from "vitest";
+
+const root = new URL("../", import.meta.url);
+const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as {
+  exports: Readonly<Record<string, { types: string } | string>>;
+};
+
+/** The sources behind the package's entry points: `./owner` is `src/owner/index.ts`. */
+const entries = Object.entries(exports)
+  .filter((entry): entry is [string, { types: string }] => typeof entry[1] !== "string")
+  .map(([name, { types }]) => [name, types.replace(/^\.\/dist\//, "src/").replace(/\.d\.ts$/, ".ts")] as const);
+
+const namesOf = new Map<string, { readonly values: readonly string[]; readonly types: readonly string[] }>();
+
+beforeAll(() => {
+  const files = entries.map(([, source]) => fileURLToPath(new URL(source, root)));
+  const options: ts.CompilerOptions = {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    allowImportingTsExtensions: true,
+    noEmit: true,
+    noLib: true, // names only: no need to know what a string is
+    types: [],
+  };
+  const program = ts.createProgram(files, options);
+  const checker = program.getTypeChecker();
+  entries.forEach(([name], index) => {
+    const file = program.getSourceFile(files[index] ?? "");
+    const module = file && checker.getSymbolAtLocation(file);
+    const symbols = module === undefined ? [] : checker.getExportsOfModule(module);
+    const isValue = (symbol: ts.Symbol): boolean => {
+      const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+      // A class that is exported as a type only is one.
+      const typeOnly = symbol.declarations?.some(
+        (node) => ts.isExportSpecifier(node) && ts.isTypeOnlyImportOrExportDeclaration(node),
+      );
+      return (target.flags & ts.SymbolFlags.Value) !== 0 && !(typeOnly ?? false);
+    };
+    namesOf.set(name, {
+      values: symbols
+        .filter(isValue)
+        .map((symbol) => symbol.name)
+        .sort(),
+      types: symbols
+        .filter((symbol) => !isValue(symbol))
+        .map((symbol) => symbol.name)
+        .sort(),
+    });
+  });
+});
+
+describe("the package", () => {
+  it("has these entry points", () => {
+    expect(entries.map(([name]) => name)).toMatchInlineSnapshot(`
+      [
+        ".",
+        "./owner",
+        "./sandbox",
+      ]
+    `);
+  });
+
+  it.each(entries)("%s gives at run time what its types say", async (name, source) => {
+    const module = (await import(new URL(source, root).href)) as object;
+    expect(Object.keys(module).sort()).toEqual(namesOf.get(name)?.values);
+  });
+});
+
+describe("the names of", () => {
+  it("xmpp-thing, the device's side", () => {
+    expect(namesOf.get(".")).toMatchInlineSnapshot(`
+      {
+        "types": [
+          "AccountOptions",
+          "AnySdkError",
+          "BareJid",
+          "CallOptions",
+          "CanRead",
+          "Clock",
+          "Decision",
+          "DecisionMade",
+          "DecisionSource",
+          "Fault",
+          "FaultCode",
+          "FieldDefinition",
+          "FieldType",
+          "FieldTypeSet",
+          "FileStorageOptions",
+          "FileSystem",
+          "FolderOwner",
+          "FriendQuestion",
+          "Grant",
+          "Link",
+          "LogFields",
+          "Logger",
+          "NodeRef",
+          "OpenFile",
+          "OpenMode",
+          "Ownership",
+          "ProcessProbe",
+          "ProcessSighting",
+          "Question",
+          "RandomSource",
+          "ReadContext",
+          "ReadQuestion",
+          "Reading",
+          "RefusalCondition",
+          "Right",
+          "Rights",
+          "RightsOptions",
+          "SdkErrorCode",
+          "SensorDefinition",
+          "ServerOptions",
+          "StanzaErrorType",
+          "Storage",
+          "Tags",
+          "ThingClaimed",
+          "ThingCondition",
+          "ThingEvents",
+          "ThingOptions",
+          "ThingState",
+          "Timer",
+          "TlsPolicy",
+          "Tokens",
+          "Trust",
+        ],
+        "values": [
+          "AuthenticationError",
+          "ConfigError",
+          "ConnectionError",
+          "DiscoveryError",
+          "ProtocolError",
+          "Refusal",
+          "RegistrationError",
+          "SdkError",
+          "StanzaError",
+          "StateError",
+          "StorageError",
+          "Thing",
+          "TimeoutError",
+          "TlsPolicyError",
+          "fileStorage",
+          "isSdkError",
+          "memoryStorage",
+        ],
+      }
+    `);
+  });
+
+  it("xmpp-thing/owner, the owner's side", () => {
+    expect(namesOf.get("./owner")).toMatchInlineSnapshot(`
+      {
+        "types": [
+          "BareJid",
+          "CallOptions",
+          "ClaimOptions",
+          "ClaimedThing",
+          "Clock",
+          "ConnectOptions",
+          "Connection",
+          "Field",
+          "FieldGroup",
+          "FieldType",
+          "FieldTypeSet",
+          "FieldValue",
+          "Jid",
+          "KeepaliveOptions",
+          "LogFields",
+          "Logger",
+          "NodeRef",
+          "NumericValue",
+          "OwnerClientOptions",
+          "RandomSource",
+          "ReadOptions",
+          "SdkError",
+          "StreamEnd",
+          "Tag",
+          "Tags",
+          "Timer",
+          "TlsPolicy",
+          "Tokens",
+        ],
+        "values": [
+          "OwnerClient",
+          "connect",
+          "formatClaimText",
+          "parseClaimText",
+          "parseTagList",
+        ],
+      }
+    `);
+  });
+
+  it("xmpp-thing/sandbox, a whole site in one process", () => {
+    expect(namesOf.get("./sandbox")).toMatchInlineSnapshot(`
+      {
+        "types": [
+          "AskedQuestion",
+          "AttachOptions",
+          "Attachment",
+          "BareJid",
+          "Clock",
+          "FieldType",
+          "LogFields",
+          "Logger",
+          "NodeRef",
+          "ProvisioningServerOptions",
+          "QuestionKind",
+          "RandomSource",
+          "ReadLimits",
+          "RegisteredThing",
+          "RegistryOptions",
+          "Rule",
+          "Sandbox",
+          "SandboxOptions",
+          "SandboxUser",
+          "SimulatedClockOptions",
+          "StanzaListener",
+          "StanzaService",
+          "Tag",
+          "Timer",
+          "XmlElement",
+        ],
+        "values": [
+          "ReferenceProvisioningServer",
+          "ReferenceRegistry",
+          "SeededRandom",
+          "SimulatedClock",
+          "attachComponent",
+          "startSandbox",
+        ],
+      }
+    `);
+  });
+});
