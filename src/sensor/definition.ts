@@ -48,6 +48,7 @@ export interface SensorDefinition {
 /** Checks a definition; throws `ERR_CONFIG` naming the field. */
 export function checkSensor(sensor: SensorDefinition, option = "sensor"): void {
   const names = new Set<string>();
+  if (!isList(sensor.fields)) throw new ConfigError(`${option}.fields: must be a list`);
   for (const [index, field] of sensor.fields.entries()) {
     const wrong = (problem: string): ConfigError => new ConfigError(`${option}.fields[${index}]: ${problem}`);
     const { name, type = "numeric", unit, decimals, categories = ["momentary"] } = field;
@@ -56,16 +57,20 @@ export function checkSensor(sensor: SensorDefinition, option = "sensor"): void {
     if (!["numeric", "string", "boolean"].includes(type)) throw wrong(`unknown type "${type}"`);
     if (type !== "numeric" && (unit !== undefined || decimals !== undefined))
       throw wrong("only numbers have unit and decimals");
+    if (unit !== undefined && (typeof unit !== "string" || !isXmlText(unit)))
+      throw wrong("the unit must be a text that XML can hold");
     if (decimals !== undefined && !(Number.isInteger(decimals) && decimals >= 0 && decimals <= 20)) {
       throw wrong("decimals must be a whole number from 0 to 20");
     }
-    if (categories.length === 0 || categories.some((one) => !fieldTypes.includes(one))) {
+    if (!isList(categories) || categories.length === 0 || categories.some((one) => !fieldTypes.includes(one))) {
       throw wrong(`categories must be some of ${fieldTypes.join(", ")}`);
     }
     names.add(name);
   }
   if (typeof sensor.read !== "function") throw new ConfigError(`${option}.read: must be a function`);
 }
+
+const isList = (value: unknown): boolean => Array.isArray(value);
 
 /** The kinds of a field. */
 export function categoriesOf(field: FieldDefinition): ReadonlySet<FieldType> {
@@ -94,6 +99,6 @@ function toValue(definition: FieldDefinition, value: unknown): FieldValue | stri
 
 /** The number with the decimals it was measured to: 21 °C and 21.0 °C say different things (XEP-0323 5.4). */
 function decimalText(value: number, decimals: number | undefined): string {
-  const text = decimals === undefined || Math.abs(value) >= 1e21 ? String(value) : value.toFixed(decimals);
+  const text = decimals === undefined ? String(value) : value.toFixed(decimals);
   return Number(text) === 0 ? text.replace("-", "") : text;
 }

@@ -12,19 +12,26 @@ export function meansTheThing(request: ReadRequest): boolean {
   return request.nodes.length === 0 || request.nodes.some((reference) => refersTo(reference, THE_THING));
 }
 
-/** The fields that are wanted and granted. */
-export function allowedFields(
+/** The fields that a request means: named, or all of them, of a kind that is asked for. */
+export function wantedFields(
   definitions: readonly FieldDefinition[],
   request: ReadRequest,
+): readonly FieldDefinition[] {
+  return definitions.filter(
+    (definition) =>
+      (request.fields.length === 0 || request.fields.includes(definition.name)) &&
+      [...categoriesOf(definition)].some((type) => request.types.has(type)),
+  );
+}
+
+/** The fields among those wanted that are granted. */
+export function allowedFields(
+  wanted: readonly FieldDefinition[],
   grants: readonly Grant[],
 ): ReadonlyMap<string, FieldDefinition> {
-  const allowed = definitions.filter((definition) => {
-    const types = categoriesOf(definition);
-    const wanted =
-      (request.fields.length === 0 || request.fields.includes(definition.name)) &&
-      [...types].some((type) => request.types.has(type));
-    return wanted && permits(grants, { node: THE_THING, name: definition.name, types });
-  });
+  const allowed = wanted.filter((definition) =>
+    permits(grants, { node: THE_THING, name: definition.name, types: categoriesOf(definition) }),
+  );
   return new Map(allowed.map((definition) => [definition.name, definition]));
 }
 
@@ -38,6 +45,7 @@ export async function readOut(
   signal: AbortSignal,
   onMistake: (problem: string) => void,
 ): Promise<readonly Field[]> {
+  if (allowed.size === 0) return []; // nothing is worth measuring
   const known = new Set(sensor.fields.map((field) => field.name));
   const fields = new Map<string, Field>();
   for await (const reading of await sensor.read({ fields: new Set(allowed.keys()), signal })) {

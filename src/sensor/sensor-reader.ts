@@ -35,8 +35,8 @@ interface Waiting {
 }
 
 const DEFAULT_TIMEOUT = 30_000;
-// A Thing gone wrong must not fill the reader's memory.
-const MOST_GROUPS = 10_000;
+// Groups, fields and errors of one readout: a Thing gone wrong must not fill the reader's memory.
+const MOST_PARTS = 100_000;
 
 /** Reads Things. One for each channel. */
 export class SensorReader {
@@ -91,9 +91,10 @@ export class SensorReader {
     return new Promise((resolve, reject) => {
       const groups: FieldGroup[] = [];
       const failures: string[] = [];
+      let failed = false;
+      let parts = 0;
       const end = (): void => {
-        if (failures.length > 0)
-          reject(new ProtocolError(`the Thing could not read: ${failures.join(" ")}`, "failure"));
+        if (failed) reject(new ProtocolError(`the Thing could not read: ${failures.join(" ")}`, "failure"));
         else resolve(groups);
       };
       const take = (payload: XmlElement): void => {
@@ -102,9 +103,15 @@ export class SensorReader {
           return end();
         }
         const part = payload.is("fields") ? parseFields(payload) : parseFailure(payload);
-        if ("groups" in part) groups.push(...part.groups);
-        else failures.push(...part.errors.map(({ text }) => text));
-        if (groups.length > MOST_GROUPS) reject(new ProtocolError("the Thing sends more than can be taken", "fields"));
+        if ("groups" in part) {
+          groups.push(...part.groups);
+          parts += part.groups.reduce((sum, group) => sum + 1 + group.fields.length, 0);
+        } else {
+          failed = true; // also when it gives no reason
+          failures.push(...part.errors.map(({ text }) => text));
+          parts += part.errors.length;
+        }
+        if (parts > MOST_PARTS) reject(new ProtocolError("the Thing sends more than can be taken", "fields"));
         if (part.done) end();
       };
       this.#waiting.set(id, {

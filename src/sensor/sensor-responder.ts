@@ -7,13 +7,13 @@ import { Refusal } from "../core/refusal.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildAccepted, buildFailure, buildFields, parseReq, type ReadRequest } from "../codec/sensor-data.ts";
 import { message } from "../codec/stanza.ts";
-import type { XmlElement } from "../codec/xml.ts";
+import { isXmlText, type XmlElement } from "../codec/xml.ts";
 import type { Channel } from "../channel/channel.ts";
 import type { IqReply } from "../channel/router.ts";
 import type { Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
-import type { SensorDefinition } from "./definition.ts";
-import { THE_THING, allowedFields, meansTheThing, readOut } from "./readout.ts";
+import type { FieldDefinition, SensorDefinition } from "./definition.ts";
+import { THE_THING, allowedFields, meansTheThing, readOut, wantedFields } from "./readout.ts";
 
 /** What answers readouts is made of. */
 export interface SensorResponderOptions {
@@ -30,9 +30,12 @@ export interface SensorResponderOptions {
 }
 
 // A sensor that is as quick as most answers in the same packet as `accepted`; a slower one is not waited for there.
-const SAME_WRITE = 1_000;
+// Short enough for the handler's time also after the guard has taken all of its own.
+const SAME_WRITE = 500;
 const LONGEST_READOUT = 30_000;
 const MOST_SLOW_READOUTS = 32;
+// Nodes and fields in one request. Every one is compared with every one that is granted.
+const MOST_NAMES = 1_000;
 
 /** Answers `req` on the Thing. */
 export function answerReadouts(options: SensorResponderOptions): void {
@@ -43,7 +46,11 @@ export function answerReadouts(options: SensorResponderOptions): void {
     if (!meansTheThing(request)) throw new Refusal("item-not-found", "No such node.");
     if (request.when !== undefined) throw new Refusal("feature-not-implemented", "Readouts cannot be scheduled.");
     if (slow >= MOST_SLOW_READOUTS) throw new Refusal("resource-constraint", "Too many readouts at once.");
-    const parts = readFields(options, request, grants, from);
+    const wanted = wantedFields(options.sensor.fields, request);
+    const allowed = allowedFields(wanted, grants);
+    // What was granted may be another node, or a field this Thing does not have: nothing left is a no (P-E19).
+    if (wanted.length > 0 && allowed.size === 0) throw new Refusal("forbidden", "Access denied.");
+    const parts = readFields(options, request, allowed, from);
     slow++;
     void parts.finally(() => slow--);
     return reply(options, request, parts);
@@ -60,6 +67,7 @@ async function decide(
   // Without any kind of field a request asks for nothing: all flags are false by default (XEP-0323 5.6).
   if (request.types.size === 0) throw new Refusal("bad-request", "Name at least one kind of field, or all.");
   const { tokens, types, nodes, fields } = request;
+  if (nodes.length + fields.length > MOST_NAMES) throw new Refusal("not-acceptable", "Name fewer nodes and fields.");
   const decision = await guard.decide({ kind: "read", jid: from.bare, tokens, types, nodes, fields }, signal);
   if (decision.outcome === "granted") return decision.grants;
   // A no is told apart from "nobody could be asked": the reader may try that one again (P-E28).
@@ -76,7 +84,12 @@ async function reply(
   const quick = await within(clock, SAME_WRITE, parts);
   // One write, one packet: with two the second waits for the acknowledgement of the first, 44 ms instead of 0.6.
   if (quick !== undefined) return { payload: accepted, followedBy: [quick] };
-  return { payload: accepted, afterwards: () => void parts.then((part) => channel.send(part)).catch(() => undefined) };
+  const stream = channel.jid;
+  // What was granted on a stream is not told on the next one: the rules may have changed in between.
+  const send = async (part: XmlElement): Promise<void> => {
+    if (channel.jid === stream) await channel.send(part);
+  };
+  return { payload: accepted, afterwards: () => void parts.then(send).catch(() => undefined) };
 }
 
 /** What a promise that never rejects resolves to within so many milliseconds; `undefined` if it takes longer. */
@@ -93,12 +106,10 @@ function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | u
 /** The message that answers a readout: fields, or what went wrong. Never rejects. */
 async function readFields(
   { sensor, clock, onFault }: SensorResponderOptions,
-  request: ReadRequest,
-  grants: readonly Grant[],
+  { seqnr }: ReadRequest,
+  allowed: ReadonlyMap<string, FieldDefinition>,
   from: Jid,
 ): Promise<XmlElement> {
-  const { seqnr } = request;
-  const allowed = allowedFields(sensor.fields, request, grants);
   try {
     const fields = await withDeadline(clock, { timeout: LONGEST_READOUT }, "the sensor", (signal) =>
       readOut(sensor, allowed, signal, (problem) => onFault("sensor", problem)),
@@ -116,6 +127,7 @@ async function readFields(
 
 /** What the reader is told: the device's own words only when it chose them for the wire. */
 function failureText(error: unknown): string {
-  if (error instanceof Refusal) return error.text;
+  // A text that XML cannot hold would keep the whole message from being sent.
+  if (error instanceof Refusal && error.text !== "" && isXmlText(error.text)) return error.text;
   return error instanceof TimeoutError ? "Timeout." : "The readout failed.";
 }

@@ -91,6 +91,28 @@ describe("the key of a question", () => {
     );
   });
 
+  test("is another one when the same text is divided otherwise among the tokens", () => {
+    const divided = (text: string, cuts: readonly [number, number]): ReadQuestion => {
+      const [first, last] = [Math.min(...cuts), Math.max(...cuts)];
+      const tokens = {
+        serviceToken: text.slice(0, first),
+        deviceToken: text.slice(first, last),
+        userToken: text.slice(last),
+      };
+      return { kind: "read", jid: bareJid("a@b"), tokens, types: new Set(), nodes: [], fields: [] };
+    };
+    const text = fc.string({ unit: fc.constantFrom(":", "0", "1", "2"), minLength: 1, maxLength: 6 });
+    const cuts = fc.tuple(fc.nat({ max: 6 }), fc.nat({ max: 6 }));
+    fc.assert(
+      fc.property(text, cuts, cuts, (whole, here, there) => {
+        const [one, other] = [divided(whole, here), divided(whole, there)];
+        const same = JSON.stringify(one.tokens) === JSON.stringify(other.tokens);
+        expect(questionKey(one) === questionKey(other)).toBe(same);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   test("is another one when a text moves from one part of the question to the next", () => {
     const base: ReadQuestion = {
       kind: "read",
@@ -107,6 +129,11 @@ describe("the key of a question", () => {
       { ...base, fields: ["xy"] },
       { ...base, fields: ["1:x1:y"] },
       { ...base, fields: ["x\n", "y"] },
+      { ...base, fields: ["x:y"] },
+      { ...base, fields: ["momentary"] },
+      { ...base, fields: ["momentary"], types: new Set() },
+      { ...base, fields: ["1:x0:0:"] },
+      { ...base, fields: ["7:1:x0:0:"] },
       { ...base, nodes: [{ nodeId: "x" }] },
       { ...base, nodes: [{ nodeId: "x", sourceId: "y" }] },
       { ...base, nodes: [{ nodeId: "x", cacheType: "y" }] },
@@ -114,6 +141,8 @@ describe("the key of a question", () => {
       { ...base, nodes: [{ nodeId: "x" }, { nodeId: "y" }] },
       { ...base, nodes: [{ nodeId: "1:x0:0:" }] },
       { ...base, tokens: { serviceToken: "x" } },
+      { ...base, tokens: { serviceToken: "x:" } },
+      { ...base, tokens: { serviceToken: "x", deviceToken: ":" } },
       { ...base, tokens: { deviceToken: "x" } },
       { ...base, tokens: { userToken: "x" } },
       { ...base, types: new Set(["momentary", "peak"]) },

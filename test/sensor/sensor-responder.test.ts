@@ -1,0 +1,512 @@
+import { describe, expect, test } from "vitest";
+import { Refusal } from "../../src/core/refusal.ts";
+import { bareJid, type BareJid } from "../../src/core/jid.ts";
+import { buildCanReadResponse, type CanReadResponse } from "../../src/codec/provisioning.ts";
+import { buildReq, parseFailure, parseFields, type ReadRequest } from "../../src/codec/sensor-data.ts";
+import { fieldTypes, type FieldType } from "../../src/codec/field-types.ts";
+import { ns } from "../../src/codec/namespaces.ts";
+import { el, type XmlElement } from "../../src/codec/xml.ts";
+import { Barrier } from "../../src/provisioning/barrier.ts";
+import { Guard } from "../../src/provisioning/guard.ts";
+import { RightsCache } from "../../src/provisioning/rights-cache.ts";
+import type { Reading, SensorDefinition } from "../../src/sensor/definition.ts";
+import { answerReadouts } from "../../src/sensor/sensor-responder.ts";
+import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import { listeningLogger, ScriptedWire, scriptedChannel, settled, type Outcome } from "../support/scripted-wire.ts";
+
+const server = bareJid("provisioning.example.org");
+const second = bareJid("second.example.org");
+const owner = bareJid("owner@example.org");
+const reader = "reader@example.org/desk";
+
+const thermometer: SensorDefinition = {
+  fields: [
+    { name: "Temperature", unit: "°C", decimals: 1 },
+    { name: "Humidity", unit: "%" },
+    { name: "Door open", type: "boolean", categories: ["status"] },
+    { name: "Highest", unit: "°C", categories: ["peak", "historicalDay"] },
+    { name: "Serial", type: "string", categories: ["identity"] },
+  ],
+  read: () => [
+    { name: "Temperature", value: 21.5 },
+    { name: "Humidity", value: 40 },
+    { name: "Door open", value: true },
+    { name: "Highest", value: 30 },
+    { name: "Serial", value: "SN 1" },
+  ],
+};
+
+const says = (result: boolean, parts: Partial<CanReadResponse> = {}): XmlElement =>
+  buildCanReadResponse({ result, types: new Set(), nodes: [], fields: [], ...parts });
+
+async function site(sensor: SensorDefinition = thermometer, servers: readonly BareJid[] = [server]) {
+  const logger = listeningLogger();
+  const parts = scriptedChannel({ logger });
+  const storage = memoryStorage();
+  await storage.open();
+  const cache = new RightsCache({ storage, logger, onFault: () => undefined });
+  await cache.load();
+  const barrier = new Barrier();
+  const standing = { owner, registry: undefined, servers };
+  const guard = new Guard({ ...parts, cache, barrier, logger, standing: () => standing, onDecision: () => undefined });
+  const trouble: string[] = [];
+  answerReadouts({ ...parts, guard, sensor, onFault: (_, message) => void trouble.push(message) });
+  parts.wire.peer(server, () => says(true));
+  return { ...parts, barrier, cache, trouble };
+}
+type Site = Awaited<ReturnType<typeof site>>;
+
+function req(parts: Partial<ReadRequest> = {}): XmlElement {
+  const whole = { seqnr: 7, types: new Set<FieldType>(["momentary"]), nodes: [], fields: [], tokens: {} };
+  return buildReq({ ...whole, ...parts });
+}
+const everything = new Set(fieldTypes);
+
+/** The names of the fields that went out with an answer. */
+function sentFields(outcome: Outcome): string[] {
+  const payload = outcome.write[1]?.getChildElements()[0];
+  return parseFields(payload).groups.flatMap((group) => group.fields.map((field) => field.name));
+}
+
+const value = (value: number): Reading[] => [{ name: "Temperature", value }];
+const oneField = (read: SensorDefinition["read"]): SensorDefinition => ({
+  fields: [{ name: "Temperature", unit: "°C", decimals: 1 }],
+  read,
+});
+
+describe("a readout", () => {
+  test("XEP-0323 3.1: that is granted is accepted and answered in one write", async () => {
+    const { wire, clock } = await site(oneField(() => value(21)));
+    const answer = await wire.ask(reader, "get", req());
+    expect(String(answer.payload)).toBe(`<accepted xmlns="${ns.sensorData}" seqnr="7"/>`);
+    expect(answer.write.map((stanza) => stanza.name)).toEqual(["iq", "message"]);
+    expect(answer.write[1]?.attrs["to"]).toBe(reader);
+    expect(String(answer.write[1]?.getChildElements()[0])).toBe(
+      `<fields xmlns="${ns.sensorData}" seqnr="7" done="true"><node nodeId=""><timestamp value="2026-01-01T00:00:00.000Z">` +
+        '<numeric name="Temperature" momentary="true" automaticReadout="true" value="21.0" unit="°C"/></timestamp></node></fields>',
+    );
+    await settled();
+    expect([wire.messages.length, clock.pending]).toEqual([1, 0]);
+  });
+
+  test("P-3.3.1-1, P-E9: is asked about as it was requested, by the reader's bare JID", async () => {
+    const { wire } = await site();
+    const nodes = [{ nodeId: "" }, { nodeId: "x", sourceId: "s", cacheType: "c" }];
+    const tokens = { serviceToken: "S", deviceToken: "D", userToken: "U1 U2" };
+    await wire.ask(reader, "get", req({ types: new Set(["momentary", "peak"]), nodes, fields: ["Humidity"], tokens }));
+    expect(wire.asked(server).map(String)).toEqual([
+      `<canRead xmlns="${ns.provisioning}" jid="reader@example.org" serviceToken="S" deviceToken="D" userToken="U1 U2" ` +
+        'momentary="true" peak="true"><node nodeId=""/><node nodeId="x" sourceId="s" cacheType="c"/><field name="Humidity"/></canRead>',
+    ]);
+  });
+
+  test.each<[string, SensorDefinition["read"]]>([
+    ["a list", () => value(1)],
+    ["the promise of a list", () => Promise.resolve(value(1))],
+    [
+      "a generator",
+      function* () {
+        yield* value(1);
+      },
+    ],
+    [
+      "an asynchronous generator",
+      async function* () {
+        await Promise.resolve();
+        yield* value(1);
+      },
+    ],
+    ["a set", () => new Set(value(1))],
+  ])("takes what the sensor gives as %s", async (_, read) => {
+    const { wire, trouble } = await site(oneField(read));
+    expect(sentFields(await wire.ask(reader, "get", req()))).toEqual(["Temperature"]);
+    expect(trouble).toEqual([]);
+  });
+
+  test("bears the time at which it was read", async () => {
+    const { wire, clock } = await site(oneField(() => value(1)));
+    await clock.advance(61_500);
+    const answer = await wire.ask(reader, "get", req());
+    expect(parseFields(answer.write[1]?.getChildElements()[0]).groups[0]?.timestamp).toBe("2026-01-01T00:01:01.500Z");
+  });
+
+  test("tells the sensor what is worth measuring", async () => {
+    const asked: string[][] = [];
+    const { wire } = await site({
+      ...thermometer,
+      read: (context) => {
+        asked.push([...context.fields]);
+        return [];
+      },
+    });
+    await wire.ask(reader, "get", req({ types: everything, fields: ["Humidity", "Serial", "unknown"] }));
+    wire.peer(server, () => says(true, { fields: ["Temperature"] }));
+    await wire.ask(reader, "get", req());
+    expect(asked).toEqual([["Humidity", "Serial"], ["Temperature"]]);
+  });
+
+  test("that means no field of this Thing is accepted and empty, without a measurement", async () => {
+    let measured = 0;
+    const { wire } = await site({ ...thermometer, read: () => (measured++, []) });
+    for (const request of [req({ fields: ["unknown"] }), req({ types: new Set(["historicalYear"]) })]) {
+      const answer = await wire.ask(reader, "get", request);
+      expect([answer.type, sentFields(answer)]).toEqual(["result", []]);
+    }
+    expect(measured).toBe(0);
+  });
+
+  test("without a provisioning server is answered to the owner, and to nobody else", async () => {
+    const { wire } = await site(thermometer, []);
+    expect(sentFields(await wire.ask(`${owner}/phone`, "get", req()))).toEqual(["Temperature", "Humidity"]);
+    expect((await wire.ask(reader, "get", req())).condition).toBe("forbidden");
+  });
+});
+
+describe("what leaves the Thing", () => {
+  test.each<[string, Partial<ReadRequest>, string[]]>([
+    ["by kind, momentary", { types: new Set(["momentary"]) }, ["Temperature", "Humidity"]],
+    ["by kind, status", { types: new Set(["status"]) }, ["Door open"]],
+    ["by kind, one of a field's several", { types: new Set(["historicalDay"]) }, ["Highest"]],
+    ["by kind, all", { types: everything }, ["Temperature", "Humidity", "Door open", "Highest", "Serial"]],
+    ["by name", { fields: ["Humidity", "Door open"] }, ["Humidity"]],
+    ["by name, exactly", { fields: ["humidity", "Temperature "] }, []],
+    ["by name twice", { fields: ["Humidity", "Humidity"] }, ["Humidity"]],
+    ["by name and kind", { types: everything, fields: ["Serial", "Door open"] }, ["Door open", "Serial"]],
+    ["by the Thing's own node", { nodes: [{ nodeId: "" }] }, ["Temperature", "Humidity"]],
+    ["by its own among other nodes", { nodes: [{ nodeId: "x" }, { nodeId: "" }] }, ["Temperature", "Humidity"]],
+  ])("is what was asked for: %s", async (_, parts, expected) => {
+    const { wire } = await site();
+    expect(sentFields(await wire.ask(reader, "get", req(parts)))).toEqual(expected);
+  });
+
+  test.each<[string, Partial<CanReadResponse>, string[]]>([
+    ["P-3.3.3-2, P-3.3.2-2: everything, by an answer without lists", {}, ["Temperature", "Humidity", "Door open"]],
+    ["P-3.3.3-4: fields that are listed", { fields: ["Humidity"] }, ["Humidity"]],
+    ["P-3.3.3-4: nothing that was not asked for", { fields: ["Serial", "Humidity"] }, ["Humidity"]],
+    ["P-E18: kinds that are listed", { types: new Set(["status"]) }, ["Door open"]],
+    ["P-3.3.2-4: nodes that are listed", { nodes: [{ nodeId: "" }] }, ["Temperature", "Humidity", "Door open"]],
+    [
+      "P-3.3.3-6: fields and kinds together",
+      { types: new Set(["momentary"]), fields: ["Humidity", "Door open"] },
+      ["Humidity"],
+    ],
+  ])("is what was granted: %s", async (_, parts, expected) => {
+    const { wire } = await site();
+    wire.peer(server, () => says(true, parts));
+    const answer = await wire.ask(reader, "get", req({ types: new Set(["momentary", "status"]) }));
+    expect(sentFields(answer)).toEqual(expected);
+  });
+
+  test("P-E20: is what one of the servers grants as a whole", async () => {
+    const { wire } = await site(thermometer, [server, second]);
+    wire.peer(server, () => says(true, { nodes: [{ nodeId: "" }], fields: ["Humidity"] }));
+    wire.peer(second, () => says(true, { nodes: [{ nodeId: "other" }], fields: ["Temperature"] }));
+    expect(sentFields(await wire.ask(reader, "get", req()))).toEqual(["Humidity"]);
+  });
+
+  test.each<[string, Partial<CanReadResponse>]>([
+    ["another node", { nodes: [{ nodeId: "other" }] }],
+    ["the node of a source that the Thing does not have", { nodes: [{ nodeId: "", sourceId: "s" }] }],
+    ["fields that this Thing does not have", { fields: ["Pressure"] }],
+    ["fields that are not of the kind asked for", { fields: ["Door open"] }],
+  ])("P-E19: is nothing, which is a refusal, when what is granted is %s", async (_, parts) => {
+    const { wire } = await site();
+    wire.peer(server, () => says(true, parts));
+    expect(await wire.ask(reader, "get", req())).toMatchObject({ condition: "forbidden", errorType: "cancel" });
+    expect(wire.messages).toEqual([]);
+  });
+
+  test("is not what the sensor yields beyond it; that it does is no mistake", async () => {
+    const { wire, trouble } = await site();
+    wire.peer(server, () => says(true, { fields: ["Humidity"] }));
+    expect(sentFields(await wire.ask(reader, "get", req()))).toEqual(["Humidity"]);
+    expect(trouble).toEqual([]);
+  });
+
+  test.each<[string, Reading, RegExp]>([
+    ["of a field never defined", { name: "Pressure", value: 1 }, /"Pressure", which is not among its fields/],
+    ["of a field with the name of something every object has", { name: "__proto__", value: 1 }, /"__proto__"/],
+    ["of a field a second time", { name: "Temperature", value: 99 }, /"Temperature" twice/],
+    ["of the wrong type", { name: "Humidity", value: "high" }, /^Humidity: /],
+  ])("is not a reading %s; that is told of", async (_, reading, message) => {
+    const { wire, trouble } = await site({
+      ...thermometer,
+      read: () => [{ name: "Temperature", value: 21.5 }, reading],
+    });
+    const answer = await wire.ask(reader, "get", req());
+    expect(sentFields(answer)).toEqual(["Temperature"]);
+    expect(String(answer.write[1])).toContain('value="21.5"');
+    expect(trouble).toHaveLength(1);
+    expect(trouble[0]).toMatch(message);
+  });
+});
+
+describe("a request that is refused", () => {
+  test("P-3.3.1-3, P-E3: is answered with forbidden, and no sensor is read", async () => {
+    let measured = 0;
+    const { wire } = await site({ ...thermometer, read: () => (measured++, []) });
+    wire.peer(server, () => says(false));
+    const answer = await wire.ask(reader, "get", req());
+    expect(answer).toMatchObject({
+      type: "error",
+      condition: "forbidden",
+      errorType: "cancel",
+      text: "Access denied.",
+    });
+    await settled();
+    expect([measured, wire.messages]).toEqual([0, []]);
+  });
+
+  test("P-E28: because nobody could be asked may be tried again later", async () => {
+    const { wire, clock } = await site();
+    wire.peer(server, () => "silent");
+    const asking = wire.ask(reader, "get", req());
+    await clock.advance(6_000);
+    expect(await asking).toMatchObject({ condition: "resource-constraint", errorType: "wait" });
+  });
+
+  test("XEP-0323 5.6: for it names no kind of field is not worth a question to the server", async () => {
+    const { wire } = await site();
+    const answer = await wire.ask(reader, "get", req({ types: new Set() }));
+    expect(answer).toMatchObject({ condition: "bad-request", errorType: "modify" });
+    expect(wire.asked(server)).toEqual([]);
+  });
+
+  test("for it names a node that is not there: only those who may read are told so", async () => {
+    const { wire } = await site();
+    const request = req({ nodes: [{ nodeId: "x" }] });
+    wire.peer(server, () => says(false));
+    expect((await wire.ask("stranger@example.org/x", "get", request)).condition).toBe("forbidden");
+    wire.peer(server, () => says(true));
+    expect(await wire.ask(reader, "get", request)).toMatchObject({ condition: "item-not-found", errorType: "cancel" });
+    expect(wire.asked(server)).toHaveLength(2);
+  });
+
+  test("X-E6: for it names the Thing's node in a source it does not have", async () => {
+    const { wire } = await site();
+    const answer = await wire.ask(reader, "get", req({ nodes: [{ nodeId: "", sourceId: "s" }] }));
+    expect(answer.condition).toBe("item-not-found");
+  });
+
+  test("for it wants to be answered later", async () => {
+    const { wire } = await site();
+    const answer = await wire.ask(reader, "get", req({ when: "2026-01-01T00:00:10" }));
+    expect(answer).toMatchObject({ condition: "feature-not-implemented", errorType: "cancel" });
+    wire.peer(server, () => says(false));
+    expect((await wire.ask("stranger@example.org/x", "get", req({ when: "x" }))).condition).toBe("forbidden");
+  });
+
+  test.each<[string, XmlElement]>([
+    ["has no sequence number", el("req", { xmlns: ns.sensorData, momentary: true })],
+    ["has a sequence number that is none", el("req", { xmlns: ns.sensorData, seqnr: "x", momentary: true })],
+    ["has a flag that is none", el("req", { xmlns: ns.sensorData, seqnr: 1, momentary: "yes" })],
+    ["names a field without a name", el("req", { xmlns: ns.sensorData, seqnr: 1, momentary: true }, el("field"))],
+    ["names a node without an id", el("req", { xmlns: ns.sensorData, seqnr: 1, momentary: true }, el("node"))],
+  ])("for it %s is answered with bad-request", async (_, payload) => {
+    const { wire } = await site();
+    expect((await wire.ask(reader, "get", payload)).condition).toBe("bad-request");
+    expect(wire.asked(server)).toEqual([]);
+  });
+
+  test("for it names more than can be compared", async () => {
+    const { wire } = await site();
+    const nodes = Array.from({ length: 600 }, (_, i) => ({ nodeId: "", sourceId: `s${i}` }));
+    const fields = Array.from({ length: 401 }, (_, i) => `f${i}`);
+    expect(await wire.ask(reader, "get", req({ nodes, fields }))).toMatchObject({ condition: "not-acceptable" });
+    expect(wire.asked(server)).toEqual([]);
+    expect((await wire.ask(reader, "get", req({ nodes, fields: fields.slice(1) }))).condition).toBe("item-not-found");
+  });
+
+  test("for a slow sensor is being read 32 times already may be tried again later", async () => {
+    const { wire, clock } = await site(oneField(() => new Promise<never>(() => undefined)));
+    const asking = Array.from({ length: 32 }, () => wire.ask(reader, "get", req()));
+    await clock.advance(1_000);
+    expect((await Promise.all(asking)).map(({ type }) => type)).toEqual(Array(32).fill("result"));
+    expect(await wire.ask(reader, "get", req())).toMatchObject({ condition: "resource-constraint", errorType: "wait" });
+    await clock.advance(30_000); // they have all been given up
+    const again = wire.ask(reader, "get", req());
+    await clock.advance(1_000);
+    expect((await again).type).toBe("result");
+  });
+});
+
+/** A sensor that the test lets go on. */
+function heldSensor(): {
+  sensor: SensorDefinition;
+  give: (readings: Reading[]) => void;
+  fail: (reason: unknown) => void;
+} {
+  const calls: { resolve: (readings: Reading[]) => void; reject: (reason: unknown) => void }[] = [];
+  return {
+    sensor: oneField(() => new Promise<Reading[]>((resolve, reject) => calls.push({ resolve, reject }))),
+    give: (readings) => calls.forEach((call) => call.resolve(readings)),
+    fail: (reason) => calls.forEach((call) => call.reject(reason)),
+  };
+}
+
+async function askSlow({ wire, clock }: Site): Promise<Outcome> {
+  const asking = wire.ask(reader, "get", req());
+  await clock.advance(1_000);
+  return asking;
+}
+
+describe("a slow sensor", () => {
+  test("XEP-0323 3.1: is not waited for: the request is accepted, the fields follow", async () => {
+    const { sensor, give } = heldSensor();
+    const here = await site(sensor);
+    const answer = await askSlow(here);
+    expect(answer.write.map((stanza) => stanza.name)).toEqual(["iq"]);
+    expect(answer.payload?.is("accepted", ns.sensorData)).toBe(true);
+    give(value(21.5));
+    await settled();
+    expect(here.wire.messages).toHaveLength(1);
+    const fields = here.wire.messages[0]?.getChildElements()[0];
+    expect(parseFields(fields)).toMatchObject({ seqnr: 7, done: true, groups: [{ fields: [{ text: "21.5" }] }] });
+  });
+
+  test("is given up after 30 s: the reader is told so, the sensor is told to stop, and so is the program", async () => {
+    const signals: AbortSignal[] = [];
+    const here = await site(
+      oneField(({ signal }) => {
+        signals.push(signal);
+        return new Promise<never>(() => undefined);
+      }),
+    );
+    await askSlow(here);
+    await here.clock.advance(28_999);
+    expect([here.wire.messages.length, signals[0]?.aborted]).toEqual([0, false]);
+    await here.clock.advance(1);
+    expect(signals[0]?.aborted).toBe(true);
+    const failure = here.wire.messages[0]?.getChildElements()[0] as XmlElement;
+    expect(parseFailure(failure)).toEqual({
+      seqnr: 7,
+      done: true,
+      errors: [{ node: { nodeId: "" }, timestamp: "2026-01-01T00:00:30.000Z", text: "Timeout." }],
+    });
+    expect(here.trouble).toHaveLength(1);
+    expect(here.clock.pending).toBe(0);
+  });
+
+  test("that yields after it was given up is stopped, and nothing goes out", async () => {
+    let stopped = false;
+    let measured = 0;
+    let go: () => void = () => undefined;
+    const here = await site(
+      oneField(async function* () {
+        try {
+          await new Promise<void>((resolve) => (go = resolve));
+          for (;;) yield { name: "Temperature", value: measured++ };
+        } finally {
+          stopped = true;
+        }
+      }),
+    );
+    await askSlow(here);
+    await here.clock.advance(30_000);
+    expect(here.wire.messages).toHaveLength(1);
+    go();
+    await settled();
+    expect([stopped, measured, here.wire.messages.length]).toEqual([true, 1, 1]);
+  });
+
+  test("is answered after all that the guard may take, and still from within the handler's time", async () => {
+    const { sensor } = heldSensor();
+    const here = await site(sensor, [server, second]);
+    here.wire.peer(server, () => says(true, { fields: ["Temperature"] }));
+    here.wire.peer(second, () => says(true, { fields: ["Temperature"] }));
+    await askSlow(here);
+
+    here.barrier.raise();
+    const asking = here.wire.ask(reader, "get", req()); // remembered: waits for the barrier
+    await here.clock.advance(2_000);
+    await here.cache.clear();
+    here.wire.peer(second, () => "silent");
+    await here.barrier.settle(here.channel, [], here.clock, new AbortController().signal);
+    await here.clock.advance(6_999); // forgotten: waits for the silent server, then for the sensor
+    expect((await asking).type).toBe("result");
+    expect(here.faults.filter((fault) => fault.startsWith("handler-failed"))).toEqual([]);
+  });
+});
+
+describe("a sensor that fails", () => {
+  test.each<[string, SensorDefinition["read"]]>([
+    [
+      "when it is called",
+      () => {
+        throw new Error("GPIO 4 is busy, password hunter2");
+      },
+    ],
+    ["by a promise", () => Promise.reject(new Error("GPIO 4 is busy, password hunter2"))],
+    [
+      "half-way",
+      function* () {
+        yield* value(1);
+        throw new Error("GPIO 4 is busy, password hunter2");
+      },
+    ],
+    ["by giving what cannot be gone through", () => 5 as unknown as Reading[]],
+    ["by giving nothing", () => undefined as unknown as Reading[]],
+    ["by yielding nothing", () => [undefined as unknown as Reading]],
+  ])("%s is answered with a failure that keeps the reason on the Thing", async (_, read) => {
+    const { wire, trouble } = await site(oneField(read));
+    const answer = await wire.ask(reader, "get", req());
+    expect(answer.type).toBe("result");
+    const failure = answer.write[1]?.getChildElements()[0] as XmlElement;
+    expect(parseFailure(failure)).toMatchObject({ seqnr: 7, done: true, errors: [{ text: "The readout failed." }] });
+    expect(String(answer.write)).not.toContain("hunter2");
+    expect(trouble).toHaveLength(1);
+  });
+
+  test.each([
+    ["with words for the reader", new Refusal("resource-constraint", "Warming up."), "Warming up."],
+    ["without words", new Refusal("resource-constraint"), "The readout failed."],
+    ["with words that XML cannot hold", new Refusal("not-allowed", "\u001b[31m"), "The readout failed."],
+  ])("by a refusal %s is answered with them, and that is no fault", async (_, refusal, text) => {
+    const { wire, trouble } = await site(oneField(() => Promise.reject(refusal)));
+    const answer = await wire.ask(reader, "get", req());
+    expect(parseFailure(answer.write[1]?.getChildElements()[0] as XmlElement).errors[0]?.text).toBe(text);
+    expect(trouble).toEqual([]);
+  });
+
+  test("late is answered with a failure that follows", async () => {
+    const { sensor, fail } = heldSensor();
+    const here = await site(sensor);
+    await askSlow(here);
+    fail(new Refusal("resource-constraint", "Warming up."));
+    await settled();
+    expect(String(here.wire.messages[0])).toContain("Warming up.");
+  });
+});
+
+describe("a stream that ends before a slow sensor has answered", () => {
+  test("takes the answer with it: it does not go out on the next one", async () => {
+    const { sensor, give } = heldSensor();
+    const here = await site(sensor);
+    await askSlow(here);
+    const next = new ScriptedWire(here.channel, "thing@example.org/home");
+    here.channel.attach(next);
+    give(value(21.5));
+    await settled();
+    expect([here.wire.messages, next.writes]).toEqual([[], []]);
+  });
+
+  test("leaves nobody to answer, and that is no fault", async () => {
+    const { sensor, give } = heldSensor();
+    const here = await site(sensor);
+    await askSlow(here);
+    here.channel.detach(new Error("gone"));
+    give(value(21.5));
+    await settled();
+    expect([here.trouble, here.faults]).toEqual([[], []]);
+  });
+
+  test("and cannot be written to is no fault either", async () => {
+    const { sensor, give } = heldSensor();
+    const here = await site(sensor);
+    await askSlow(here);
+    here.wire.broken = true;
+    give(value(21.5));
+    await settled();
+    expect([here.trouble, here.faults]).toEqual([[], []]);
+  });
+});
