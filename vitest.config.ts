@@ -19,8 +19,8 @@ export default defineConfig({
         "src/**/*.d.ts", // types only
         "src/cli/bin.ts", // five lines that run only as a process of their own: what they call is tested
       ],
-      // What is not covered yet, file by file, and the sum of everything as the last lines of the output.
-      reporter: [["text", { skipFull: true }], ["text-summary"], ["json-summary"]],
+      // Counts and sums are the last lines of the output. For every file: --coverage.reporter=text
+      reporter: ["text-summary", "json-summary"],
       thresholds: { lines: 90, branches: 90 },
     },
   },
