@@ -18,6 +18,7 @@ import { StanzaRouter } from "./router.ts";
 import { ServerIq } from "./server-iq.ts";
 import { type Account, BoundSession, type CloseStream, type Deliver, type Session } from "./session.ts";
 import { copyStanza } from "./stanzas.ts";
+import type { StreamCondition } from "./stream-fault.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 export type { StanzaListener } from "./hub.ts";
@@ -220,7 +221,7 @@ export class XmppDomain {
   }
 
   /** The server ends a stream. */
-  #endStream(session: BoundSession, condition: string): void {
+  #endStream(session: BoundSession, condition: StreamCondition | "dropped"): void {
     if (!session.alive) return;
     this.#guard(`the client ${session.jid.full}`, () => session.closeStream(condition));
     this.#endSession(session);

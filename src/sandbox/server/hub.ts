@@ -5,6 +5,7 @@ import type { XmlElement } from "../../codec/xml.ts";
 import type { StanzaService } from "../stanza-service.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Account, BoundSession } from "./session.ts";
+import type { StreamCondition } from "./stream-fault.ts";
 
 /**
  * Takes note of every stanza: `in` when the server takes it, `out` when it hands it over. `from` and `to` are full
@@ -49,7 +50,7 @@ export interface Hub {
   /** Does something when what is being done is done. */
   later(job: () => void): void;
   /** Ends a client's stream with a stream error condition. */
-  endStream(session: BoundSession, condition: string): void;
+  endStream(session: BoundSession, condition: StreamCondition): void;
   /** Removes an account with everything that hangs on it. */
   removeAccount(account: Account): void;
 }

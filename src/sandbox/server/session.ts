@@ -2,6 +2,7 @@ import { tryParseJid, type Jid } from "../../core/jid.ts";
 import type { XmlElement } from "../../codec/xml.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Roster } from "./roster.ts";
+import type { StreamCondition } from "./stream-fault.ts";
 
 /** One client's bound stream. */
 export interface Session {
@@ -20,7 +21,7 @@ export type Deliver = (stanzas: readonly XmlElement[]) => void;
  * Ends a client's stream: with a condition of RFC 6120 section 4.9.3, or with `dropped`, which is none: the link is
  * cut without a word.
  */
-export type CloseStream = (condition: string) => void;
+export type CloseStream = (condition: StreamCondition | "dropped") => void;
 
 /** What a {@link BoundSession} hands to the domain. */
 export interface SessionEvents {
@@ -95,7 +96,7 @@ export class BoundSession implements Session {
   }
 
   /** Ends the client's stream, after what lies ready. */
-  closeStream(condition: string): void {
+  closeStream(condition: StreamCondition | "dropped"): void {
     this.flush();
     this.#close(condition);
   }

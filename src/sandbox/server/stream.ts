@@ -38,6 +38,7 @@ export interface ClientStreamOptions {
 
 // RFC 6120 section 6.4.5: a few tries, not endless ones.
 const MOST_TRIES = 5;
+
 /** One client's connection over any byte stream. STARTTLS is required; nothing else is offered before it. */
 export class ClientStream {
   readonly #options: ClientStreamOptions;
@@ -212,7 +213,7 @@ export class ClientStream {
         this.#username,
         resource ? own(resource) : undefined,
         (stanzas) => this.#link.write(stanzas.join("")),
-        (condition) => this.close(condition as StreamCondition),
+        (condition) => this.close(condition),
       );
     } catch (error) {
       return this.#link.write(errorOf(element, bindFault(error)).toString());
