@@ -1,7 +1,7 @@
 // Scanning a server's components for what they can do: XEP-0347 3.5 method 5 and 3.11 method 7, section 4; XEP-0324 3.1.2.
 import type { CallOptions } from "../core/abort.ts";
 import { DiscoveryError, messageOf } from "../core/errors.ts";
-import type { BareJid } from "../core/jid.ts";
+import { isComponent, type BareJid } from "../core/jid.ts";
 import { buildInfoQuery, buildItemsQuery, parseInfo, parseItems } from "../codec/disco.ts";
 import type { Channel } from "../channel/channel.ts";
 
@@ -10,7 +10,7 @@ const MOST_COMPONENTS = 50;
 const AT_ONCE = 5;
 const ANSWER_WITHIN = 5_000;
 
-/** Asks whether somebody has a feature. An error answer is a no; no answer rejects. */
+/** Asks whether somebody has a feature. Rejects when the answer is an error, cannot be understood, or none comes. */
 export async function hasFeature(
   channel: Channel,
   jid: string,
@@ -33,7 +33,8 @@ export async function findComponents(
   const domain = channel.jid?.domain ?? "";
   const options: CallOptions = { signal, timeout: ANSWER_WITHIN };
   const listed = await channel.request({ type: "get", to: domain, payload: buildItemsQuery() }, options);
-  const components = parseItems(listed).slice(0, MOST_COMPONENTS);
+  // A server may list accounts and rooms as well: what is found here is trusted, so it must be a component (X-E5).
+  const components = parseItems(listed).filter(isComponent).slice(0, MOST_COMPONENTS);
   const said = new Map<BareJid, string>();
   const found = new Set<BareJid>();
   const check = async (jid: BareJid): Promise<void> => {

@@ -1,0 +1,255 @@
+import { describe, expect, test } from "vitest";
+import { isSdkError } from "../../src/core/errors.ts";
+import { bareJid, type BareJid } from "../../src/core/jid.ts";
+import { buildClaimed, type Claimed } from "../../src/codec/iot-discovery.ts";
+import { ns } from "../../src/codec/namespaces.ts";
+import { numberTag, type Tag } from "../../src/codec/tags.ts";
+import { el, type XmlElement } from "../../src/codec/xml.ts";
+import { answerClaimed, emptyKey, register } from "../../src/registry/registry-client.ts";
+import { scriptedChannel, settled, type Said } from "../support/scripted-wire.ts";
+
+const registry = bareJid("discovery.example.org");
+const owner = bareJid("owner@example.org");
+const tags: readonly Tag[] = [
+  { name: "SN", type: "str", value: "394872348732948723" },
+  numberTag("V", 1.2),
+  { name: "KEY", type: "str", value: "4857402340298342" },
+];
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return isSdkError(error) ? error.code : String(error);
+}
+
+describe("registering", () => {
+  test("D-3.6-1, D-3.6-3: tells the Registry the tags, in one set", async () => {
+    const { channel, wire } = scriptedChannel();
+    wire.peer(registry, () => undefined);
+    expect(await register(channel, registry, tags, {})).toBeUndefined();
+    expect(wire.sent[0]?.attrs).toMatchObject({ type: "set", to: registry });
+    expect(wire.asked(registry).map(String)).toEqual([
+      `<register xmlns="${ns.discovery}"><str name="SN" value="394872348732948723"/><num name="V" value="1.2"/>` +
+        '<str name="KEY" value="4857402340298342"/></register>',
+    ]);
+  });
+
+  test.each<[string, XmlElement, Claimed]>([
+    ["with public", buildClaimed({ jid: owner, public: false }), { jid: owner, public: false }],
+    [
+      "D-E5: without public, which is public",
+      el("claimed", { xmlns: ns.discovery, jid: owner }),
+      { jid: owner, public: true },
+    ],
+    [
+      "D-E7: with a resource",
+      el("claimed", { xmlns: ns.discovery, jid: `${owner}/x`, public: "1" }),
+      { jid: owner, public: true },
+    ],
+  ])("D-3.6-12, D-3.6-13, D-E4: learns that there is an owner already: %s", async (_, said, claim) => {
+    const { channel, wire } = scriptedChannel();
+    wire.peer(registry, () => said);
+    expect(await register(channel, registry, tags, {})).toEqual(claim);
+  });
+
+  test.each<[string, XmlElement]>([
+    ["a claim in another namespace", el("claimed", { xmlns: "urn:ieee:iot:disco:1.0", jid: "thief@example.org" })],
+    ["something else", el("disowned", { xmlns: ns.discovery })],
+  ])("takes %s for no claim", async (_, said) => {
+    const { channel, wire } = scriptedChannel();
+    wire.peer(registry, () => said);
+    expect(await register(channel, registry, tags, {})).toBeUndefined();
+  });
+
+  test.each<[string, Said, string]>([
+    ["an error", { error: "internal-server-error" }, "ERR_STANZA"],
+    ["an error inside a result", el("error", { xmlns: ns.client, type: "modify" }), "ERR_STANZA"],
+    ["a claim by nobody", el("claimed", { xmlns: ns.discovery }), "ERR_PROTOCOL"],
+    ["a claim by something that is no JID", el("claimed", { xmlns: ns.discovery, jid: "@" }), "ERR_PROTOCOL"],
+    [
+      "a claim that is neither public nor not",
+      el("claimed", { xmlns: ns.discovery, jid: owner, public: "?" }),
+      "ERR_PROTOCOL",
+    ],
+  ])("P-E2: fails when the answer is %s", async (_, said, code) => {
+    const { channel, wire } = scriptedChannel();
+    wire.peer(registry, () => said);
+    expect(await codeOf(register(channel, registry, tags, {}))).toBe(code);
+  });
+
+  test("fails when no answer comes in time", async () => {
+    const { channel, clock } = scriptedChannel();
+    const registering = codeOf(register(channel, registry, tags, { timeout: 10_000 }));
+    await clock.advance(10_000);
+    expect(await registering).toBe("ERR_TIMEOUT");
+  });
+
+  test("ends when it is not wanted any more", async () => {
+    const { channel } = scriptedChannel();
+    const leaving = new AbortController();
+    const registering = register(channel, registry, tags, { signal: leaving.signal });
+    leaving.abort(new Error("enough"));
+    await expect(registering).rejects.toThrow("enough");
+  });
+});
+
+describe("emptying KEY", () => {
+  test("D-6.5-3, D-E2, D-3.13-5: updates the one tag with nothing", async () => {
+    const { channel, wire } = scriptedChannel();
+    wire.peer(registry, () => undefined);
+    await emptyKey(channel, registry, {});
+    expect(wire.sent[0]?.attrs).toMatchObject({ type: "set", to: registry });
+    expect(wire.asked(registry).map(String)).toEqual([
+      `<update xmlns="${ns.discovery}"><str name="KEY" value=""/></update>`,
+    ]);
+  });
+
+  test("D-3.13-10, D-E19: is done also when the Registry does not know the Thing any more", async () => {
+    const { channel, wire } = scriptedChannel();
+    wire.peer(registry, () => ({ error: "item-not-found" }));
+    await emptyKey(channel, registry, {});
+    expect(wire.asked(registry)).toHaveLength(1);
+  });
+
+  test.each([
+    ["forbidden", "ERR_STANZA"],
+    ["internal-server-error", "ERR_STANZA"],
+  ])("fails when the Registry answers %s", async (error, code) => {
+    const { channel, wire } = scriptedChannel();
+    wire.peer(registry, () => ({ error }));
+    expect(await codeOf(emptyKey(channel, registry, {}))).toBe(code);
+  });
+
+  test("fails when no answer comes, and when there is no connection", async () => {
+    const { channel, clock } = scriptedChannel();
+    const emptying = codeOf(emptyKey(channel, registry, { timeout: 10_000 }));
+    await clock.advance(10_000);
+    expect(await emptying).toBe("ERR_TIMEOUT");
+    channel.detach(new Error("gone"));
+    expect(await codeOf(emptyKey(channel, registry, {}))).toBe("ERR_CONNECTION");
+  });
+});
+
+describe("the notice of a claim", () => {
+  function site() {
+    const parts = scriptedChannel();
+    const order: string[] = [];
+    const held: { accept: () => void; fail: (reason: unknown) => void }[] = [];
+    const claims: Claimed[] = [];
+    const registered: { jid: BareJid | undefined } = { jid: registry };
+    answerClaimed({
+      router: parts.channel.router,
+      registry: () => registered.jid,
+      accept: (from, claim) => {
+        order.push(`accepting from ${from}, ${parts.wire.writes.length} written`);
+        claims.push(claim);
+        return new Promise((resolve, reject) => {
+          const followUp = (): void => void order.push(`after it, ${parts.wire.writes.length} written`);
+          held.push({ accept: () => resolve(followUp), fail: reject });
+        });
+      },
+    });
+    return { ...parts, order, held, claims, registered };
+  }
+
+  test("D-3.9-26, D-E17: is made durable, then acknowledged with an empty result, then acted upon", async () => {
+    const { wire, order, held, claims } = site();
+    const asking = wire.ask(registry, "set", buildClaimed({ jid: owner, public: false }));
+    await settled();
+    expect(wire.writes).toEqual([]);
+    held[0]?.accept();
+    const answer = await asking;
+    expect([answer.type, answer.payload, answer.write.length]).toEqual(["result", undefined, 1]);
+    await settled();
+    expect(order).toEqual([`accepting from ${registry}, 0 written`, "after it, 1 written"]);
+    expect(claims).toEqual([{ jid: owner, public: false }]);
+  });
+
+  test("that could not be made durable is not acknowledged, nor acted upon", async () => {
+    const { wire, order, held, faults } = site();
+    const asking = wire.ask(registry, "set", buildClaimed({ jid: owner, public: true }));
+    await settled();
+    held[0]?.fail(new Error("the disk is full"));
+    expect(await asking).toMatchObject({ type: "error", condition: "internal-server-error", text: "" });
+    await settled();
+    expect(order).toHaveLength(1);
+    expect(faults).toHaveLength(1);
+  });
+
+  test("that cannot be acknowledged is not acted upon now: the next stream begins with the state", async () => {
+    const { wire, order, held, channel } = site();
+    void wire.ask(registry, "set", buildClaimed({ jid: owner, public: true }));
+    await settled();
+    channel.detach(new Error("gone"));
+    held[0]?.accept();
+    await settled();
+    expect(order).toHaveLength(1);
+  });
+
+  test.each<[string, XmlElement, Claimed]>([
+    ["D-3.9-21", buildClaimed({ jid: owner, public: true }), { jid: owner, public: true }],
+    ["D-E5", el("claimed", { xmlns: ns.discovery, jid: owner }), { jid: owner, public: true }],
+    ["D-3.9-24", el("claimed", { xmlns: ns.discovery, jid: owner, public: "0" }), { jid: owner, public: false }],
+    ["D-E7", el("claimed", { xmlns: ns.discovery, jid: `${owner}/phone` }), { jid: owner, public: true }],
+    ["X-E6", el("claimed", { xmlns: ns.discovery, jid: owner, nodeId: "" }), { jid: owner, public: true }],
+  ])("%s: is read as the specification means it", async (_, payload, claim) => {
+    const { wire, claims } = site();
+    void wire.ask(registry, "set", payload);
+    await settled();
+    expect(claims).toEqual([claim]);
+  });
+
+  test.each([
+    ["a stranger", "stranger@example.org/x"],
+    ["the owner to be", `${owner}/phone`],
+    ["somebody on the domain of the Registry", `somebody@${registry}/x`],
+    ["another component", "provisioning.example.org"],
+    ["a component below the Registry", `x.${registry}`],
+    ["the server", "example.org"],
+    ["the Thing itself", "thing@example.org/home"],
+  ])("D-E29: from %s is forbidden and changes nothing", async (_, from) => {
+    const { wire, claims } = site();
+    const answer = await wire.ask(from, "set", buildClaimed({ jid: owner, public: true }));
+    expect(answer).toMatchObject({ type: "error", condition: "forbidden" });
+    expect(claims).toEqual([]);
+  });
+
+  test("D-E29: from anybody is forbidden as long as the Thing has registered nowhere", async () => {
+    const { wire, claims, registered } = site();
+    registered.jid = undefined;
+    const answer = await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true }));
+    expect([answer.condition, claims]).toEqual(["forbidden", []]);
+  });
+
+  test("is taken from the Registry whatever resource it uses", async () => {
+    const { wire, claims } = site();
+    void wire.ask(`Discovery.example.org/anything`, "set", buildClaimed({ jid: owner, public: true }));
+    await settled();
+    expect(claims).toHaveLength(1);
+  });
+
+  test("D-E29: for a node that this Thing did not register is answered with item-not-found", async () => {
+    const { wire, claims } = site();
+    const node = { nodeId: "imc1", sourceId: "MeteringTopology" };
+    const answer = await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true, node }));
+    expect([answer.condition, answer.errorType, claims]).toEqual(["item-not-found", "cancel", []]);
+  });
+
+  test("is no question", async () => {
+    const { wire, claims } = site();
+    const answer = await wire.ask(registry, "get", buildClaimed({ jid: owner, public: true }));
+    expect([answer.condition, claims]).toEqual(["bad-request", []]);
+  });
+
+  test.each<[string, XmlElement]>([
+    ["nobody", el("claimed", { xmlns: ns.discovery })],
+    ["what is no JID", el("claimed", { xmlns: ns.discovery, jid: "@" })],
+    ["something neither public nor not", el("claimed", { xmlns: ns.discovery, jid: owner, public: "maybe" })],
+  ])("by %s is answered with bad-request", async (_, payload) => {
+    const { wire, claims } = site();
+    const answer = await wire.ask(registry, "set", payload);
+    expect([answer.condition, claims]).toEqual(["bad-request", []]);
+  });
+});
