@@ -164,10 +164,22 @@ export class StanzaChannel implements Channel {
     try {
       await stream.wire.write(stanzas);
     } catch (error) {
-      this.#logger.debug("an answer could not be sent", { why: messageOf(error) });
-      return;
+      return this.#cannotSend(error, stanza, stream.wire, refuse);
     }
     if (afterwards) this.#run(`what follows the answer to ${nameOf(stanza)}`, afterwards);
+  }
+
+  /** The asker still gets an answer when what the handler made is no XML, or too large; not when the stream is gone. */
+  async #cannotSend(
+    error: unknown,
+    stanza: XmlElement,
+    wire: Wire,
+    refuse: (refusal: Refusal) => XmlElement,
+  ): Promise<void> {
+    this.#logger.debug("an answer could not be sent", { why: messageOf(error) });
+    if (!(error instanceof ProtocolError) || this.#stream?.wire !== wire) return;
+    this.#onFault("handler-failed", `the answer to ${nameOf(stanza)} cannot be sent: ${messageOf(error)}`);
+    await wire.write([refuse(new Refusal("internal-server-error"))]).catch(() => undefined);
   }
 
   async #handle(stanza: XmlElement, type: "get" | "set", from: Jid, ended: AbortSignal): Promise<IqReply> {

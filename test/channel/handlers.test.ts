@@ -273,6 +273,20 @@ describe("256 handlers at once", () => {
 describe("what follows an answer", () => {
   const message = el("message", { to: asker });
 
+  it("that cannot be sent is answered by an error, and told of, as long as the stream lives", async () => {
+    const { channel, wire, faults } = startChannel();
+    channel.router.onIq("urn:x", "ask", () => ({ payload: el("told", { xmlns: "urn:x" }) }));
+    channel.receive(stanza(`<iq xmlns='jabber:client' type='get' id='1' from='${asker}'><ask xmlns='urn:x'/></iq>`));
+    const write = wire.write.bind(wire);
+    let tries = 0;
+    wire.write = (stanzas) => (++tries === 1 ? Promise.reject(new ProtocolError("no XML", "")) : write(stanzas));
+    await settle();
+    expect(tries).toBe(2);
+    expect(wire.last.attrs).toMatchObject({ type: "error", id: "1", to: asker });
+    expect(wire.last.getChild("error")?.getChild("internal-server-error")).toBeDefined();
+    expect(faults).toMatchObject([{ code: "handler-failed" }]);
+  });
+
   it("goes out in the same write, behind it", async () => {
     const { wire } = await askedWith(() => ({ payload: el("accepted"), followedBy: [message, message] }));
     expect(wire.writes.map((write) => write.map(({ name }) => name))).toEqual([["iq", "message", "message"]]);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect } from "vitest";
+import { describe, expect, it } from "vitest";
 import { StanzaError } from "../../src/core/errors.ts";
 import { connect } from "../../src/connection/connect.ts";
 import { OwnerClient } from "../../src/owner/owner-client.ts";
@@ -16,8 +16,7 @@ import { startSandbox } from "../../src/sandbox/sandbox.ts";
 const EXAMPLE = fileURLToPath(new URL("../../examples/thermometer.ts", import.meta.url));
 
 /** What came of it. */
-export interface KillReport {
-  readonly kills: number;
+interface KillReport {
   /** Answers that could be judged: the rule stood still, and every Thing that was up had acknowledged it. */
   readonly judged: number;
   /** Answers that were another rule's. */
@@ -48,8 +47,25 @@ class Thermometer {
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** The suite: so many kills, in so many milliseconds at most. */
+export function surviveKills(kills: number, timeout: number): void {
+  describe(`${kills} kills at random moments`, () => {
+    it(
+      "undo nothing that was acknowledged, and never leave it without its owner (P-5.2-6, P-5.2-8)",
+      { timeout },
+      async () => {
+        const seed = process.env["KILL_SEED"] ?? String(Date.now());
+        const { judged, stale } = await killAndKillAgain(kills, seed);
+        console.log(`kill: ${kills} kills, ${judged} answers judged, ${stale.length} stale, seed ${seed}`);
+        expect(stale, `KILL_SEED=${seed}`).toEqual([]);
+        expect(judged).toBeGreaterThan(kills);
+      },
+    );
+  });
+}
+
 /** Kills a Thing so many times, and reports what its reader got to see meanwhile. */
-export async function killAndKillAgain(kills: number, seed: string): Promise<KillReport> {
+async function killAndKillAgain(kills: number, seed: string): Promise<KillReport> {
   const random = new SeededRandom(seed);
   const upTo = (most: number): number => randomFraction(random) * most;
   const sandbox = await startSandbox();
@@ -128,7 +144,7 @@ export async function killAndKillAgain(kills: number, seed: string): Promise<Kil
     expect(thing.output).toContain(`link online ${full}`);
     await thing.end("SIGTERM");
     expect(thing.output).toMatch(/stopped\n$/);
-    return { kills, judged, stale };
+    return { judged, stale };
   } catch (error) {
     throw new Error(`seed ${seed}; the Thing said:\n${thing.output}`, { cause: error });
   } finally {
