@@ -12,7 +12,8 @@ export function nodeIo(): Io {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => ended.abort(new Error(`stopped by ${signal}`)));
   }
-  const terminal = process.stdin.isTTY && process.stdout.isTTY;
+  // Undefined, not false, where there is none, whatever the types say.
+  const terminal = ([process.stdin.isTTY, process.stdout.isTTY] as (boolean | undefined)[]).every((is) => is === true);
   return {
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
