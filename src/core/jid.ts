@@ -30,10 +30,8 @@ const tooLong = (part: string): boolean => Buffer.byteLength(part) > 1023;
 const LONGEST_JID = 3 * 1023 + 2;
 
 // Not by `@xmpp/jid`: it throws on some texts, and takes the accounts `a\b` and `a\5cb` for the same one (XEP-0106).
-// Folding comes before normalising (RFC 7622 section 3.3.1); it is repeated so that the result stays what it is.
-function fold(part: string): string {
-  return part.normalize("NFC").toLowerCase().normalize("NFC");
-}
+// Folding comes before normalising (RFC 7622 section 3.3.1); one after the other they give a form that stays itself.
+const fold = (part: string): string => part.toLowerCase().normalize("NFC");
 
 /** Parses and normalises a JID; `undefined` if the text is none. */
 export function tryParseJid(text: string): Jid | undefined {

@@ -53,6 +53,19 @@ describe("a JID", () => {
     expect(parseJid(once.full)).toEqual(once);
   });
 
+  it("has one normal form, whichever way its characters were put together", () => {
+    const different: string[] = [];
+    for (let point = 0xa0; point < 0x20000; point++) {
+      const sign = String.fromCodePoint(point);
+      if (!/[\p{L}\p{M}]/u.test(sign)) continue;
+      const text = `a${sign}\u0323@b.c`;
+      const [once, composed, apart] = [text, text.normalize("NFC"), text.normalize("NFD")].map(tryParseJid);
+      const again = tryParseJid(once?.full ?? "");
+      if (new Set([once, composed, apart, again].map((jid) => jid?.full)).size > 1) different.push(text);
+    }
+    expect(different).toEqual([]);
+  });
+
   it.each([
     "",
     " ",
