@@ -9,7 +9,8 @@ import type { RandomSource } from "../core/random.ts";
 import type { Friends } from "../connection/friends.ts";
 import type { Guard } from "../provisioning/guard.ts";
 
-// More are left to the server, which sends them again at the next login.
+// Beyond that the oldest are left to the server, which sends them again at the next login. Not the newest: the owner's
+// request, which is answered at once, must get through however many strangers wait.
 const MOST_AT_ONCE = 100;
 
 /** What {@link FriendRequests} are answered with. */
@@ -31,9 +32,9 @@ export interface FriendRequestsOptions {
 /** Answers requests for friendship until the stream ends. */
 export class FriendRequests {
   readonly #options: FriendRequestsOptions;
-  readonly #pending = new Set<BareJid>();
+  readonly #pending = new Map<BareJid, AbortController>();
   readonly #asleep = new Set<() => void>();
-  #stream = new AbortController();
+  #listening = true;
 
   constructor(options: FriendRequestsOptions) {
     this.#options = options;
@@ -43,7 +44,7 @@ export class FriendRequests {
   /** A new stream: the server sends again what is not answered. */
   restart(): void {
     this.stop();
-    this.#stream = new AbortController();
+    this.#listening = true;
   }
 
   /** Asks at once about what is pending: there is an owner now, or a server to ask. */
@@ -53,20 +54,30 @@ export class FriendRequests {
 
   /** Leaves what is pending to the server. */
   stop(): void {
-    this.#stream.abort(new Error("the stream has ended"));
+    this.#listening = false;
+    for (const request of this.#pending.values()) request.abort(new Error("the stream has ended"));
     this.#pending.clear();
   }
 
   async #take(jid: BareJid): Promise<void> {
-    const { signal } = this.#stream;
-    if (signal.aborted || this.#pending.has(jid) || this.#pending.size >= MOST_AT_ONCE) return;
-    this.#pending.add(jid);
+    if (!this.#listening || this.#pending.has(jid)) return;
+    this.#makeRoom();
+    const request = new AbortController();
+    this.#pending.set(jid, request);
     try {
-      await this.#answer(jid, signal);
+      await this.#answer(jid, request.signal);
     } catch (error) {
       this.#options.logger.debug("a request for friendship stays pending", { jid, why: messageOf(error) });
     } finally {
-      if (this.#stream.signal === signal) this.#pending.delete(jid);
+      if (this.#pending.get(jid) === request) this.#pending.delete(jid);
+    }
+  }
+
+  #makeRoom(): void {
+    for (const [jid, request] of this.#pending) {
+      if (this.#pending.size < MOST_AT_ONCE) return;
+      request.abort(new Error("too many are pending"));
+      this.#pending.delete(jid);
     }
   }
 

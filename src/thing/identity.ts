@@ -56,8 +56,9 @@ export class Identity implements AccountStore {
     return this.#change((saved) => ({ ...saved, account: { ...saved.account, pending: false } }));
   }
 
-  /** The name is taken: another one, unless it was configured. */
+  /** The name is taken: another one, unless it was configured. Then all stays, since the account may be ours after all. */
   async renew(): Promise<Account> {
+    if (this.#configured.username !== undefined) return this.#current().account;
     await this.#change((saved) => ({ ...saved, account: this.#newAccount() }));
     return this.#current().account;
   }

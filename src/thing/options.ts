@@ -5,6 +5,7 @@ import { configJid, isComponent, type BareJid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
+import { isXmlText } from "../codec/xml.ts";
 import { parseService, type ServerAddress } from "../connection/address.ts";
 import type { TlsPolicy } from "../connection/tls-policy.ts";
 import type { RightsOptions } from "../provisioning/rights-cache.ts";
@@ -74,27 +75,30 @@ export interface ThingSettings {
   readonly random: RandomSource;
 }
 
+// Room for them is taken at once.
+const MOST_ENTRIES = 1_000_000;
+
 /** Checks the options; throws `ERR_CONFIG` naming the path of the one that is wrong. */
 export function checkOptions(options: ThingOptions): ThingSettings {
   const { storage, server, sensor, rights = {} } = options as Partial<ThingOptions>;
-  if (typeof storage?.replace !== "function") {
+  if (!isStorage(storage)) {
     throw new ConfigError('storage: must be a Storage, for instance fileStorage("/var/lib/my-thing")');
   }
   if (typeof server?.service !== "string") {
     throw new ConfigError("server.service: must be the address of the XMPP server, xmpp://host:port");
   }
   if (sensor !== undefined) checkSensor(sensor);
-  checkPositive(rights.maxEntries, "rights.maxEntries");
+  checkPositive(rights.maxEntries, "rights.maxEntries", MOST_ENTRIES);
   checkPositive(rights.maxBytes, "rights.maxBytes");
   return {
     storage,
     address: parseService(server.service, server.domain),
-    tags: toTags(options.tags ?? {}),
+    tags: checkTags(options.tags ?? {}),
     sensor,
     account: checkAccount(options.account ?? {}),
     tls: options.tls ?? {},
     registry: options.registry === undefined ? undefined : component(options.registry, "registry"),
-    provisioning: (options.provisioning ?? []).map((jid, index) => component(jid, `provisioning[${index}]`)),
+    provisioning: checkServers(options.provisioning ?? []),
     rights,
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
@@ -102,17 +106,44 @@ export function checkOptions(options: ThingOptions): ThingSettings {
   };
 }
 
+// All of it: a text has a `replace` too.
+function isStorage(value: unknown): value is Storage {
+  if (typeof value !== "object" || value === null) return false;
+  const methods: readonly string[] = ["open", "close", "read", "replace", "append", "delete"];
+  return methods.every((name) => typeof (value as Readonly<Record<string, unknown>>)[name] === "function");
+}
+
+function checkTags(tags: Tags): readonly Tag[] {
+  const checked = toTags(tags);
+  // Whoever knows the other tags, and they stand on the label, could claim the Thing (XEP-0347 6.5).
+  if (checked.some((tag) => tag.name === "KEY" && tag.value === "")) {
+    throw new ConfigError("tags.KEY: must not be empty; leave it out and one is made");
+  }
+  return checked;
+}
+
+function checkServers(addresses: readonly string[]): readonly BareJid[] {
+  if (typeof addresses === "string") throw new ConfigError("provisioning: must be a list of addresses");
+  return [...new Set(addresses.map((jid, index) => component(jid, `provisioning[${index}]`)))];
+}
+
 function checkAccount(account: AccountOptions): AccountOptions {
   for (const part of ["username", "password"] as const) {
-    if (account[part] === "") throw new ConfigError(`account.${part}: must not be empty`);
+    const text = account[part];
+    if (text === "") throw new ConfigError(`account.${part}: must not be empty`);
+    if (text !== undefined && !isXmlText(text)) throw new ConfigError(`account.${part}: holds what XML cannot hold`);
   }
-  if (account.username !== undefined) configJid(`${account.username}@domain`, "account.username");
+  const { username } = account;
+  if (username === undefined) return account;
+  const jid = configJid(`${username}@domain`, "account.username");
+  // A slash would make it an address and its resource.
+  if (jid.local === "" || jid.resource !== "") throw new ConfigError(`account.username: "${username}" is no user name`);
   return account;
 }
 
-function checkPositive(value: number | undefined, option: string): void {
-  if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
-    throw new ConfigError(`${option}: must be a whole number above 0`);
+function checkPositive(value: number | undefined, option: string, most = Number.MAX_SAFE_INTEGER): void {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value > 0 && value <= most)) {
+    throw new ConfigError(`${option}: must be a whole number from 1 to ${most}`);
   }
 }
 

@@ -2,7 +2,7 @@
 import { sleep } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
-import { messageOf } from "../core/errors.ts";
+import { isSdkError, messageOf } from "../core/errors.ts";
 import type { RandomSource } from "../core/random.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import type { FaultCode } from "./faults.ts";
@@ -131,7 +131,8 @@ export class Runner {
           signal.throwIfAborted();
           // What stays wrong is told once: a site may have no provisioning server for years.
           const message = messageOf(error);
-          if (message !== told) onFault(faultOf[effect.do], message, error);
+          const unsaved = isSdkError(error) && error.code === "ERR_STORAGE";
+          if (message !== told) onFault(unsaved ? "state-not-saved" : faultOf[effect.do], message, error);
           told = message;
           await sleep(clock, backoff.next(), signal);
         }

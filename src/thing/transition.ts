@@ -23,9 +23,9 @@ export function transition(state: ThingState, event: ThingEvent): Step {
     case "claimed":
       return claimed(state, event);
     case "keyEmptied":
-      return remember(state, { keyEmptied: true });
+      return remember(state, "keyEmptied");
     case "ownerAsked":
-      return remember(state, { ownerAsked: true });
+      return remember(state, "ownerAsked");
     case "serversFound":
       return serversFound(state, event.servers);
   }
@@ -37,7 +37,7 @@ const nothing = (state: ThingState): Step => ({ state, effects: [] });
 function loaded(state: ThingState, event: Extract<ThingEvent, { type: "loaded" }>): Step {
   const ownership = withRegistry(event.ownership, event.registry);
   const trust = withServers(event.trust, event.servers);
-  const sameServers = String(serversOf(trust)) === String(serversOf(event.trust));
+  const sameServers = JSON.stringify(serversOf(trust)) === JSON.stringify(serversOf(event.trust));
   // A new trust relationship starts with an empty cache (P-5.2-7).
   return { state: { ...state, ownership, trust }, effects: sameServers ? [] : [{ do: "clearRights" }] };
 }
@@ -58,6 +58,7 @@ const serversOf = (trust: Trust): readonly BareJid[] => (trust.is === "delegated
 
 function link(state: ThingState, event: Extract<ThingEvent, { type: "link" }>): Step {
   const next = { ...state, link: event.link };
+  if (event.link.is === "stopped" && state.link.is === "stopped") return nothing(state);
   if (event.link.is !== "online") return nothing(next);
   const registry = registryOf(next);
   return { state: next, effects: [{ do: "greet", registry, servers: trustedServers(next) }, ...due(next)] };
@@ -96,9 +97,9 @@ function claimed(state: ThingState, event: Extract<ThingEvent, { type: "claimed"
   return { state: next, effects: next.link.is === "online" ? due(next) : [] };
 }
 
-function remember(state: ThingState, fact: { keyEmptied: true } | { ownerAsked: true }): Step {
-  if (state.ownership.is !== "claimed") return nothing(state);
-  return nothing({ ...state, ownership: { ...state.ownership, ...fact } });
+function remember(state: ThingState, fact: "keyEmptied" | "ownerAsked"): Step {
+  if (state.ownership.is !== "claimed" || state.ownership[fact]) return nothing(state);
+  return nothing({ ...state, ownership: { ...state.ownership, [fact]: true } });
 }
 
 function serversFound(state: ThingState, servers: readonly BareJid[]): Step {

@@ -1,0 +1,278 @@
+import { describe, expect, test } from "vitest";
+import { LONGEST_TAG_VALUE, tagProblem } from "../../src/codec/tags.ts";
+import { isXmlText } from "../../src/codec/xml.ts";
+import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
+import { Document } from "../../src/storage/document.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import { Identity } from "../../src/thing/identity.ts";
+import type { AccountOptions } from "../../src/thing/options.ts";
+import type { Saved } from "../../src/thing/saved.ts";
+import { failingStorage } from "../support/failing-storage.ts";
+import { ownerships, trusts } from "./life.ts";
+
+/** An identity on a storage, as at a start of the Thing. Every start draws other random bytes. */
+let starts = 0;
+async function booted(storage: Storage, account: AccountOptions = {}) {
+  const identity = new Identity({ storage, random: new SeededRandom(`start ${++starts}`), account });
+  const { saved, problem } = await identity.open();
+  return { identity, saved, problem };
+}
+
+async function damage(storage: Storage, name: string): Promise<void> {
+  const content = await storage.read(name);
+  if (content === undefined) throw new Error(`there is no ${name}`);
+  await storage.replace(
+    name,
+    content.map((byte, index) => (index === content.length - 3 ? byte ^ 1 : byte)),
+  );
+}
+
+const contents = async (storage: Storage): Promise<unknown[]> =>
+  Promise.all(["thing", "thing.previous"].map((name) => storage.read(name)));
+
+describe("the first start", () => {
+  test("makes an account, a KEY, and a Thing that nobody knows", async () => {
+    const { saved, problem } = await booted(await failingStorage());
+    expect(problem).toBeUndefined();
+    expect(saved).toMatchObject({
+      ownership: { is: "unregistered" },
+      trust: { is: "none" },
+      account: { pending: true },
+    });
+    expect(saved.account.username).toMatch(/^thing-[0-9a-f]{16}$/);
+    expect(saved.account.password.length).toBeGreaterThanOrEqual(22); // 128 bits
+    expect(saved.account.resource).not.toBe("");
+  });
+
+  test("D-6.5-2, D-3.9-2: makes a KEY of at least 128 bits, of no character that needs an escape", async () => {
+    const { saved } = await booted(await failingStorage());
+    expect(saved.key).toMatch(/^[A-Za-z0-9_-]+$/);
+    expect((saved.key.length * 6) >> 3).toBeGreaterThanOrEqual(16);
+    expect(saved.key.length).toBeLessThanOrEqual(LONGEST_TAG_VALUE);
+    expect(tagProblem({ name: "KEY", type: "str", value: saved.key })).toBeUndefined();
+  });
+
+  test("makes nothing twice: no two Things are alike", async () => {
+    const made = await Promise.all(
+      Array.from({ length: 20 }, async () => (await booted(await failingStorage())).saved),
+    );
+    for (const part of ["username", "password", "resource"] as const) {
+      expect(new Set(made.map(({ account }) => account[part])).size).toBe(20);
+    }
+    expect(new Set(made.map(({ key }) => key)).size).toBe(20);
+    for (const { account, key } of made) expect(new Set([account.password, account.resource, key]).size).toBe(3);
+  });
+
+  test("is on disk before anything is done with it", async () => {
+    const storage = await failingStorage();
+    storage.failing.add("replace");
+    await expect(booted(storage)).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    storage.failing.clear();
+    const first = await booted(storage);
+    expect((await booted(storage)).saved).toEqual(first.saved);
+  });
+});
+
+describe("a later start", () => {
+  test("finds the same Thing, and writes nothing", async () => {
+    const storage = await failingStorage();
+    const { saved } = await booted(storage);
+    storage.done.length = 0;
+    const again = await booted(storage);
+    expect([again.saved, again.problem, storage.done]).toEqual([saved, undefined, []]);
+  });
+
+  test("finds ownership and trust as they were remembered last", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    for (const ownership of [ownerships.registered, ownerships.claimed, ownerships["claimed, all done"]]) {
+      await identity.remember({ ownership, trust: trusts.found });
+      expect((await booted(storage)).saved).toEqual({ ...saved, ownership, trust: trusts.found });
+    }
+  });
+
+  test("finds nothing of what could not be written, and the disk can be written again", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    storage.failing.add("replace");
+    await expect(identity.remember({ ownership: ownerships.claimed, trust: trusts.none })).rejects.toMatchObject({
+      code: "ERR_STORAGE",
+    });
+    storage.failing.clear();
+    expect((await booted(storage)).saved).toEqual(saved);
+    await identity.made();
+    expect((await booted(storage)).saved).toEqual({ ...saved, account: { ...saved.account, pending: false } });
+  });
+
+  test("finds all of several changes made at the same time", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    await Promise.all([
+      identity.made(),
+      identity.remember({ ownership: ownerships.registered, trust: trusts.none }),
+      identity.remember({ ownership: ownerships.claimed, trust: trusts.found }),
+    ]);
+    expect((await booted(storage)).saved).toEqual({
+      ...saved,
+      account: { ...saved.account, pending: false },
+      ownership: ownerships.claimed,
+      trust: trusts.found,
+    });
+  });
+});
+
+describe("a damaged identity", () => {
+  test("falls back to the generation before, and says so; then both are whole again", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.none });
+    await damage(storage, "thing");
+    const again = await booted(storage);
+    expect(again.saved).toEqual(saved);
+    expect(again.problem).toMatch(/damaged/);
+    expect((await booted(storage)).problem).toBeUndefined();
+  });
+
+  test("in both generations is an error, and nothing is overwritten: never silently a new Thing", async () => {
+    const storage = await failingStorage();
+    const { identity } = await booted(storage);
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.none });
+    await damage(storage, "thing");
+    await damage(storage, "thing.previous");
+    const before = await contents(storage);
+    await expect(booted(storage)).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    expect(await contents(storage)).toEqual(before);
+  });
+
+  test("that has no generation before it is an error too", async () => {
+    const storage = await failingStorage();
+    await booted(storage);
+    await damage(storage, "thing");
+    const before = await contents(storage);
+    await expect(booted(storage)).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    expect(await contents(storage)).toEqual(before);
+  });
+
+  test("whose newest generation is gone falls back to the one before", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.none });
+    await storage.delete("thing");
+    const again = await booted(storage);
+    expect(again.saved).toEqual(saved);
+    expect(again.problem).toBeDefined();
+  });
+
+  test("that is whole but makes no sense counts as damaged", async () => {
+    const storage = await failingStorage();
+    const { saved } = await booted(storage);
+    const nonsense = { ...saved, ownership: { is: "claimed" } } as unknown as Saved;
+    await new Document<Saved>({ storage, name: "thing", format: 1, parse: (value) => value as Saved }).save(nonsense);
+    const again = await booted(storage);
+    expect(again.saved).toEqual(saved);
+    expect(again.problem).toBeDefined();
+  });
+
+  test("of a newer format is refused by name and not touched", async () => {
+    const storage = await failingStorage();
+    await new Document({ storage, name: "thing", format: 2, parse: (value) => value }).save({ new: true });
+    const before = await contents(storage);
+    await expect(booted(storage)).rejects.toThrow(/newer/);
+    expect(await contents(storage)).toEqual(before);
+  });
+});
+
+describe("the account", () => {
+  test("is what was made, pending until the server has it", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    expect(await identity.load()).toEqual(saved.account);
+    await identity.made();
+    expect(await identity.load()).toEqual({ ...saved.account, pending: false });
+    expect((await booted(storage)).saved.account.pending).toBe(false);
+  });
+
+  test("is another one, pending and durable, when its name is taken; the KEY stays", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    const renewed = await identity.renew();
+    expect(renewed.pending).toBe(true);
+    expect(renewed.username).not.toBe(saved.account.username);
+    expect(renewed.password).not.toBe(saved.account.password);
+    expect(await identity.load()).toEqual(renewed);
+    expect((await booted(storage)).saved).toEqual({ ...saved, account: renewed });
+  });
+
+  test("that was configured is taken as it is", async () => {
+    const { saved } = await booted(await failingStorage(), { username: "thermometer", password: "hunter2" });
+    expect(saved.account).toMatchObject({ username: "thermometer", password: "hunter2", pending: true });
+  });
+
+  test("of which half was configured is completed", async () => {
+    const named = (await booted(await failingStorage(), { username: "thermometer" })).saved.account;
+    expect(named.username).toBe("thermometer");
+    expect(named.password.length).toBeGreaterThanOrEqual(22);
+    const locked = (await booted(await failingStorage(), { password: "hunter2" })).saved.account;
+    expect(locked.username).toMatch(/^thing-/);
+    expect(locked.password).toBe("hunter2");
+  });
+
+  test("whose configured name is taken stays as it is: it may be ours, and its password is nowhere else", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage, { username: "thermometer" });
+    expect(await identity.renew()).toEqual(saved.account);
+    expect((await booted(storage, { username: "thermometer" })).saved).toEqual(saved);
+  });
+
+  test("whose password alone was configured keeps it under another name", async () => {
+    const { identity, saved } = await booted(await failingStorage(), { password: "hunter2" });
+    const renewed = await identity.renew();
+    expect(renewed.password).toBe("hunter2");
+    expect(renewed.username).not.toBe(saved.account.username);
+  });
+
+  test("that is configured later comes before the saved one, as another account; owner and trust stay", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    await identity.made();
+    await identity.remember({ ownership: ownerships.claimed, trust: trusts.found });
+    const again = await booted(storage, { username: "thermometer", password: "hunter2" });
+    expect(again.saved).toEqual({
+      key: saved.key,
+      account: { username: "thermometer", password: "hunter2", resource: saved.account.resource, pending: true },
+      ownership: ownerships.claimed,
+      trust: trusts.found,
+    });
+    expect((await booted(storage)).saved).toEqual(again.saved);
+  });
+
+  test("whose password was changed by configuration is the same account: nothing is to be made", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    await identity.made();
+    const again = await booted(storage, { password: "new password" });
+    expect(again.saved.account).toEqual({ ...saved.account, password: "new password", pending: false });
+  });
+
+  test("that is configured as it is saved changes nothing", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage, { username: "thermometer", password: "hunter2" });
+    await identity.made();
+    storage.done.length = 0;
+    const again = await booted(storage, { username: "thermometer", password: "hunter2" });
+    expect(again.saved.account).toEqual({ ...saved.account, pending: false });
+    expect(storage.done).toEqual([]);
+  });
+
+  test("cannot be asked for before the identity is open", () => {
+    const identity = new Identity({ storage: {} as Storage, random: new SeededRandom("x"), account: {} });
+    expect(() => identity.load()).toThrow(TypeError);
+  });
+
+  test("is made of what every server and XML can take", async () => {
+    const { saved } = await booted(await failingStorage());
+    const { username, password, resource } = saved.account;
+    expect([username, password, resource, saved.key].every(isXmlText)).toBe(true);
+    expect(username).toBe(username.toLowerCase());
+  });
+});

@@ -1,0 +1,151 @@
+import { describe, expect, test } from "vitest";
+import { systemClock } from "../../src/core/clock.ts";
+import { ConfigError } from "../../src/core/errors.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import { systemRandom } from "../../src/core/random.ts";
+import { RightsCache } from "../../src/provisioning/rights-cache.ts";
+import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
+import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
+import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import { checkOptions, type ThingOptions } from "../../src/thing/options.ts";
+import { withKey } from "../../src/thing/tags.ts";
+
+const storage = memoryStorage();
+const least: ThingOptions = { storage, server: { service: "xmpp://example.org" } };
+const sensor = { fields: [{ name: "T" }], read: () => [] };
+
+describe("the options of a Thing", () => {
+  test("need no more than a storage and a server", () => {
+    expect(checkOptions(least)).toEqual({
+      storage,
+      address: { host: "example.org", port: 5222, directTls: false, domain: "example.org" },
+      tags: [],
+      sensor: undefined,
+      account: {},
+      tls: {},
+      registry: undefined,
+      provisioning: [],
+      rights: {},
+      logger: silentLogger,
+      clock: systemClock,
+      random: systemRandom,
+    });
+  });
+
+  test("are all taken over, addresses normalised, KEY last", () => {
+    const [clock, random] = [new SimulatedClock(), new SeededRandom("x")];
+    const settings = checkOptions({
+      storage,
+      server: { service: "xmpps://[::1]:5999", domain: "Example.ORG" },
+      tags: { KEY: "k", sn: "1", V: 1.5 },
+      sensor,
+      account: { username: "Thermometer", password: "p w" },
+      tls: { ca: "PEM" },
+      registry: "Discovery.example.org",
+      provisioning: ["A.example.org", "b.example.org", "a.EXAMPLE.org"],
+      rights: { maxEntries: 5, maxBytes: 1_000 },
+      logger: silentLogger,
+      clock,
+      random,
+    });
+    expect(settings).toEqual({
+      storage,
+      address: { host: "::1", port: 5999, directTls: true, domain: "example.org" },
+      tags: [
+        { name: "SN", type: "str", value: "1" },
+        { name: "V", type: "num", value: 1.5, text: "1.5" },
+        { name: "KEY", type: "str", value: "k" },
+      ],
+      sensor,
+      account: { username: "Thermometer", password: "p w" },
+      tls: { ca: "PEM" },
+      registry: "discovery.example.org",
+      provisioning: ["a.example.org", "b.example.org"],
+      rights: { maxEntries: 5, maxBytes: 1_000 },
+      logger: silentLogger,
+      clock,
+      random,
+    });
+  });
+
+  const wrong: [string, Record<string, unknown>, string][] = [
+    ["no storage", { storage: undefined }, "storage: must be a Storage"],
+    ["a folder for a storage", { storage: "/var/lib/thing" }, "storage: must be a Storage"],
+    ["half a storage", { storage: { ...storage, replace: () => undefined } }, "storage: must be a Storage"],
+    ["no server", { server: undefined }, "server.service: must be the address"],
+    ["a server without a service", { server: { domain: "example.org" } }, "server.service: must be the address"],
+    ["a server as a text", { server: "xmpp://example.org" }, "server.service: must be the address"],
+    ["a service that is none", { server: { service: "http://example.org" } }, 'service: "http://example.org"'],
+    ["a service at an IP address without a domain", { server: { service: "xmpp://127.0.0.1" } }, "service: 127.0.0.1"],
+    ["a domain that is none", { server: { service: "xmpp://127.0.0.1", domain: "a@b" } }, 'domain: "a@b"'],
+    ["a tag that is no text", { tags: { SN: true } }, "tags.SN"],
+    ["a tag of the wrong type", { tags: { V: "1.0" } }, "tags.V"],
+    ["a tag with a forbidden name", { tags: { "A;B": "1" } }, "tags.A;B"],
+    ["an empty KEY", { tags: { SN: "1", key: "" } }, "tags.KEY: must not be empty"],
+    ["a sensor that cannot be read", { sensor: { fields: [] } }, "sensor.read"],
+    ["a field without a name", { sensor: { fields: [{}], read: () => [] } }, "sensor.fields[0]"],
+    ["an empty user name", { account: { username: "" } }, "account.username: must not be empty"],
+    ["an empty password", { account: { password: "" } }, "account.password: must not be empty"],
+    ["a password that XML cannot hold", { account: { password: "\u0000" } }, "account.password: holds what"],
+    ["a user name that XML cannot hold", { account: { username: "a\u0007" } }, "account.username: holds what"],
+    ["a user name that is an address", { account: { username: "a@b" } }, "account.username"],
+    ["a user name with a blank", { account: { username: "a b" } }, "account.username"],
+    ["a user name with a slash", { account: { username: "a/b" } }, "account.username"],
+    ["a user name with an address and a slash", { account: { username: "a@b/c" } }, "account.username"],
+    ["a Registry that is no address", { registry: "@" }, "registry"],
+    [
+      "a Registry that is an account",
+      { registry: "registry@example.org" },
+      'registry: "registry@example.org" is an account',
+    ],
+    [
+      "a Registry with a resource",
+      { registry: "discovery.example.org/x" },
+      'registry: "discovery.example.org/x" must have no',
+    ],
+    ["one server for a list", { provisioning: "provisioning.example.org" }, "provisioning: must be a list"],
+    ["a server that is no address", { provisioning: ["a.b", ""] }, "provisioning[1]"],
+    ["a server that is an account", { provisioning: ["a.b", "p@a.b"] }, "provisioning[1]"],
+    ["a server with a resource", { provisioning: ["a.b/c"] }, "provisioning[0]"],
+    ...[0, -1, 1.5, NaN, Infinity, "10"].flatMap((value): [string, Record<string, unknown>, string][] => [
+      [`${value} for the most entries`, { rights: { maxEntries: value } }, "rights.maxEntries"],
+      [`${value} for the most bytes`, { rights: { maxBytes: value } }, "rights.maxBytes"],
+    ]),
+    ["more entries than there is room for", { rights: { maxEntries: 1_000_001 } }, "rights.maxEntries"],
+  ];
+
+  test.each(wrong)("with %s are refused with ERR_CONFIG, by the option's name", (_, options, message) => {
+    const all = { ...least, ...options };
+    expect(() => checkOptions(all)).toThrow(ConfigError);
+    expect(() => checkOptions(all)).toThrow(message);
+  });
+
+  test("never show a password in what they say", () => {
+    const account = { username: "a@b", password: "hunter2\u0000" };
+    for (const one of [account, { password: account.password }]) {
+      expect(() => checkOptions({ ...least, account: one })).toThrow(expect.not.stringContaining("hunter2") as string);
+    }
+  });
+
+  test("let the cache be as large as they allow at most", () => {
+    const rights = { maxEntries: 1_000_000, maxBytes: Number.MAX_SAFE_INTEGER };
+    checkOptions({ ...least, rights });
+    const cache = new RightsCache({ storage, logger: silentLogger, onFault: () => undefined, ...rights });
+    expect(cache.count).toBe(0);
+  });
+});
+
+describe("the tags that are registered", () => {
+  test("D-6.5-2: are those of the program, and behind them the KEY that was made", () => {
+    const { tags } = checkOptions({ ...least, tags: { SN: "1", V: 2 } });
+    expect(withKey(tags, "made").map(({ name, value }) => `${name}=${value}`)).toEqual(["SN=1", "V=2", "KEY=made"]);
+    expect(withKey([], "made")).toEqual([{ name: "KEY", type: "str", value: "made" }]);
+  });
+
+  test("hold the program's own KEY, a sticker, as it is", () => {
+    const { tags } = checkOptions({ ...least, tags: { Key: "on the sticker", SN: "1" } });
+    expect(withKey(tags, "made").map(({ name, value }) => `${name}=${value}`)).toEqual(["SN=1", "KEY=on the sticker"]);
+    const [first, second] = withKey([{ name: "KEY", type: "str", value: "k" }, ...tags.slice(0, 1)], "made");
+    expect([first?.name, second?.name]).toEqual(["SN", "KEY"]);
+  });
+});

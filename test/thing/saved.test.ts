@@ -1,0 +1,130 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { bareJid } from "../../src/core/jid.ts";
+import { SAVED_FORMAT, parseSaved, type Saved } from "../../src/thing/saved.ts";
+import type { Ownership, Trust } from "../../src/thing/state.ts";
+
+const text = fc.oneof(fc.string({ minLength: 1 }), fc.string({ unit: "binary", minLength: 1 }));
+const jid = fc.constantFrom("a@example.org", "example.org", "ü@éxample.org", "a.b-c@x.y.z").map((one) => bareJid(one));
+const ownership: fc.Arbitrary<Ownership> = fc.oneof(
+  fc.constant({ is: "unregistered" as const }),
+  fc.record({ is: fc.constant("registered" as const), registry: jid }),
+  fc.record({
+    is: fc.constant("claimed" as const),
+    registry: jid,
+    owner: jid,
+    public: fc.boolean(),
+    keyEmptied: fc.boolean(),
+    ownerAsked: fc.boolean(),
+  }),
+);
+const trust: fc.Arbitrary<Trust> = fc.oneof(
+  fc.constant({ is: "none" as const }),
+  fc.record({
+    is: fc.constant("delegated" as const),
+    servers: fc.array(jid, { minLength: 1, maxLength: 4 }),
+    origin: fc.constantFrom("configured" as const, "found" as const),
+  }),
+);
+const saved: fc.Arbitrary<Saved> = fc.record({
+  account: fc.record({ username: text, password: text, resource: text, pending: fc.boolean() }),
+  key: text,
+  ownership,
+  trust,
+});
+
+const whole = {
+  account: { username: "thing-1", password: "secret", resource: "r", pending: true },
+  key: "4857402340298342",
+  ownership: {
+    is: "claimed",
+    registry: "discovery.example.org",
+    owner: "owner@example.org",
+    public: true,
+    keyEmptied: false,
+    ownerAsked: true,
+  },
+  trust: { is: "delegated", servers: ["provisioning.example.org", "second.example.org"], origin: "found" },
+};
+
+/** The same value, with one part of it replaced. */
+function damaged(path: readonly (string | number)[], by: unknown): unknown {
+  const copy = structuredClone(whole) as unknown;
+  const last = path.at(-1);
+  if (last === undefined) return by;
+  let at = copy as Record<string | number, unknown>;
+  for (const step of path.slice(0, -1)) at = at[step] as Record<string | number, unknown>;
+  if (by === undefined) Reflect.deleteProperty(at, last);
+  else at[last] = by;
+  return copy;
+}
+
+describe("what is kept of a Thing", () => {
+  test("is read as it was written", () => {
+    fc.assert(
+      fc.property(saved, (value) => {
+        expect(parseSaved(JSON.parse(JSON.stringify(value)))).toEqual(value);
+      }),
+    );
+  });
+
+  test("is in the first format, and whole as an example", () => {
+    expect([SAVED_FORMAT, parseSaved(whole)]).toEqual([1, whole]);
+  });
+
+  test("holds nothing that was not meant", () => {
+    const more = {
+      ...whole,
+      extra: 1,
+      account: { ...whole.account, admin: true },
+      trust: { is: "none", servers: ["x"] },
+    };
+    expect(parseSaved(more)).toEqual({ ...whole, trust: { is: "none" } });
+  });
+
+  const texts: (string | number)[][] = [
+    ["account", "username"],
+    ["account", "password"],
+    ["account", "resource"],
+    ["key"],
+  ];
+  const booleans: (string | number)[][] = [
+    ["account", "pending"],
+    ["ownership", "public"],
+    ["ownership", "keyEmptied"],
+    ["ownership", "ownerAsked"],
+  ];
+  const jids: (string | number)[][] = [
+    ["ownership", "registry"],
+    ["ownership", "owner"],
+    ["trust", "servers", 0],
+    ["trust", "servers", 1],
+  ];
+  const objects: (string | number)[][] = [[], ["account"], ["ownership"], ["trust"]];
+  const cases: [string, readonly (string | number)[], unknown][] = [
+    ...texts.flatMap((path) => [undefined, null, "", 5, true, {}, ["x"]].map((by) => ["", path, by] as const)),
+    ...booleans.flatMap((path) => [undefined, null, "true", 1, {}].map((by) => ["", path, by] as const)),
+    ...jids.flatMap((path) => [null, "", "@", "a@b/c", "A@b", 5, {}].map((by) => ["", path, by] as const)),
+    ...objects.flatMap((path) => [null, "x", 5, true, []].map((by) => ["", path, by] as const)),
+    ...["ownership", "trust"].flatMap((part) =>
+      [undefined, null, "disowned", 1].map((by) => ["", [part, "is"], by] as const),
+    ),
+    ...[undefined, null, [], "provisioning.example.org", { length: 1 }].map(
+      (by) => ["", ["trust", "servers"], by] as const,
+    ),
+    ...[undefined, null, "owner", true].map((by) => ["", ["trust", "origin"], by] as const),
+    ...["account", "key", "ownership", "trust"].map((part) => ["", [part], undefined] as const),
+  ].map(([, path, by]) => [`${path.join(".")} is ${JSON.stringify(by)}`, path, by]);
+
+  test.each(cases)("is damaged when %s", (_, path, by) => {
+    expect(() => parseSaved(damaged(path, by))).toThrow();
+  });
+
+  test("of a Thing that is registered is damaged without its Registry", () => {
+    expect(() => parseSaved(damaged(["ownership"], { is: "registered" }))).toThrow();
+    expect(parseSaved(damaged(["ownership"], { is: "registered", registry: "a.b" })).ownership).toEqual({
+      is: "registered",
+      registry: "a.b",
+    });
+  });
+});
