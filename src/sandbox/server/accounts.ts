@@ -23,7 +23,7 @@ export class Accounts {
 
   /** The bare JID of a user name, `undefined` if it can be none. */
   jidOf(username: string): Jid | undefined {
-    if (/[@/]/.test(username)) return undefined;
+    if (/[@/]/.test(username)) return undefined; // else `a@localhost/x` would be taken for `a`
     const jid = tryParseJid(`${username}@${this.#domain}`);
     return jid?.local === "" ? undefined : jid;
   }

@@ -58,7 +58,8 @@ export class XmppListener implements AsyncDisposable {
   /** Begins to listen; resolves to the port. Rejects with `ERR_CONNECTION` if that cannot be had. */
   listen(): Promise<number> {
     const { domain, host = "127.0.0.1", port = 0, clock = systemClock, random = systemRandom, logger } = this.#options;
-    const server = createServer({ noDelay: true }, (socket) => {
+    const server = createServer((socket) => {
+      socket.setNoDelay(true); // otherwise a second small write waits for the acknowledgement of the first, up to 40 ms
       const stream: ClientStream = new ClientStream(socket, {
         domain,
         secureContext: this.#secureContext,

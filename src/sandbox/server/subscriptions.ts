@@ -39,7 +39,6 @@ export class Subscriptions {
 
   /** The contact sends one of the four stanzas to the account. */
   inbound(account: Account, stanza: XmlElement, type: SubscriptionType, from: Jid): void {
-    if (from.bare === account.jid.bare) return;
     const before = account.roster.stateOf(from.bare);
     const { next, pass } = inbound(before, type);
     const copy = copyStanza(stanza, { from: from.bare, to: account.jid.bare });

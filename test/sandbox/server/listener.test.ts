@@ -1,5 +1,5 @@
-import { createServer, type AddressInfo } from "node:net";
-import { afterEach, beforeAll, expect, test } from "vitest";
+import { Socket, createServer, type AddressInfo } from "node:net";
+import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { makeCertificates, type Certificates } from "../../../src/sandbox/certificates.ts";
 import { XmppListener } from "../../../src/sandbox/server/listener.ts";
 import { RawClient } from "./raw-client.ts";
@@ -54,6 +54,19 @@ test("a round trip takes no 40 ms: no side waits for the other's acknowledgement
     await alice.until(new RegExp(`id="n${count}"`));
   }
   expect(performance.now() - begin).toBeLessThan(20 * 20);
+});
+
+test("every socket has TCP_NODELAY", async () => {
+  const set = vi.spyOn(Socket.prototype, "setNoDelay");
+  try {
+    const { port } = await listening();
+    for (const client of [await connect(port), await connect(port)]) await client.open();
+    const accepted = set.mock.contexts.filter((socket) => (socket as Socket).localPort === port);
+    expect(accepted).toHaveLength(2);
+    expect(set.mock.calls.every(([enable]) => enable === true)).toBe(true);
+  } finally {
+    set.mockRestore();
+  }
 });
 
 test("TLS proves the domain", async () => {

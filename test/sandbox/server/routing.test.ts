@@ -57,6 +57,18 @@ test.each([
   expect(alice.took()).toEqual([]);
 });
 
+test("a resource that is gone is not the account: the server does not answer for it (RFC 6121 8.5.3.2.3)", () => {
+  const alice = new World().online("alice");
+  for (const payload of [
+    ping,
+    "<query xmlns='jabber:iq:roster'/>",
+    "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+  ]) {
+    expect(conditionOf(alice.ask("get", payload, "alice@localhost/gone"))).toBe("cancel/service-unavailable");
+    expect(conditionOf(alice.ask("get", payload, "alice@localhost"))).toBe("result");
+  }
+});
+
 test.each([
   ["without an id", `<iq type='get' to='bob@localhost/r'>${ping}</iq>`],
   ["without a type", `<iq id='1' to='bob@localhost/r'>${ping}</iq>`],

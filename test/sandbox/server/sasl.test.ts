@@ -12,20 +12,25 @@ const failure = (condition: string): SaslStep => ({ kind: "failure", condition }
 /** Both messages of a client, with what is to be bent on the way. */
 function exchange(
   mechanism: "SCRAM-SHA-1" | "SCRAM-SHA-256",
-  options: { header?: string; username?: string; password?: string; final?: (message: string) => string } = {},
+  options: {
+    header?: string;
+    username?: string;
+    password?: string;
+    /** What is signed in the place of the right binding and nonce. */
+    signed?: (withoutProof: string) => string;
+    /** What is changed after the signature. */
+    final?: (message: string) => string;
+  } = {},
 ): { last: SaslStep; signature: string; serverFirst: string } {
-  const {
-    header = "n,,",
-    username = "alice",
-    password = "alice's secret",
-    final = (message: string): string => message,
-  } = options;
+  const same = (text: string): string => text;
+  const { header = "n,,", username = "alice", password = "alice's secret", final = same, signed = same } = options;
   const server = start(mechanism);
   const clientFirstBare = `n=${username},r=abcdef`;
   const first = server.respond(header + clientFirstBare);
   if (first.kind !== "challenge") return { last: first, signature: "", serverFirst: "" };
   const serverFirst = first.data;
-  const withoutProof = `c=${Buffer.from(header).toString("base64")},r=${/r=([^,]*)/.exec(serverFirst)![1]!}`;
+  const nonce = /r=([^,]*)/.exec(serverFirst)![1]!;
+  const withoutProof = signed(`c=${Buffer.from(header).toString("base64")},r=${nonce}`);
   const hash = mechanism === "SCRAM-SHA-1" ? "sha1" : "sha256";
   const { proof, signature } = scramClient(hash, { password, clientFirstBare, serverFirst, withoutProof });
   return { last: server.respond(final(`${withoutProof},p=${proof}`)), signature, serverFirst };
@@ -79,6 +84,14 @@ for (const mechanism of ["SCRAM-SHA-1", "SCRAM-SHA-256"] as const) {
         message.replace(/p=.*/, `p=${Buffer.alloc(mechanism === "SCRAM-SHA-1" ? 20 : 32).toString("base64")}`),
       ),
     ).toEqual(failure("not-authorized"));
+  });
+
+  test(`${mechanism}: a proof for another binding or nonce is none, even with the right password`, () => {
+    const signed = (change: (text: string) => string): SaslStep => exchange(mechanism, { signed: change }).last;
+    expect(signed((text) => text).kind).toBe("success");
+    expect(signed((text) => text.replace("c=biws", "c=eSws"))).toEqual(failure("not-authorized"));
+    expect(signed((text) => text.replace(/r=.*/, "r=abcdef"))).toEqual(failure("not-authorized"));
+    expect(signed((text) => `${text}x`)).toEqual(failure("not-authorized"));
   });
 
   test(`${mechanism}: a name without an account looks like any other until the end`, () => {

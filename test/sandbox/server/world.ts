@@ -12,6 +12,8 @@ export class Client {
   /** The batches it was handed. */
   readonly batches: (readonly XmlElement[])[] = [];
   closed: string | undefined;
+  /** How many stanzas had come by then. */
+  closedAfter = 0;
   #inbox: XmlElement[] = [];
 
   constructor(domain: XmppDomain, username: string, resource: string | undefined) {
@@ -22,7 +24,10 @@ export class Client {
         this.batches.push(stanzas);
         this.#inbox.push(...stanzas);
       },
-      (condition) => (this.closed = condition),
+      (condition) => {
+        this.closed = condition;
+        this.closedAfter = this.batches.flat().length;
+      },
     );
   }
 
