@@ -9,6 +9,7 @@ import { Refusal } from "../core/refusal.ts";
 import { buildError, iq, iqType, presenceType, stanzaErrorOf } from "../codec/stanza.ts";
 import { nonEmpty, required, type XmlElement } from "../codec/xml.ts";
 import type { Channel, IqRequest, Wire } from "./channel.ts";
+import { Load } from "./load.ts";
 import { Router, type IqReply } from "./router.ts";
 
 /** What a {@link StanzaChannel} is made of. */
@@ -28,8 +29,6 @@ const DEFAULT_TIMEOUT = 30_000;
 // waiting for its own timeout.
 const SLOW_HANDLER = 3_000;
 const LONGEST_HANDLER = 9_000;
-// What strangers may have running here at once; more is answered with "later".
-const MOST_HANDLERS = 256;
 
 interface Pending {
   readonly allowed: (from: string | undefined) => boolean;
@@ -46,7 +45,7 @@ export class StanzaChannel implements Channel {
   readonly #logger: Logger;
   readonly #onFault: NonNullable<StanzaChannelOptions["onFault"]>;
   readonly #pending = new Map<string, Pending>();
-  #running = 0;
+  readonly #load = new Load();
   #stream: { readonly wire: Wire; readonly ended: AbortController } | undefined;
 
   constructor(options: StanzaChannelOptions) {
@@ -189,8 +188,8 @@ export class StanzaChannel implements Channel {
     if (payload === undefined || children.length > 1) throw new Refusal("bad-request");
     const handler = this.router.iqHandler(payload);
     if (handler === undefined) throw new Refusal("service-unavailable");
-    if (this.#running >= MOST_HANDLERS) throw new Refusal("resource-constraint", "Too much is asked at once.");
-    this.#running++;
+    const giveBack = this.#load.take(from.bare);
+    if (giveBack === undefined) throw new Refusal("resource-constraint", "Too much is asked at once.");
     const what = `the handler of ${payload.name}`;
     const slow = this.#clock.schedule(SLOW_HANDLER, () =>
       this.#onFault("handler-slow", `${what} has taken ${SLOW_HANDLER} ms`),
@@ -201,7 +200,7 @@ export class StanzaChannel implements Channel {
       );
     } finally {
       slow.cancel();
-      this.#running--;
+      giveBack();
     }
   }
 

@@ -1,18 +1,6 @@
 // The parts of @xmpp that this library uses, as it uses them. They ship no types, and those of DefinitelyTyped need
 // `skipLibCheck` in every consumer; nothing of what stands here reaches the published declarations.
 
-declare module "@xmpp/jid" {
-  class JID {
-    local: string;
-    domain: string;
-    resource: string;
-    bare(): JID;
-    toString(): string;
-  }
-  export { JID };
-  export default function jid(local: string, domain?: string, resource?: string): JID;
-}
-
 declare module "@xmpp/xml" {
   import { EventEmitter } from "node:events";
   export class Element {

@@ -237,7 +237,7 @@ describe("256 handlers at once", () => {
     process.on("warning", onWarning);
     const finish: ((reply: IqReply) => void)[] = [];
     channel.router.onIq("urn:x", "ask", () => new Promise((resolve) => finish.push(resolve)));
-    for (let n = 0; n < 257; n++) channel.receive(ask(`${n}`));
+    for (let n = 0; n < 257; n++) channel.receive(ask(`${n}`, undefined, `asker${n % 10}@example.org/r`));
     await settle();
     expect(finish).toHaveLength(256);
     expect(wire.sent).toHaveLength(1);
@@ -254,6 +254,24 @@ describe("256 handlers at once", () => {
     expect(warnings).toEqual([]); // Node.js takes many listeners on one signal for a leak
   });
 
+  it("are not for one sender alone: from any resource of his 64 are the most, and others are heard", async () => {
+    const { channel, wire } = startChannel();
+    const finish: (() => void)[] = [];
+    channel.router.onIq("urn:x", "ask", () => new Promise((resolve) => finish.push(() => resolve({}))));
+    for (let n = 0; n < 70; n++) channel.receive(ask(`${n}`, undefined, `flood@example.org/r${n}`));
+    await settle();
+    expect(finish).toHaveLength(64);
+    expect(wire.sent.map(conditionOf)).toEqual(Array(6).fill("resource-constraint"));
+    channel.receive(ask("other"));
+    await settle();
+    expect(finish).toHaveLength(65);
+    for (const end of finish) end();
+    await settle();
+    channel.receive(ask("again", undefined, "flood@example.org/r1"));
+    await settle();
+    expect(finish).toHaveLength(66);
+  });
+
   it("do not stay counted when they fail or are answered for", async () => {
     const { channel, clock, wire } = startChannel();
     let calls = 0;
@@ -262,7 +280,7 @@ describe("256 handlers at once", () => {
       return calls % 2 === 0 ? Promise.reject(new Error("failed")) : new Promise(() => undefined);
     });
     for (let round = 0; round < 3; round++) {
-      for (let n = 0; n < 256; n++) channel.receive(ask());
+      for (let n = 0; n < 256; n++) channel.receive(ask("1", undefined, `asker${n % 4}@example.org/r`));
       await clock.advance(9_000);
     }
     expect(calls).toBe(3 * 256);
