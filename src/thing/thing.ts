@@ -281,6 +281,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       cache: this.#cache,
       servers: () => trustedServers(this.state),
       onCleared: (server) => this.#tell("rightsCleared", server),
+      onFault,
     });
     answerClaimed({
       router,

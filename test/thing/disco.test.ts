@@ -1,0 +1,61 @@
+import { describe, expect, test } from "vitest";
+import { bareJid } from "../../src/core/jid.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import { buildInfoQuery, parseInfo } from "../../src/codec/disco.ts";
+import { ns } from "../../src/codec/namespaces.ts";
+import { wholeGrant } from "../../src/provisioning/grants.ts";
+import { questionKey } from "../../src/provisioning/questions.ts";
+import { RightsCache } from "../../src/provisioning/rights-cache.ts";
+import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import { answerDisco } from "../../src/thing/disco.ts";
+import { Rights } from "../../src/thing/rights.ts";
+import { scriptedChannel } from "../support/scripted-wire.ts";
+import { server } from "./life.ts";
+
+describe("what a Thing says it can do", () => {
+  test.each([
+    [true, [ns.discoInfo, ns.ping, ns.sensorData]],
+    [false, [ns.discoInfo, ns.ping]],
+  ])("P-E26: with a sensor (%s) is %s, and never provisioning", async (hasSensor, features) => {
+    const { channel, wire } = scriptedChannel();
+    answerDisco(channel.router, hasSensor);
+    const answer = await wire.ask("anybody@example.org/x", "get", buildInfoQuery());
+    expect(parseInfo(answer.payload)).toEqual({ identities: [{ category: "client", type: "bot" }], features });
+  });
+});
+
+describe("the rights that a program sees", () => {
+  async function site() {
+    const storage = memoryStorage();
+    await storage.open();
+    const make = async (): Promise<RightsCache> => {
+      const cache = new RightsCache({ storage, logger: silentLogger, onFault: () => undefined });
+      await cache.load();
+      return cache;
+    };
+    const cache = await make();
+    for (const name of ["a", "b"]) {
+      const jid = bareJid(`${name}@example.org`);
+      const key = questionKey({ kind: "friend", jid });
+      await cache.put({ key, kind: "friend", jid, grants: [wholeGrant(server)] }, cache.epoch);
+    }
+    return { rights: new Rights(cache), make };
+  }
+
+  test("are what is remembered, the last used first", async () => {
+    const { rights } = await site();
+    expect([rights.count, rights.entries().map(({ jid }) => jid)]).toEqual([2, ["b@example.org", "a@example.org"]]);
+  });
+
+  test("can be cleared, durably", async () => {
+    const { rights, make } = await site();
+    await rights.clear();
+    expect([rights.count, (await make()).count]).toEqual([0, 0]);
+  });
+
+  test("can be forgotten for one party, durably", async () => {
+    const { rights, make } = await site();
+    await rights.forget(bareJid("a@example.org"));
+    expect([rights.count, (await make()).entries().map(({ jid }) => jid)]).toEqual([1, ["b@example.org"]]);
+  });
+});

@@ -1,0 +1,252 @@
+import { describe, expect, test } from "vitest";
+import { isSdkError } from "../../src/core/errors.ts";
+import { bareJid, type BareJid } from "../../src/core/jid.ts";
+import { buildInfo, buildItems } from "../../src/codec/disco.ts";
+import { buildClaimed } from "../../src/codec/iot-discovery.ts";
+import { ns } from "../../src/codec/namespaces.ts";
+import { buildRoster } from "../../src/codec/roster.ts";
+import { Friends } from "../../src/connection/friends.ts";
+import { Barrier } from "../../src/provisioning/barrier.ts";
+import { performer } from "../../src/thing/effects.ts";
+import { scriptedChannel, settled, type Peer } from "../support/scripted-wire.ts";
+import { otherRegistry, otherServer, owner, registry, server } from "./life.ts";
+
+const account = "thing@example.org";
+const never = new AbortController().signal;
+const roster: Peer = (payload) => (payload.is("query", ns.roster) ? buildRoster([]) : undefined);
+const has =
+  (...features: string[]): Peer =>
+  (payload) =>
+    payload.is("query", ns.discoInfo) ? buildInfo({ identities: [], features }) : undefined;
+
+function site(options: { registry?: BareJid } = {}) {
+  const parts = scriptedChannel();
+  const friends = new Friends(parts.channel);
+  const barrier = new Barrier();
+  const registering: string[] = [];
+  const perform = performer({
+    ...parts,
+    friends,
+    barrier,
+    registry: options.registry,
+    onRegistering: (jid) => void registering.push(`${jid}, ${parts.wire.asked(jid, "register").length} sent`),
+    tags: () => [{ name: "KEY", type: "str", value: "k" }],
+  });
+  parts.wire.peer(account, roster);
+  const lists = (...jids: string[]): void =>
+    parts.wire.peer("example.org", () => buildItems(jids.map((jid) => ({ jid }))));
+  return { ...parts, friends, barrier, perform, registering, lists };
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return isSdkError(error) ? error.code : String(error);
+}
+
+describe("greeting", () => {
+  test("RFC 6121 2.2, P-5.1-2, D-E15: asks for the roster, then sends presence, to components directly, in one write", async () => {
+    const { perform, wire } = site();
+    expect(await perform({ do: "greet", registry, servers: [server, otherServer] }, never)).toBeUndefined();
+    expect(wire.writes[0]?.map(({ name }) => name)).toEqual(["iq"]);
+    expect(wire.asked(account).map(String)).toEqual([`<query xmlns="${ns.roster}"/>`]);
+    expect(wire.writes[1]?.map((stanza) => `${stanza.name} ${stanza.attrs["to"] ?? "all"}`)).toEqual([
+      "presence all",
+      `presence ${registry}`,
+      `presence ${server}`,
+      `presence ${otherServer}`,
+    ]);
+  });
+
+  test("P-5.1-3: sends no directed presence to accounts, and to each component one", async () => {
+    const { perform, wire } = site();
+    const servers = [bareJid("provisioning@example.org"), registry, server];
+    await perform({ do: "greet", registry, servers }, never);
+    expect(wire.presences).toEqual(["available", `available ${registry}`, `available ${server}`]);
+  });
+
+  test("before there is a Registry or a server is presence alone", async () => {
+    const { perform, wire, barrier } = site();
+    barrier.raise();
+    await perform({ do: "greet", registry: undefined, servers: [] }, never);
+    expect(wire.presences).toEqual(["available"]);
+    await barrier.pass(never);
+  });
+
+  test("P-5.2-6: asks the servers something, after presence, and lets the barrier down when they have answered", async () => {
+    const { perform, wire, barrier } = site();
+    let answer: () => void = () => undefined;
+    wire.peer(server, () => new Promise((resolve) => (answer = () => resolve(undefined))));
+    barrier.raise();
+    await perform({ do: "greet", registry, servers: [server] }, never); // does not wait for it
+    let through = false;
+    void barrier.pass(never).then(() => (through = true));
+    await settled();
+    expect(wire.writes.map((write) => write.map(({ name }) => name).join())).toEqual([
+      "iq",
+      "presence,presence,presence",
+      "iq",
+    ]);
+    expect(through).toBe(false);
+    answer();
+    await settled();
+    expect(through).toBe(true);
+  });
+
+  test("fails without a roster, and then nobody is told anything", async () => {
+    const { perform, wire, clock, barrier } = site();
+    wire.peer(account, () => ({ error: "internal-server-error" }));
+    barrier.raise();
+    expect(await codeOf(perform({ do: "greet", registry, servers: [server] }, never))).toBe("ERR_STANZA");
+    wire.peer(account, () => "silent");
+    const greeting = codeOf(perform({ do: "greet", registry, servers: [server] }, never));
+    await clock.advance(10_000);
+    expect(await greeting).toBe("ERR_TIMEOUT");
+    expect([wire.presences, wire.asked(server)]).toEqual([[], []]);
+  });
+});
+
+test("P-E8: introducing oneself is presence to each new server", async () => {
+  const { perform, wire } = site();
+  expect(await perform({ do: "introduce", servers: [server, otherServer] }, never)).toBeUndefined();
+  expect(wire.writes).toHaveLength(1);
+  expect(wire.presences).toEqual([`available ${server}`, `available ${otherServer}`]);
+});
+
+describe("registering", () => {
+  test("D-3.6-1: is done at the Registry of before, whatever is configured", async () => {
+    const { perform, wire, registering } = site({ registry: otherRegistry });
+    wire.peer(registry, () => undefined);
+    expect(await perform({ do: "register", registry }, never)).toEqual({ type: "registered", registry });
+    expect(wire.asked(registry).map(String)).toEqual([
+      `<register xmlns="${ns.discovery}"><str name="KEY" value="k"/></register>`,
+    ]);
+    expect(registering).toEqual([`${registry}, 0 sent`]);
+  });
+
+  test("is done at the configured one, else", async () => {
+    const { perform, wire } = site({ registry: otherRegistry });
+    wire.peer(otherRegistry, () => undefined);
+    expect(await perform({ do: "register", registry: undefined }, never)).toEqual({
+      type: "registered",
+      registry: otherRegistry,
+    });
+  });
+
+  test("D-3.5: is done at the first that the server has, else", async () => {
+    const { perform, wire, lists, registering } = site();
+    lists("conference.example.org", "b.example.org", "a.example.org");
+    wire.peer("conference.example.org", has());
+    wire.peer("b.example.org", has(ns.discovery));
+    wire.peer("a.example.org", has(ns.discovery));
+    expect(await perform({ do: "register", registry: undefined }, never)).toEqual({
+      type: "registered",
+      registry: "b.example.org",
+    });
+    expect(registering).toEqual(["b.example.org, 0 sent"]);
+  });
+
+  test("D-3.6-13: may tell of an owner", async () => {
+    const { perform, wire } = site();
+    wire.peer(registry, () => buildClaimed({ jid: owner, public: false }));
+    expect(await perform({ do: "register", registry }, never)).toEqual({
+      type: "claimed",
+      registry,
+      owner,
+      public: false,
+    });
+  });
+
+  test("fails when there is no Registry, or none that answers", async () => {
+    const { perform, wire, lists, clock } = site();
+    lists("conference.example.org");
+    wire.peer("conference.example.org", has());
+    expect(await codeOf(perform({ do: "register", registry: undefined }, never))).toBe("ERR_DISCOVERY");
+    wire.peer(registry, () => ({ error: "internal-server-error" }));
+    expect(await codeOf(perform({ do: "register", registry }, never))).toBe("ERR_STANZA");
+    wire.peer(registry, () => "silent");
+    const registering = codeOf(perform({ do: "register", registry }, never));
+    await clock.advance(10_000);
+    expect(await registering).toBe("ERR_TIMEOUT");
+  });
+});
+
+test("D-6.5-3: emptying KEY comes to its being empty, or fails", async () => {
+  const { perform, wire } = site();
+  wire.peer(registry, () => undefined);
+  expect(await perform({ do: "emptyKey", registry }, never)).toEqual({ type: "keyEmptied" });
+  expect(wire.asked(registry, "update")).toHaveLength(1);
+  wire.peer(registry, () => ({ error: "internal-server-error" }));
+  expect(await codeOf(perform({ do: "emptyKey", registry }, never))).toBe("ERR_STANZA");
+});
+
+test("D-3.9-27: asking the owner for friendship is one presence, and that it was sent is enough", async () => {
+  const { perform, wire } = site();
+  expect(await perform({ do: "askOwner", owner }, never)).toEqual({ type: "ownerAsked" });
+  expect(wire.presences).toEqual([`subscribe ${owner}`]);
+  wire.broken = true;
+  expect(await codeOf(perform({ do: "askOwner", owner }, never))).toBe("ERR_CONNECTION");
+});
+
+describe("looking for a provisioning server", () => {
+  test("XEP-0347 3.11 method 5: asks the Registry first", async () => {
+    const { perform, wire } = site();
+    wire.peer(registry, has(ns.discovery, ns.provisioning));
+    expect(await perform({ do: "findServers", registry }, never)).toEqual({
+      type: "serversFound",
+      servers: [registry],
+    });
+    expect(wire.asked("example.org")).toEqual([]);
+  });
+
+  test("XEP-0347 3.11 method 7: takes the first that the own server has, else", async () => {
+    const { perform, wire, lists } = site();
+    lists(registry, otherServer, server);
+    wire.peer(registry, has(ns.discovery));
+    wire.peer(otherServer, has(ns.provisioning));
+    wire.peer(server, has(ns.provisioning));
+    expect(await perform({ do: "findServers", registry }, never)).toEqual({
+      type: "serversFound",
+      servers: [otherServer],
+    });
+  });
+
+  test.each<[string, Peer]>([
+    ["answers with an error", () => ({ error: "service-unavailable" })],
+    ["answers with nonsense", () => undefined],
+    ["does not answer", () => "silent"],
+  ])("is not held up by a Registry that %s", async (_, peer) => {
+    const { perform, wire, lists, clock } = site();
+    lists(server);
+    wire.peer(registry, peer);
+    wire.peer(server, has(ns.provisioning));
+    const finding = perform({ do: "findServers", registry }, never);
+    await clock.advance(10_000);
+    expect(await finding).toEqual({ type: "serversFound", servers: [server] });
+  });
+
+  test("fails when there is none", async () => {
+    const { perform, wire, lists } = site();
+    lists(registry);
+    wire.peer(registry, has(ns.discovery));
+    expect(await codeOf(perform({ do: "findServers", registry }, never))).toBe("ERR_DISCOVERY");
+  });
+});
+
+test("nothing goes on when the stream has ended", async () => {
+  const { perform, clock, channel } = site();
+  const stream = new AbortController();
+  const doing = [
+    perform({ do: "register", registry }, stream.signal),
+    perform({ do: "emptyKey", registry }, stream.signal),
+    perform({ do: "findServers", registry }, stream.signal),
+  ].map((one) => one.catch((reason: unknown) => String(reason)));
+  await settled();
+  const lost = new Error("lost");
+  stream.abort(lost);
+  channel.detach(lost);
+  expect(await Promise.all(doing)).toEqual(["Error: lost", "Error: lost", expect.stringMatching(/lost|not connected/)]);
+  expect(clock.pending).toBe(0);
+});
