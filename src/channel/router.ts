@@ -13,6 +13,8 @@ export interface IncomingIq {
   readonly payload: XmlElement;
   /** Fires when the stream ends or the time budget is used up: nobody waits for the answer any more. */
   readonly signal: AbortSignal;
+  /** Fires when the stream ends, and not before: for what goes on after the answer. */
+  readonly stream: AbortSignal;
 }
 
 /** The answer to an IQ that is a success. */
@@ -55,13 +57,19 @@ const key = (namespace: string, name: string): string => `${namespace} ${name}`;
 /** The handlers of one Thing, owner or service. They outlive streams. */
 export class Router {
   readonly #iq = new Map<string, IqHandler>();
+  readonly #urgent = new Set<IqHandler>();
   readonly #message = new Map<string, MessageHandler>();
   readonly #presence = new Set<PresenceHandler>();
 
-  /** Registers the handler of IQ requests with that child. One for each: a second one is a mistake in the program. */
-  onIq(namespace: string, name: string, handler: IqHandler): void {
+  /**
+   * Registers the handler of IQ requests with that child. One for each: a second one is a mistake in the program.
+   * An urgent one has room whatever else is running: for what decides at once whether its sender may, and must not be
+   * kept out by a flood of others (`clearCache`, `claimed`).
+   */
+  onIq(namespace: string, name: string, handler: IqHandler, { urgent = false }: { urgent?: boolean } = {}): void {
     if (this.#iq.has(key(namespace, name))) throw new TypeError(`two handlers for ${name} in ${namespace}`);
     this.#iq.set(key(namespace, name), handler);
+    if (urgent) this.#urgent.add(handler);
   }
 
   /** Registers the handler of messages with that child. */
@@ -79,6 +87,11 @@ export class Router {
   /** The handler of an IQ request, by its child. */
   iqHandler(payload: XmlElement): IqHandler | undefined {
     return this.#iq.get(key(payload.getNS() ?? "", localName(payload)));
+  }
+
+  /** Tells whether a handler has room whatever else is running. */
+  isUrgent(handler: IqHandler): boolean {
+    return this.#urgent.has(handler);
   }
 
   /** The handler of a message, by one of its children. */

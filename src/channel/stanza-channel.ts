@@ -139,8 +139,11 @@ export class StanzaChannel implements Channel {
     }
     this.#pending.delete(id);
     const error = stanzaErrorOf(stanza, pending.to);
+    const children = stanza.getChildElements();
     if (error) pending.reject(error);
-    else pending.resolve(stanza.getChildElements()[0]);
+    // RFC 6120 section 8.2.3: a result holds one child at most. Of two, a yes and a no, neither counts.
+    else if (children.length > 1) pending.reject(new ProtocolError("a result with more than one child", "iq"));
+    else pending.resolve(children[0]);
   }
 
   async #answer(stanza: XmlElement, type: "get" | "set", id: string, from: Jid): Promise<void> {
@@ -188,7 +191,7 @@ export class StanzaChannel implements Channel {
     if (payload === undefined || children.length > 1) throw new Refusal("bad-request");
     const handler = this.router.iqHandler(payload);
     if (handler === undefined) throw new Refusal("service-unavailable");
-    const giveBack = this.#load.take(from.bare);
+    const giveBack = this.router.isUrgent(handler) ? () => undefined : this.#load.take(from.bare);
     if (giveBack === undefined) throw new Refusal("resource-constraint", "Too much is asked at once.");
     const what = `the handler of ${payload.name}`;
     const slow = this.#clock.schedule(SLOW_HANDLER, () =>
@@ -196,7 +199,7 @@ export class StanzaChannel implements Channel {
     );
     try {
       return await withDeadline(this.#clock, { signal: ended, timeout: LONGEST_HANDLER }, what, async (signal) =>
-        handler({ type, from, payload, signal }),
+        handler({ type, from, payload, signal, stream: ended }),
       );
     } finally {
       slow.cancel();

@@ -56,6 +56,18 @@ function expect(element: XmlElement | undefined, name: string): XmlElement {
   throw new ProtocolError(`not a ${name} of XEP-0324`, element?.name ?? "");
 }
 
+/**
+ * Refuses an answer that holds other children. Everywhere else what is unknown is ignored; here a list is a restriction,
+ * and one that is not understood would widen what is granted.
+ */
+function expectOnly(response: XmlElement, names: readonly string[]): void {
+  for (const child of response.getChildElements()) {
+    if (!names.some((name) => child.is(name, ns.provisioning))) {
+      throw new ProtocolError(`an unknown restriction, ${child.name}`, response.name);
+    }
+  }
+}
+
 function requiredJid(element: XmlElement): BareJid {
   return parseJid(required(element, "jid"), at(element, "jid")).bare;
 }
@@ -137,6 +149,7 @@ export function buildCanReadResponse(value: CanReadResponse): XmlElement {
 /** Reads `canReadResponse`. */
 export function parseCanReadResponse(element: XmlElement | undefined): CanReadResponse {
   const response = expect(element, "canReadResponse");
+  expectOnly(response, ["node", "field"]);
   return {
     ...optionalJid(response),
     result: requiredFlag(response, "result"),

@@ -44,7 +44,7 @@ export class Friends {
 
   constructor(channel: Channel) {
     this.#channel = channel;
-    channel.router.onIq(ns.roster, "query", (iq) => this.#takePush(iq));
+    channel.router.onIq(ns.roster, "query", (iq) => this.#takePush(iq), { urgent: true });
     channel.router.onPresence((incoming) => this.#takePresence(incoming));
   }
 

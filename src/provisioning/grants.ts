@@ -81,14 +81,27 @@ function commonNode(a: NodeRef, b: NodeRef): NodeRef | undefined {
 export function isWhole(question: ReadQuestion, grant: Grant): boolean {
   return (
     [...question.types].every((type) => grant.types.includes(type)) &&
-    covers(question.nodes, grant.nodes, (asked, given) => refersTo(given, asked)) &&
-    covers(question.fields, grant.fields, (asked, given) => asked === given)
+    coversFields(question.fields, grant.fields) &&
+    coversNodes(question.nodes, grant.nodes)
   );
 }
 
-function covers<T>(asked: readonly T[], granted: readonly T[], within: (asked: T, given: T) => boolean): boolean {
+function coversFields(asked: readonly string[], granted: readonly string[]): boolean {
   if (granted.length === 0) return true;
-  return asked.length > 0 && asked.every((one) => granted.some((given) => within(one, given)));
+  const names = new Set(granted);
+  return asked.length > 0 && asked.every((name) => names.has(name));
+}
+
+function coversNodes(asked: readonly NodeRef[], granted: readonly NodeRef[]): boolean {
+  if (granted.length === 0) return true;
+  // By id first: a server that repeats a long list must not cost the square of its length.
+  const byId = new Map<string, NodeRef[]>();
+  for (const node of granted) {
+    const group = byId.get(node.nodeId);
+    if (group === undefined) byId.set(node.nodeId, [node]);
+    else group.push(node);
+  }
+  return asked.length > 0 && asked.every((one) => byId.get(one.nodeId)?.some((given) => refersTo(given, one)) ?? false);
 }
 
 /** Tells whether one of the grants lets a field of a node through: node, name and kind by the same grant (P-E20). */

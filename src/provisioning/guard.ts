@@ -73,6 +73,11 @@ export class Guard {
     this.#options = options;
   }
 
+  /** Counts the times when what was decided before ceased to count. */
+  get epoch(): number {
+    return this.#options.cache.epoch;
+  }
+
   /** Decides. Rejects only with the signal's reason; whatever else goes wrong is an outcome. */
   async decide(question: Question, signal: AbortSignal): Promise<Decision> {
     const { clock, onDecision } = this.#options;

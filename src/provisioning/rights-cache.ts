@@ -30,6 +30,8 @@ const FORMAT = 1;
 // Rewriting at two and a half times of what is live writes 1.7 bytes a byte of grant; below this size it is not worth it.
 const SPARE_FACTOR = 2.5;
 const SMALLEST_REWRITE = 16_384;
+// What one answer may take of the bytes, and what one party may take of the entries; not less than 4 KiB and 16 entries.
+const LARGEST_SHARE = 1 / 16;
 
 /**
  * Least recently used goes first. An entry is put with the epoch at which its question was asked: when the cache was
@@ -40,12 +42,18 @@ export class RightsCache {
   readonly #journal: Journal;
   readonly #logger: Logger;
   readonly #onFault: RightsCacheOptions["onFault"];
+  readonly #largest: number;
+  readonly #mostEach: number;
   #epoch = 0;
+  // True while there may be on disk what is to be forgotten.
+  #outdated = false;
   #writable = true;
 
   constructor(options: RightsCacheOptions) {
     const { storage, maxEntries = 1_000, maxBytes = 262_144 } = options;
     this.#rights = new LRUCache({ max: maxEntries, maxSize: maxBytes, sizeCalculation: sizeOf });
+    this.#largest = Math.min(maxBytes, Math.max(4_096, maxBytes * LARGEST_SHARE));
+    this.#mostEach = Math.max(16, Math.floor(maxEntries * LARGEST_SHARE));
     this.#journal = new Journal({ storage, name: "rights", format: FORMAT });
     this.#logger = options.logger;
     this.#onFault = options.onFault;
@@ -92,11 +100,14 @@ export class RightsCache {
   /** Remembers an answer, unless the cache was cleared since its question was asked. Resolves when it is handed to the disk. */
   async put(right: Right, epoch: number): Promise<void> {
     if (epoch !== this.#epoch) return;
+    // Nobody alone pushes the others out: neither with one huge question, nor with many.
+    if (sizeOf(right) > this.#largest) return;
+    this.#makeRoomFor(right);
     this.#rights.set(right.key, right);
-    // One that is larger than the whole cache was not taken.
-    if (!this.#rights.has(right.key)) return;
     try {
-      await this.#journal.append([right]);
+      // What a failed clear has left on disk must not come back, least of all behind newer answers.
+      if (this.#outdated) await this.#rewrite();
+      else await this.#journal.append([right]);
       await this.#compact();
       this.#writable = true;
     } catch (error) {
@@ -112,7 +123,8 @@ export class RightsCache {
   async clear(): Promise<void> {
     this.#epoch++;
     this.#rights.clear();
-    await this.#journal.rewrite([]);
+    this.#outdated = true;
+    await this.#rewrite();
     this.#writable = true;
   }
 
@@ -120,6 +132,7 @@ export class RightsCache {
   async forget(jid: BareJid): Promise<void> {
     this.#epoch++; // an answer about them that is under way must not come back in
     for (const right of this.entries()) if (right.jid === jid) this.#rights.delete(right.key);
+    this.#outdated = true;
     // Also when there was none in memory: what had to give way there still stands on disk.
     await this.#rewrite();
   }
@@ -132,6 +145,13 @@ export class RightsCache {
   /** Oldest first, so that loading rebuilds the order. */
   async #rewrite(): Promise<void> {
     await this.#journal.rewrite([...this.#rights.rvalues()]);
+    this.#outdated = false;
+  }
+
+  /** Takes the least recently used answers about somebody away who has his share. */
+  #makeRoomFor({ key, jid }: Right): void {
+    const own = this.entries().filter((right) => right.jid === jid && right.key !== key);
+    for (const right of own.slice(this.#mostEach - 1)) this.#rights.delete(right.key);
   }
 
   #fail(error: unknown): void {

@@ -7,7 +7,7 @@ import { ns } from "../codec/namespaces.ts";
 import { buildRegister, buildUpdate, parseClaimed, type Claimed } from "../codec/iot-discovery.ts";
 import type { Tag } from "../codec/tags.ts";
 import type { Channel } from "../channel/channel.ts";
-import type { Router } from "../channel/router.ts";
+import type { IqHandler, Router } from "../channel/router.ts";
 
 /**
  * Registers the Thing (XEP-0347 3.6). Resolves to the claim, if the Registry says that there is an owner already:
@@ -49,7 +49,7 @@ export function answerClaimed(options: {
   readonly accept: (registry: BareJid, claim: Claimed) => Promise<() => void>;
 }): void {
   const { router, registry, accept } = options;
-  router.onIq(ns.discovery, "claimed", async ({ from, type, payload }) => {
+  const take: IqHandler = async ({ from, type, payload }) => {
     const expected = registry();
     if (expected === undefined || from.bare !== expected) throw new Refusal("forbidden");
     if (type !== "set") throw new Refusal("bad-request");
@@ -57,5 +57,6 @@ export function answerClaimed(options: {
     // This Thing is no concentrator: it registered itself and no node.
     if (claim.node !== undefined) throw new Refusal("item-not-found");
     return { afterwards: await accept(expected, claim) };
-  });
+  };
+  router.onIq(ns.discovery, "claimed", take, { urgent: true });
 }

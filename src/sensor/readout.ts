@@ -35,9 +35,12 @@ export function allowedFields(
   return new Map(allowed.map((definition) => [definition.name, definition]));
 }
 
+// How many readings one readout may yield beyond one for each field.
+const MOST_READINGS = 1_000;
+
 /**
  * Reads the sensor. What it yields beyond what is allowed is left out without a word; what it gets wrong (a value of the
- * wrong type, a field twice, a field never defined) is left out and told of.
+ * wrong type, a field twice, a field never defined) is left out and told of. Rejects when it yields without end.
  */
 export async function readOut(
   sensor: SensorDefinition,
@@ -46,21 +49,29 @@ export async function readOut(
   onMistake: (problem: string) => void,
 ): Promise<readonly Field[]> {
   if (allowed.size === 0) return []; // nothing is worth measuring
+  const told = new Set<string>();
+  const mistake = (problem: string): void => {
+    if (!told.has(problem)) onMistake(problem);
+    told.add(problem);
+  };
   const known = new Set(sensor.fields.map((field) => field.name));
   const fields = new Map<string, Field>();
+  let count = 0;
   for await (const reading of await sensor.read({ fields: new Set(allowed.keys()), signal })) {
     signal.throwIfAborted();
+    // No deadline can end a loop that never waits: a sensor that yields for ever would stop the whole process.
+    if (++count > sensor.fields.length + MOST_READINGS) throw new Error(`the sensor has yielded ${count} readings`);
     const definition = allowed.get(reading.name);
     if (definition === undefined) {
-      if (!known.has(reading.name)) onMistake(`the sensor yielded "${reading.name}", which is not among its fields`);
+      if (!known.has(reading.name)) mistake(`the sensor yielded "${reading.name}", which is not among its fields`);
       continue;
     }
     if (fields.has(reading.name)) {
-      onMistake(`the sensor yielded "${reading.name}" twice in one readout`);
+      mistake(`the sensor yielded "${reading.name}" twice in one readout`);
       continue;
     }
     const field = toField(definition, reading);
-    if (typeof field === "string") onMistake(field);
+    if (typeof field === "string") mistake(field);
     else fields.set(field.name, field);
   }
   return [...fields.values()];

@@ -34,14 +34,17 @@ export interface SensorResponderOptions {
 const SAME_WRITE = 500;
 const LONGEST_READOUT = 30_000;
 const MOST_SLOW_READOUTS = 32;
-// Nodes and fields in one request. Every one is compared with every one that is granted.
+// What may be named in one request: so many nodes and fields, so many characters in all. It is asked on as it is, and a
+// server with a small bound would end the stream of a Thing that sends more, at a stranger's wish.
 const MOST_NAMES = 1_000;
+const MOST_CHARACTERS = 16_384;
 
 /** Answers `req` on the Thing. */
 export function answerReadouts(options: SensorResponderOptions): void {
   let slow = 0;
-  options.channel.router.onIq(ns.sensorData, "req", async ({ from, payload, signal }) => {
+  options.channel.router.onIq(ns.sensorData, "req", async ({ from, payload, signal, stream }) => {
     const request = parseReq(payload);
+    const { epoch } = options.guard;
     const grants = await decide(options, request, from, signal);
     if (!meansTheThing(request)) throw new Refusal("item-not-found", "No such node.");
     if (request.when !== undefined) throw new Refusal("feature-not-implemented", "Readouts cannot be scheduled.");
@@ -50,10 +53,10 @@ export function answerReadouts(options: SensorResponderOptions): void {
     const allowed = allowedFields(wanted, grants);
     // What was granted may be another node, or a field this Thing does not have: nothing left is a no (P-E19).
     if (wanted.length > 0 && allowed.size === 0) throw new Refusal("forbidden", "Access denied.");
-    const parts = readFields(options, request, allowed, from);
+    const parts = readFields(options, request, allowed, from, stream);
     slow++;
     void parts.finally(() => slow--);
-    return reply(options, request, parts);
+    return reply(options, request, parts, () => stillAllowed(options, request, allowed, from, stream, epoch));
   });
 }
 
@@ -67,7 +70,9 @@ async function decide(
   // Without any kind of field a request asks for nothing: all flags are false by default (XEP-0323 5.6).
   if (request.types.size === 0) throw new Refusal("bad-request", "Name at least one kind of field, or all.");
   const { tokens, types, nodes, fields } = request;
-  if (nodes.length + fields.length > MOST_NAMES) throw new Refusal("not-acceptable", "Name fewer nodes and fields.");
+  if (nodes.length + fields.length > MOST_NAMES || charactersOf(request) > MOST_CHARACTERS) {
+    throw new Refusal("not-acceptable", "Name fewer nodes and fields.");
+  }
   const decision = await guard.decide({ kind: "read", jid: from.bare, tokens, types, nodes, fields }, signal);
   if (decision.outcome === "granted") return decision.grants;
   // A no is told apart from "nobody could be asked": the reader may try that one again (P-E28).
@@ -75,21 +80,51 @@ async function decide(
   throw new Refusal("resource-constraint", "Nobody could be asked whether you may read. Try again later.");
 }
 
+const charactersOf = ({ tokens, nodes, fields }: ReadRequest): number => JSON.stringify([tokens, nodes, fields]).length;
+
 async function reply(
   { channel, clock }: SensorResponderOptions,
   request: ReadRequest,
   parts: Promise<XmlElement>,
+  allowed: () => Promise<boolean>,
 ): Promise<IqReply> {
   const accepted = buildAccepted({ seqnr: request.seqnr });
   const quick = await within(clock, SAME_WRITE, parts);
   // One write, one packet: with two the second waits for the acknowledgement of the first, 44 ms instead of 0.6.
   if (quick !== undefined) return { payload: accepted, followedBy: [quick] };
   const stream = channel.jid;
-  // What was granted on a stream is not told on the next one: the rules may have changed in between.
   const send = async (part: XmlElement): Promise<void> => {
-    if (channel.jid === stream) await channel.send(part);
+    const isAllowed = await allowed();
+    // What was granted on a stream is not told on the next one: the rules may have changed in between.
+    if (channel.jid === stream) await channel.send(isAllowed ? part : refused(request, part, clock));
   };
   return { payload: accepted, afterwards: () => void parts.then(send).catch(() => undefined) };
+}
+
+/** Whether what was granted still is when a slow sensor has come to its end: a clearCache may have come meanwhile. */
+async function stillAllowed(
+  options: SensorResponderOptions,
+  request: ReadRequest,
+  read: ReadonlyMap<string, FieldDefinition>,
+  from: Jid,
+  stream: AbortSignal,
+  epoch: number,
+): Promise<boolean> {
+  if (options.guard.epoch === epoch) return true;
+  try {
+    const grants = await decide(options, request, from, stream);
+    return allowedFields([...read.values()], grants).size === read.size;
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
+}
+
+/** The end of a readout that is allowed no longer, in the place of what was read. */
+function refused({ seqnr }: ReadRequest, part: XmlElement, clock: Clock): XmlElement {
+  const timestamp = new Date(clock.now()).toISOString();
+  const errors = [{ node: THE_THING, timestamp, text: "Access denied." }];
+  return message({ to: part.attrs["to"] ?? "" }, buildFailure({ seqnr, done: true, errors }));
 }
 
 /** What a promise that never rejects resolves to within so many milliseconds; `undefined` if it takes longer. */
@@ -109,16 +144,19 @@ async function readFields(
   { seqnr }: ReadRequest,
   allowed: ReadonlyMap<string, FieldDefinition>,
   from: Jid,
+  stream: AbortSignal,
 ): Promise<XmlElement> {
   try {
-    const fields = await withDeadline(clock, { timeout: LONGEST_READOUT }, "the sensor", (signal) =>
+    const fields = await withDeadline(clock, { timeout: LONGEST_READOUT, signal: stream }, "the sensor", (signal) =>
       readOut(sensor, allowed, signal, (problem) => onFault("sensor", problem)),
     );
     const timestamp = new Date(clock.now()).toISOString();
     const groups = fields.length === 0 ? [] : [{ node: THE_THING, timestamp, fields }];
     return message({ to: from.full }, buildFields({ seqnr, done: true, groups }));
   } catch (error) {
-    if (!(error instanceof Refusal)) onFault("sensor", `the readout failed: ${messageOf(error)}`, error);
+    // Nobody waits any more: not the sensor's fault.
+    if (!(error instanceof Refusal) && !stream.aborted)
+      onFault("sensor", `the readout failed: ${messageOf(error)}`, error);
     const timestamp = new Date(clock.now()).toISOString();
     const errors = [{ node: THE_THING, timestamp, text: failureText(error) }];
     return message({ to: from.full }, buildFailure({ seqnr, done: true, errors }));

@@ -22,11 +22,13 @@ async function site() {
   const cache = make();
   await cache.load();
   const cleared: string[] = [];
+  const told: string[] = [];
   answerClearCache({
     router: parts.channel.router,
     cache,
     servers: () => [server, second],
     onCleared: (by) => void cleared.push(`${by}, ${parts.wire.writes.length} written`),
+    onFault: (code, message) => void told.push(`${code}: ${message}`),
   });
   const key = questionKey({ kind: "friend", jid: friend });
   await cache.put({ key, kind: "friend", jid: friend, grants: [wholeGrant(server)] }, cache.epoch);
@@ -36,7 +38,7 @@ async function site() {
     await next.load();
     return next.count;
   };
-  return { ...parts, storage, cache, cleared, found };
+  return { ...parts, storage, cache, cleared, told, found };
 }
 
 describe("clearCache", () => {
@@ -64,16 +66,27 @@ describe("clearCache", () => {
   });
 
   test("P-E21: that the disk does not take is not acknowledged, so that it is sent again", async () => {
-    const { wire, storage, cleared, found, faults } = await site();
+    const { wire, storage, cache, cleared, found, told } = await site();
     storage.failing.add("replace");
     const answer = await wire.ask(server, "set", buildClearCache());
-    expect(answer).toMatchObject({ type: "error", condition: "internal-server-error", text: "" });
-    expect(faults).toHaveLength(1);
+    expect(answer).toMatchObject({ type: "error", condition: "resource-constraint", text: "" });
+    expect(told).toEqual([expect.stringMatching(/^rights-not-saved: clearCache could not be obeyed on disk/)]);
+    expect(cache.count).toBe(0);
     storage.failing.clear();
     expect((await wire.ask(server, "set", buildClearCache())).type).toBe("result");
     expect(await found()).toBe(0);
     await settled();
     expect(cleared).toHaveLength(1);
+  });
+
+  test("P-E21: has room when strangers have taken all there is for others", async () => {
+    const { wire, channel, cache } = await site();
+    channel.router.onIq("urn:x", "ask", () => new Promise(() => undefined));
+    for (let n = 0; n < 300; n++) void wire.ask(`stranger${n}@example.org/r`, "get", el("ask", { xmlns: "urn:x" }));
+    await settled();
+    expect(wire.writes.length).toBeGreaterThanOrEqual(44); // told to come back later: there is no room left
+    expect((await wire.ask(server, "set", buildClearCache())).type).toBe("result");
+    expect(cache.count).toBe(0);
   });
 
   test.each([

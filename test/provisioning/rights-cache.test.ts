@@ -173,7 +173,44 @@ describe("remembered rights", () => {
   });
 });
 
+describe("nobody alone", () => {
+  test("P-5.2-2: pushes the others out with many questions: the least recent of his own go first", async () => {
+    const { cache } = await booted(await opened(), { maxEntries: 100 });
+    await cache.put(right("ann"), cache.epoch);
+    for (let n = 0; n < 200; n++) await cache.put(right("flood", { key: `f${n}` }), cache.epoch);
+    expect(cache.get(keyOf("ann"))).toBeDefined();
+    expect(
+      cache
+        .entries()
+        .filter(({ jid }) => jid.startsWith("flood"))
+        .map(({ key }) => key),
+    ).toEqual(Array.from({ length: 16 }, (_, n) => `f${199 - n}`));
+  });
+
+  test("P-5.2-2: nor with a huge one, which is neither kept nor written", async () => {
+    const storage = await opened();
+    const { cache } = await booted(storage);
+    await cache.put(right("ann"), cache.epoch);
+    const before = (await storage.read("rights"))?.length;
+    await cache.put(right("flood", { key: "f".repeat(20_000) }), cache.epoch);
+    expect(names(cache)).toEqual(["ann"]);
+    expect((await storage.read("rights"))?.length).toBe(before);
+  });
+});
+
 describe("clearing the rights", () => {
+  test("P-3.5.1-5: that the disk did not take is made good by the next write, whatever it is", async () => {
+    const storage = await failingStorage();
+    const { cache } = await booted(storage);
+    await cache.put(right("ann"), cache.epoch);
+    storage.failing.add("replace");
+    await expect(cache.clear()).rejects.toThrow();
+    storage.failing.clear();
+    await cache.put(right("bob"), cache.epoch);
+    const next = await booted(storage);
+    expect(names(next.cache)).toEqual(["bob"]);
+  });
+
   test("P-3.5.1-5: forgets every one of them, at once in memory", async () => {
     const { cache } = await booted(await opened());
     for (const name of ["a", "b"]) await cache.put(right(name), cache.epoch);

@@ -310,11 +310,21 @@ describe("a request that is refused", () => {
 
   test("for it names more than can be compared", async () => {
     const { wire } = await site();
-    const nodes = Array.from({ length: 600 }, (_, i) => ({ nodeId: "", sourceId: `s${i}` }));
-    const fields = Array.from({ length: 401 }, (_, i) => `f${i}`);
+    const nodes = Array.from({ length: 100 }, (_, i) => ({ nodeId: "", sourceId: `s${i}` }));
+    const fields = Array.from({ length: 901 }, (_, i) => `f${i}`);
     expect(await wire.ask(reader, "get", req({ nodes, fields }))).toMatchObject({ condition: "not-acceptable" });
     expect(wire.asked(server)).toEqual([]);
     expect((await wire.ask(reader, "get", req({ nodes, fields: fields.slice(1) }))).condition).toBe("item-not-found");
+  });
+
+  test("for it is so long that asking about it could end the stream on a server with a small bound", async () => {
+    const { wire } = await site();
+    const long = req({ fields: ['"'.repeat(20_000)] });
+    expect(await wire.ask(reader, "get", long)).toMatchObject({ condition: "not-acceptable" });
+    expect(await wire.ask(reader, "get", req({ tokens: { userToken: "t".repeat(20_000) } }))).toMatchObject({
+      condition: "not-acceptable",
+    });
+    expect(wire.asked(server)).toEqual([]);
   });
 
   test("for a slow sensor is being read 32 times already may be tried again later", async () => {
@@ -385,6 +395,62 @@ describe("a slow sensor", () => {
     });
     expect(here.trouble).toHaveLength(1);
     expect(here.clock.pending).toBe(0);
+  });
+
+  test("P-3.5.1-5: shows nothing when clearCache has come meanwhile and the answer is another one now", async () => {
+    const { sensor, give } = heldSensor();
+    const here = await site(sensor);
+    await askSlow(here);
+    await here.cache.clear();
+    here.wire.peer(server, () => says(false));
+    give(value(21.5));
+    await settled();
+    const [end] = here.wire.messages.map((message) => message.getChildElements()[0] as XmlElement);
+    expect(parseFailure(end as XmlElement)).toMatchObject({
+      seqnr: 7,
+      done: true,
+      errors: [{ text: "Access denied." }],
+    });
+  });
+
+  test("P-3.5.1-5: is shown when clearCache has come meanwhile and the answer is the same", async () => {
+    const { sensor, give } = heldSensor();
+    const here = await site(sensor);
+    await askSlow(here);
+    await here.cache.clear();
+    give(value(21.5));
+    await settled();
+    expect(parseFields(here.wire.messages[0]?.getChildElements()[0]).groups).toMatchObject([
+      { fields: [{ text: "21.5" }] },
+    ]);
+    expect(here.wire.asked(server)).toHaveLength(2);
+  });
+
+  test("is told to stop when the stream ends: nobody waits any more, and no timer is left", async () => {
+    const signals: AbortSignal[] = [];
+    const here = await site(
+      oneField(({ signal }) => {
+        signals.push(signal);
+        return new Promise<never>(() => undefined);
+      }),
+    );
+    await askSlow(here);
+    here.channel.detach(new Error("gone"));
+    await settled();
+    expect([signals[0]?.aborted, here.clock.pending, here.trouble]).toEqual([true, 0, []]);
+  });
+
+  test("that yields for ever without waiting is ended all the same, and told of", async () => {
+    const here = await site(
+      oneField(function* () {
+        for (;;) yield { name: "Temperature", value: 1 };
+      }),
+    );
+    const answer = await here.wire.ask(reader, "get", req());
+    expect(parseFailure(answer.write[1]?.getChildElements()[0] as XmlElement)).toMatchObject({
+      errors: [{ text: "The readout failed." }],
+    });
+    expect(here.trouble.at(-1)).toContain("the sensor has yielded 1002 readings");
   });
 
   test("that yields after it was given up is stopped, and nothing goes out", async () => {
