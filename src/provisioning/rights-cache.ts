@@ -48,6 +48,8 @@ export class RightsCache {
   // True while there may be on disk what is to be forgotten.
   #outdated = false;
   #writable = true;
+  // Use changes the order in memory only: a write for every readout would wear out the disk.
+  #reordered = false;
 
   constructor(options: RightsCacheOptions) {
     const { storage, maxEntries = 1_000, maxBytes = 262_144 } = options;
@@ -94,6 +96,8 @@ export class RightsCache {
 
   /** The remembered answer; `undefined` if there is none. Makes it the most recently used. */
   get(key: string): Right | undefined {
+    const [newest] = this.#rights.keys();
+    if (key !== newest && this.#rights.has(key)) this.#reordered = true;
     return this.#rights.get(key);
   }
 
@@ -137,6 +141,16 @@ export class RightsCache {
     await this.#rewrite();
   }
 
+  /** Writes the order of use, if it is another one than on disk: for a clean end. Never rejects; a failure is a fault. */
+  async flush(): Promise<void> {
+    if (!this.#reordered) return;
+    try {
+      await this.#rewrite();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
   async #compact(): Promise<void> {
     const live = this.#rights.calculatedSize;
     if (this.#journal.bytes > Math.max(SMALLEST_REWRITE, SPARE_FACTOR * live)) await this.#rewrite();
@@ -144,6 +158,7 @@ export class RightsCache {
 
   /** Oldest first, so that loading rebuilds the order. */
   async #rewrite(): Promise<void> {
+    this.#reordered = false;
     await this.#journal.rewrite([...this.#rights.rvalues()]);
     this.#outdated = false;
   }

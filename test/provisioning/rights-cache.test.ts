@@ -144,7 +144,7 @@ describe("remembered rights", () => {
       fc.record({ do: fc.constant("put" as const), name: fc.constantFrom("a", "b", "c", "d", "e"), yes: fc.boolean() }),
       fc.record({ do: fc.constant("get" as const), name: fc.constantFrom("a", "b", "c", "d", "e") }),
       fc.record({ do: fc.constant("forget" as const), name: fc.constantFrom("a", "b", "c", "d", "e") }),
-      fc.record({ do: fc.constantFrom("clear" as const, "restart" as const) }),
+      fc.record({ do: fc.constantFrom("clear" as const, "restart" as const, "flush" as const) }),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
@@ -162,7 +162,8 @@ describe("remembered rights", () => {
           } else if (one.do === "clear") {
             await cache.clear();
             valid.clear();
-          } else ({ cache } = await booted(storage, { maxEntries: 3 }));
+          } else if (one.do === "flush") await cache.flush();
+          else ({ cache } = await booted(storage, { maxEntries: 3 }));
           for (const entry of cache.entries()) {
             expect(valid.get(entry.jid.replace("@example.org", ""))).toBe(entry.grants.length > 0);
           }
@@ -541,6 +542,33 @@ describe("the file of rights", () => {
     expect(rewritten).toBeGreaterThan(3);
     expect(rewritten).toBeLessThan(30);
     expect(names((await booted(storage, { maxEntries: 20 })).cache)).toEqual(names(cache));
+  });
+
+  test("P-5.2-2: is brought into the order of use at a clean end, and only if that has changed", async () => {
+    const storage = await failingStorage();
+    const { cache } = await booted(storage);
+    for (const name of ["a", "b", "c"]) await cache.put(right(name), cache.epoch);
+    cache.get(keyOf("c")); // is the newest anyway
+    cache.get(keyOf("nobody"));
+    storage.done.length = 0;
+    await cache.flush();
+    expect(storage.done).toEqual([]);
+    cache.get(keyOf("a"));
+    await cache.flush();
+    await cache.flush();
+    expect(storage.done).toEqual(["replace rights"]);
+    expect(names((await booted(storage)).cache)).toEqual(["a", "c", "b"]);
+  });
+
+  test("that cannot be brought into order is a fault, no more", async () => {
+    const storage = await failingStorage();
+    const { cache, faults } = await booted(storage);
+    for (const name of ["a", "b"]) await cache.put(right(name), cache.epoch);
+    cache.get(keyOf("a"));
+    storage.failing.add("replace");
+    await cache.flush();
+    expect(faults).toEqual(["rights-not-saved: the disk is full"]);
+    expect(names((await booted(storage)).cache)).toEqual(["b", "a"]);
   });
 
   test("P-5.2-2: when written anew keeps the order of use", async () => {

@@ -184,18 +184,22 @@ describe("a request for friendship that nobody answers for", () => {
     expect([next.presences, friended]).toEqual([[`subscribed ${friend}`], [friend]]);
   });
 
-  test("is not taken for the one on the next stream, which is asked about on its own", async () => {
+  test("is not taken for the one on the next stream, which is asked about on its own, once", async () => {
     const { wire, channel, requests, clock } = await site();
     wire.presence(friend, "subscribe"); // asked, no answer
     await settled();
     channel.detach(new Error("lost"));
     await settled();
     const next = new ScriptedWire(channel);
-    next.peer(server, yes);
+    let answer: (said: Said) => void = () => undefined;
+    next.peer(server, () => new Promise((resolve) => (answer = resolve)));
     channel.attach(next);
     requests.restart();
     next.presence(friend, "subscribe");
+    await settled(); // the one before has come to its end
     next.presence(friend, "subscribe");
+    await settled();
+    answer(yes());
     await settled();
     expect(next.presences).toEqual([`subscribed ${friend}`]);
     expect([next.asked(server).length, clock.pending]).toEqual([1, 0]);

@@ -347,22 +347,37 @@ describe("a stream that ends", () => {
 
   test("late, from one before, does not let the same be done twice at once on the next", async () => {
     const { runner, does, started } = site();
-    await runner.dispatch(claim);
     const ends: (() => void)[] = [];
-    does.set("findServers", () => new Promise<undefined>((resolve) => ends.push(() => resolve(undefined))));
+    does.set("register", () => new Promise<undefined>((resolve) => ends.push(() => resolve(undefined))));
     await runner.dispatch(online);
     await settled();
     await runner.dispatch(waiting);
-    await runner.dispatch(online);
+    const act = await runner.apply(online);
+    act();
     await settled();
     ends[0]?.(); // that of the old stream
     await settled();
-    const searches = (): number => started.filter(({ effect }) => effect.do === "findServers").length;
-    expect(searches()).toBe(2);
-    const again = await runner.apply({ type: "link", link: links.online });
-    again();
+    act();
     await settled();
-    expect(searches()).toBe(3); // a third stream, a third search
+    expect(started.filter(({ effect }) => effect.do === "register")).toHaveLength(2);
+    ends[1]?.();
+    await settled();
+    act(); // once it is done it may be done again
+    await settled();
+    expect(started.filter(({ effect }) => effect.do === "register")).toHaveLength(3);
+  });
+
+  test("keeps what was to follow from an event of its own off the next one", async () => {
+    const { runner, started } = site();
+    await runner.dispatch(online);
+    const act = await runner.apply(claim);
+    await runner.dispatch(waiting);
+    await runner.dispatch(online);
+    await settled();
+    started.length = 0;
+    act();
+    await settled();
+    expect(started).toEqual([]);
   });
 });
 
