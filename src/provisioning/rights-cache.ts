@@ -158,9 +158,11 @@ export class RightsCache {
 
   /** Oldest first, so that loading rebuilds the order. */
   async #rewrite(): Promise<void> {
+    const epoch = this.#epoch;
     this.#reordered = false;
     await this.#journal.rewrite([...this.#rights.rvalues()]);
-    this.#outdated = false;
+    // One that was begun before a clear says nothing about what the clear leaves behind.
+    if (epoch === this.#epoch) this.#outdated = false;
   }
 
   /** Takes the least recently used answers about somebody away who has his share. */

@@ -56,7 +56,7 @@ export function answerReadouts(options: SensorResponderOptions): void {
     const parts = readFields(options, request, allowed, from, stream);
     slow++;
     void parts.finally(() => slow--);
-    return reply(options, request, parts, () => stillAllowed(options, request, allowed, from, stream, epoch));
+    return reply(options, request, parts, epoch, () => stillAllowed(options, request, allowed, from, stream, epoch));
   });
 }
 
@@ -83,15 +83,16 @@ async function decide(
 const charactersOf = ({ tokens, nodes, fields }: ReadRequest): number => JSON.stringify([tokens, nodes, fields]).length;
 
 async function reply(
-  { channel, clock }: SensorResponderOptions,
+  { channel, clock, guard }: SensorResponderOptions,
   request: ReadRequest,
   parts: Promise<XmlElement>,
+  epoch: number,
   allowed: () => Promise<boolean>,
 ): Promise<IqReply> {
   const accepted = buildAccepted({ seqnr: request.seqnr });
   const quick = await within(clock, SAME_WRITE, parts);
   // One write, one packet: with two the second waits for the acknowledgement of the first, 44 ms instead of 0.6.
-  if (quick !== undefined) return { payload: accepted, followedBy: [quick] };
+  if (quick !== undefined && guard.epoch === epoch) return { payload: accepted, followedBy: [quick] };
   const stream = channel.jid;
   const send = async (part: XmlElement): Promise<void> => {
     const isAllowed = await allowed();

@@ -254,6 +254,36 @@ describe("clearing the rights", () => {
     expect((await booted(storage)).cache.count).toBe(0);
   });
 
+  test("P-E21: that failed leaves nothing on disk that comes back beside newer answers", async () => {
+    const storage = await failingStorage();
+    const { cache } = await booted(storage);
+    await cache.put(right("a"), cache.epoch);
+    storage.failing.add("replace");
+    await expect(cache.clear()).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    storage.failing.clear();
+    await cache.put(right("b"), cache.epoch);
+    expect(names((await booted(storage)).cache)).toEqual(["b"]);
+  });
+
+  test("P-E21: that failed while the file was being rewritten leaves nothing either", async () => {
+    const storage = await failingStorage();
+    const { cache } = await booted(storage);
+    for (const name of ["a", "b"]) await cache.put(right(name), cache.epoch);
+    cache.get(keyOf("a"));
+    let writes = 0;
+    storage.before = () => {
+      if (++writes === 2) storage.failing.add("replace");
+    };
+    const flushing = cache.flush(); // what stood there before the clear, which is written first
+    const clearing = cache.clear();
+    await flushing;
+    await expect(clearing).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    storage.before = () => undefined;
+    storage.failing.clear();
+    await cache.put(right("c"), cache.epoch);
+    expect(names((await booted(storage)).cache)).toEqual(["c"]);
+  });
+
   test("P-E21: also clears a storage that never held any", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);

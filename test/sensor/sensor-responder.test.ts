@@ -360,6 +360,23 @@ async function askSlow({ wire, clock }: Site): Promise<Outcome> {
   return asking;
 }
 
+describe("a sensor that is quick", () => {
+  test("P-3.5.1-5: shows nothing either when clearCache has come while it measured and the answer is another one now", async () => {
+    const { sensor, give } = heldSensor();
+    const here = await site(sensor);
+    const asking = here.wire.ask(reader, "get", req());
+    await here.clock.advance(100);
+    await here.cache.clear();
+    here.wire.peer(server, () => says(false));
+    give(value(21.5));
+    const answer = await asking;
+    await settled();
+    expect(answer.write.map((stanza) => stanza.name)).toEqual(["iq"]);
+    expect(String(here.wire.sent)).not.toContain("21.5");
+    expect(String(here.wire.messages[0])).toContain("Access denied.");
+  });
+});
+
 describe("a slow sensor", () => {
   test("XEP-0323 3.1: is not waited for: the request is accepted, the fields follow", async () => {
     const { sensor, give } = heldSensor();

@@ -393,7 +393,7 @@ describe("whatever happens, in whatever order", () => {
     if (state === before) expect(effects).toEqual([]);
     // Whatever comes about can be kept and read again.
     const account = { username: "u", password: "p", resource: "r", pending: false };
-    const saved = parseSaved(JSON.parse(JSON.stringify({ account, key: "k", ownership, trust })));
+    const saved = parseSaved(JSON.parse(JSON.stringify({ domain: "d", account, key: "k", ownership, trust })));
     expect([saved.ownership, saved.trust]).toEqual([ownership, trust]);
   }
 
