@@ -230,6 +230,17 @@ describe("the notice of a claim", () => {
     expect(claims).toHaveLength(1);
   });
 
+  test("has room when strangers have taken all there is for others", async () => {
+    const { wire, channel, claims } = site();
+    channel.router.onIq("urn:x", "ask", () => new Promise(() => undefined));
+    for (let n = 0; n < 300; n++) void wire.ask(`stranger${n}@example.org/r`, "get", el("ask", { xmlns: "urn:x" }));
+    await settled();
+    expect(wire.writes.length).toBeGreaterThan(0); // told to come back later: there is no room left
+    void wire.ask(registry, "set", buildClaimed({ jid: owner, public: true }));
+    await settled();
+    expect(claims).toHaveLength(1);
+  });
+
   test("D-E29: for a node that this Thing did not register is answered with item-not-found", async () => {
     const { wire, claims } = site();
     const node = { nodeId: "imc1", sourceId: "MeteringTopology" };

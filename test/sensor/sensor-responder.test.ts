@@ -241,6 +241,15 @@ describe("what leaves the Thing", () => {
   });
 });
 
+test("a mistake that a sensor makes over and over in one readout is told of once", async () => {
+  const wrong: Reading = { name: "Pressure", value: 1 };
+  const { wire, trouble } = await site(oneField(() => [...value(1), wrong, wrong, wrong, ...value(2), ...value(3)]));
+  await wire.ask(reader, "get", req());
+  expect(trouble).toHaveLength(2);
+  await wire.ask(reader, "get", req());
+  expect(trouble).toHaveLength(4);
+});
+
 describe("a request that is refused", () => {
   test("P-3.3.1-3, P-E3: is answered with forbidden, and no sensor is read", async () => {
     let measured = 0;
@@ -374,6 +383,27 @@ describe("a sensor that is quick", () => {
     expect(answer.write.map((stanza) => stanza.name)).toEqual(["iq"]);
     expect(String(here.wire.sent)).not.toContain("21.5");
     expect(String(here.wire.messages[0])).toContain("Access denied.");
+  });
+});
+
+describe("what was measured before a clearCache", () => {
+  test("P-3.5.1-5: is not shown when less of it is granted now", async () => {
+    const { wire, clock, cache } = await site({
+      ...thermometer,
+      read: async (context) => {
+        await new Promise<void>((resolve) => clock.schedule(2_000, resolve));
+        return [...context.fields].map((name) => ({ name, value: 21.5 }));
+      },
+    });
+    const asking = wire.ask(reader, "get", req());
+    await clock.advance(1_000);
+    await asking;
+    await cache.clear();
+    wire.peer(server, () => says(true, { fields: ["Humidity"] }));
+    await clock.advance(1_000);
+    expect(wire.messages).toHaveLength(1);
+    expect(String(wire.messages[0])).toContain("Access denied.");
+    expect(String(wire.messages[0])).not.toContain("21.5");
   });
 });
 
