@@ -103,6 +103,9 @@ export class Guard {
     // Looked up again: the clearCache that the barrier waits for may have come.
     const right = cache.get(key);
     if (right === undefined) return undefined;
+    // Whoever granted it must be trusted still: a restored identity may be older than the rights beside it.
+    const { servers } = this.#options.standing();
+    if (right.grants.some(({ by }) => !servers.includes(by))) return undefined;
     if (right.grants.length === 0) return { outcome: "refused", source: "cache" };
     return { outcome: "granted", grants: right.grants, source: "cache" };
   }

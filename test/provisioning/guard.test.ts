@@ -272,6 +272,18 @@ describe("remembering", () => {
     expect(cache.count).toBe(1);
   });
 
+  test("what a server granted that is trusted no more does not count: it is asked anew", async () => {
+    const { decide, wire, now } = await site();
+    wire.peer(server, always(true));
+    for (const question of [friend(stranger), read(stranger)]) await decide(question);
+    now.standing = { ...now.standing, servers: [second] };
+    wire.peer(second, always(false));
+    for (const question of [friend(stranger), read(stranger)]) {
+      expect(await decide(question)).toEqual({ outcome: "refused", source: "server" });
+    }
+    expect(wire.asked(second)).toHaveLength(2);
+  });
+
   test("who did not answer is told to the log, without the question", async () => {
     const { decide, wire, logger } = await site();
     wire.peer(server, () => ({ error: "internal-server-error" }));
