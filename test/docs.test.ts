@@ -1,0 +1,379 @@
+// The documentation says what the code does: its tables are compared with the source, its links followed, its code
+// compiled, its test run.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { posix } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { describe, expect, it } from "vitest";
+import { claim } from "../src/cli/claim.ts";
+import { exitCode } from "../src/cli/io.ts";
+import { main } from "../src/cli/main.ts";
+import { read as readCommand } from "../src/cli/read.ts";
+import { sandbox as sandboxCommand } from "../src/cli/sandbox.ts";
+import { Refusal, type RefusalCondition } from "../src/core/refusal.ts";
+import { FakeIo } from "./support/fake-io.ts";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const read = (path: string): string => readFileSync(`${root}${path}`, "utf8");
+const filesIn = (folder: string, end: string): readonly string[] =>
+  readdirSync(`${root}${folder}`, { recursive: true, encoding: "utf8" })
+    .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
+    .filter((name) => name.endsWith(end));
+
+const pages = ["README.md", ...filesIn("docs", ".md")];
+const sources = filesIn("src", ".ts");
+
+/** A block of code in a page. */
+interface Block {
+  readonly page: string;
+  /** The line of its first line, from 1. */
+  readonly line: number;
+  readonly language: string;
+  readonly text: string;
+}
+
+function blocksOf(page: string): readonly Block[] {
+  const lines = read(page).split("\n");
+  const blocks: Block[] = [];
+  for (let at = 0; at < lines.length; at++) {
+    const fence = /^( *)```(.*)$/.exec(lines[at] ?? "");
+    if (fence === null) continue;
+    const end = lines.indexOf(`${fence[1] ?? ""}\`\`\``, at + 1);
+    if (end < 0) throw new Error(`${page}:${at + 1}: a block of code has no end`);
+    const text = `${lines.slice(at + 1, end).join("\n")}\n`;
+    blocks.push({ page, line: at + 2, language: fence[2] ?? "", text });
+    at = end;
+  }
+  return blocks;
+}
+
+/** A page without its blocks of code, which hold links and headings of other languages. */
+const proseOf = (page: string): string => read(page).replace(/^( *)```[^]*?^\1```$/gm, "");
+
+/** The rows of the tables under a heading, cell by cell; a heading ends at the next one, of whatever level. */
+function rowsUnder(page: string, heading: string): readonly (readonly string[])[] {
+  const sections = proseOf(page).split(/^#+ /m);
+  const section = sections.find((text) => text.startsWith(`${heading}\n`));
+  if (section === undefined) throw new Error(`${page} has no heading "${heading}"`);
+  const rows: string[][] = [];
+  const lines = section.split("\n");
+  for (const [at, line] of lines.entries()) {
+    // The head of a table and the rule below it are no rows.
+    if (!line.startsWith("|") || /^\|[ |-]+$/.test(line) || /^\|[ |-]+$/.test(lines[at + 1] ?? "")) continue;
+    rows.push(
+      line
+        .slice(1, -1)
+        .split("|")
+        .map((cell) => cell.trim()),
+    );
+  }
+  expect(rows.length, `rows under "${heading}" in ${page}`).toBeGreaterThan(0);
+  return rows;
+}
+
+/** What stands in code spans. */
+const codes = (cell = ""): readonly string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? "");
+/** The codes in the first cells of the rows under a heading. */
+const firstCodes = (page: string, heading: string): readonly string[] =>
+  rowsUnder(page, heading)
+    .flatMap(([first]) => codes(first))
+    .sort();
+
+/** What stands in the first two cells of the rows under a heading. */
+function pairsUnder(page: string, heading: string): ReadonlyMap<string, string> {
+  const rows = rowsUnder(page, heading);
+  const pairs = new Map(rows.map(([first, second]) => [codes(first)[0] ?? "", codes(second)[0] ?? ""]));
+  expect(pairs.size, `different rows under "${heading}" in ${page}`).toBe(rows.length);
+  return pairs;
+}
+
+function walk(node: ts.Node, visit: (node: ts.Node) => void): void {
+  visit(node);
+  node.forEachChild((child) => walk(child, visit));
+}
+
+const parse = (path: string): ts.SourceFile =>
+  ts.createSourceFile(path, read(path), ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
+
+/** The string literals in a type of a source file: the members of a union, or those of one property of its members. */
+function literalsOf(path: string, type: string, property?: string): readonly string[] {
+  const found = new Set<string>();
+  walk(parse(path), (node) => {
+    if (!ts.isTypeAliasDeclaration(node) || node.name.text !== type) return;
+    walk(node.type, (part) => {
+      const parent = ts.isLiteralTypeNode(part) ? part.parent : undefined;
+      const owner = parent !== undefined && ts.isPropertySignature(parent) ? parent.name.getText() : undefined;
+      if (ts.isLiteralTypeNode(part) && ts.isStringLiteral(part.literal) && owner === property) {
+        found.add(part.literal.text);
+      }
+    });
+  });
+  expect(found.size, `${type} in ${path}`).toBeGreaterThan(1);
+  return [...found].sort();
+}
+
+describe("the tables of docs/errors.md", () => {
+  it("list every error code with its class", () => {
+    const classes = [
+      ...read("src/core/errors.ts").matchAll(/class (\w+) extends SdkError \{\s+readonly code = "(\w+)"/g),
+    ];
+    const inSource = new Map(classes.map(([, name = "", code = ""]) => [code, name]));
+    expect([...inSource.keys()].sort()).toEqual(literalsOf("src/core/errors.ts", "SdkErrorCode"));
+    expect(pairsUnder("docs/errors.md", "Errors")).toEqual(inSource);
+  });
+
+  it("list every fault code", () => {
+    expect(firstCodes("docs/errors.md", "Faults")).toEqual(literalsOf("src/thing/faults.ts", "FaultCode"));
+  });
+
+  it("list every exit code with its name", () => {
+    const inSource = new Map(Object.entries(exitCode).map(([name, code]) => [String(code), name]));
+    expect(pairsUnder("docs/errors.md", "Exit codes")).toEqual(inSource);
+  });
+
+  it("list every error that a Thing answers with, and its type", () => {
+    const used = sources
+      .filter((path) => !path.startsWith("src/sandbox/") && path !== "src/core/refusal.ts")
+      .flatMap((path) => [...read(path).matchAll(/new Refusal\("([\w-]+)"/g)].map(([, condition]) => condition ?? ""));
+    const inSource = new Map(used.map((name) => [name, new Refusal(name as RefusalCondition).type]));
+    expect(pairsUnder("docs/errors.md", "Error answers")).toEqual(inSource);
+  });
+});
+
+/** A text with what differs from case to case taken out: substitutions, and words in capitals that stand for them. */
+const form = (text: string): string => text.replace(/\$\{[^}]*\}|\b[A-Z]{2,}\b/g, "*");
+
+/** The forms of the lines that an expression may come to. */
+function formsOf(expression: ts.Expression): readonly string[] {
+  if (ts.isConditionalExpression(expression)) {
+    return [...formsOf(expression.whenTrue), ...formsOf(expression.whenFalse)];
+  }
+  if (ts.isStringLiteralLike(expression)) return [form(expression.text)];
+  if (!ts.isTemplateExpression(expression)) throw new Error(`not a text: ${expression.getText()}`);
+  const { head, templateSpans } = expression;
+  const text = head.text + templateSpans.map((span) => `\${}${span.literal.text}`).join("");
+  return [form(text.split("\n")[0] ?? "")]; // the QR code follows in lines of its own
+}
+
+describe("docs/thermometer.md", () => {
+  const example = "examples/thermometer.ts";
+  const variables = [...read(example).matchAll(/env\("(THING_\w+)"\)/g)].map(([, name]) => name ?? "").sort();
+
+  it("lists every setting of the example", () => {
+    expect(variables.length).toBeGreaterThan(5);
+    expect(firstCodes("docs/thermometer.md", "Settings")).toEqual(variables);
+  });
+
+  it.each(pages)("%s names no setting that there is not", (page) => {
+    for (const [name] of read(page).matchAll(/\bTHING_[A-Z]+\b/g)) expect(variables).toContain(name);
+  });
+
+  it("lists the form of every line that the example prints", () => {
+    const printed = new Set<string>();
+    walk(parse(example), (node) => {
+      if (!ts.isCallExpression(node) || node.expression.getText() !== "say") return;
+      for (const argument of node.arguments) for (const one of formsOf(argument)) printed.add(one);
+    });
+    expect(printed.size).toBeGreaterThan(10);
+    expect(firstCodes("docs/thermometer.md", "What it prints").map(form).sort()).toEqual([...printed].sort());
+  });
+
+  it("lists every exit code of the example", () => {
+    const set = [...read(example).matchAll(/process\.exitCode = (\d)/g)].map(([, code]) => code);
+    expect(firstCodes("docs/thermometer.md", "Exit codes")).toEqual([...new Set(set)].sort());
+  });
+});
+
+/** The options in a command's help: `--port N` and, where there is one, the variable that may be set instead. */
+function optionsIn(help: string): readonly string[] {
+  const line = /^ {2}(?:(--\w+(?: [A-Z]+)?)|(?= {10}))\s*(?:\b((?:THING|OWNER)_\w+)\b)?/gm;
+  return [...help.matchAll(line)]
+    .map(([, option = "", variable = ""]) => `${option} ${variable}`.trim())
+    .filter((text) => text !== "");
+}
+
+describe("the command line in docs", () => {
+  it("sandbox.md lists every key of the sandbox's JSON line", async () => {
+    const io = new FakeIo();
+    const running = main(["sandbox", "--json"], io);
+    await expect.poll(() => io.lines.length, { timeout: 10_000 }).toBe(1);
+    io.interrupt();
+    await running;
+    const keys = Object.keys(JSON.parse(io.lines[0] ?? "") as object);
+    const tables = firstCodes("docs/sandbox.md", "From the command line");
+    expect(tables.filter((code) => !code.startsWith("--"))).toEqual(keys.sort());
+  });
+
+  it("sandbox.md lists every option of the sandbox", () => {
+    const tables = firstCodes("docs/sandbox.md", "From the command line");
+    expect(tables.filter((code) => code.startsWith("--"))).toEqual([...optionsIn(sandboxCommand.help)].sort());
+  });
+
+  it.each([
+    { command: "claim", help: claim.help },
+    { command: "read", help: readCommand.help },
+  ])("claiming.md lists every option of $command, and what can be set instead", ({ command, help }) => {
+    const inDocs = rowsUnder("docs/claiming.md", "Claiming by command line")
+      .filter(([, , commands]) => codes(commands).includes(command))
+      .map(([option, variable]) => [...codes(option), ...codes(variable)].join(" "));
+    expect(inDocs.sort()).toEqual([...optionsIn(help)].sort());
+  });
+});
+
+/** The other folders of the source, and the packages, that a folder imports. */
+function importsOf(folder: string): { inside: ReadonlySet<string>; outside: ReadonlySet<string> } {
+  const inside = new Set<string>();
+  const outside = new Set<string>();
+  for (const path of sources.filter((one) => one.startsWith(`src/${folder}/`))) {
+    for (const { fileName: module } of ts.preProcessFile(read(path)).importedFiles) {
+      const target = posix.join(posix.dirname(path), module).split("/")[1] ?? "";
+      if (!module.startsWith(".")) outside.add(/^(@[^/]+\/)?[^/]+/.exec(module)?.[0] ?? "");
+      else if (target !== folder) inside.add(target);
+    }
+  }
+  return { inside, outside: new Set([...outside].filter((name) => !name.startsWith("node:"))) };
+}
+
+describe("other tables", () => {
+  it("rights.md lists what a decision may come to, and where it may come from", () => {
+    const outcomes = literalsOf("src/provisioning/guard.ts", "Decision", "outcome");
+    const origins = literalsOf("src/provisioning/guard.ts", "DecisionSource");
+    expect(firstCodes("docs/rights.md", "The decision event")).toEqual([...outcomes, ...origins].sort());
+  });
+
+  it("rights.md gives the defaults of the options", () => {
+    const source = read("src/provisioning/rights-cache.ts");
+    const [, maxEntries = "", maxBytes = ""] = /maxEntries = ([\d_]+), maxBytes = ([\d_]+)/.exec(source) ?? [];
+    const defaults = rowsUnder("docs/rights.md", "What is remembered").map(([option, , value = ""]) => {
+      return `${codes(option).join("")}: ${value.replace(/ .*/, "").replaceAll(",", "_")}`;
+    });
+    expect(defaults).toEqual([`rights.maxEntries: ${maxEntries}`, `rights.maxBytes: ${maxBytes}`]);
+  });
+
+  it("claiming.md lists every predefined tag with its type", () => {
+    const source = read("src/codec/tags.ts");
+    const numbers = /numeric[^[]*\[([^\]]*)\]/.exec(source)?.[1]?.match(/\w+/g) ?? [];
+    const texts = /textual[^"]*"([^"]*)"/.exec(source)?.[1]?.split(" ") ?? [];
+    const expected = [...numbers.map((name) => `${name} number`), ...texts.map((name) => `${name} string`)];
+    const inDocs = rowsUnder("docs/claiming.md", "Tags").flatMap(([names, type = ""]) =>
+      codes(names).map((name) => `${name} ${type}`),
+    );
+    expect(inDocs.sort()).toEqual(expected.sort());
+  });
+
+  it("architecture.md lists every folder of the source, what it imports, and every dependency", () => {
+    const folders = readdirSync(`${root}src`, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(firstCodes("docs/architecture.md", "Layers")).toEqual(folders.map(({ name }) => `${name}/`).sort());
+    const above: string[] = [];
+    for (const [first, , may = "", packages] of rowsUnder("docs/architecture.md", "Layers")) {
+      const [folder = ""] = codes(first).map((name) => name.slice(0, -1));
+      const { inside, outside } = importsOf(folder);
+      const allowed = may === "all above" ? [...above] : codes(may);
+      expect(allowed, `what ${folder} may import`).toEqual(expect.arrayContaining([...inside]));
+      if (folder !== "types") expect([...outside].sort(), `packages of ${folder}`).toEqual([...codes(packages)].sort());
+      above.push(folder);
+    }
+    const { dependencies, peerDependencies } = JSON.parse(read("package.json")) as Record<string, object>;
+    const packages = Object.keys({ ...dependencies, ...peerDependencies }).sort();
+    expect(firstCodes("docs/architecture.md", "Dependencies")).toEqual(packages);
+  });
+
+  it("protocol-coverage.md lists every reading of the specifications that the source cites", () => {
+    const cited = new Set(sources.flatMap((path) => read(path).match(/\b[PDXS]-E\d+\b/g) ?? []));
+    const listed = rowsUnder("docs/protocol-coverage.md", "Where the specifications leave room").map(([id]) => id);
+    expect(listed.sort()).toEqual([...cited].sort());
+  });
+});
+
+/** The anchors that GitHub makes of the headings of a page. */
+function anchorsOf(page: string): readonly string[] {
+  return [...proseOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+describe("every link", () => {
+  it.each(pages)("of %s leads somewhere", (page) => {
+    const broken: string[] = [];
+    for (const [, link = ""] of proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(link)) continue;
+      const [file = "", anchor] = link.split("#");
+      const target = file === "" ? page : posix.join(posix.dirname(page), file);
+      const leads = existsSync(`${root}${target}`) && (anchor === undefined || anchorsOf(target).includes(anchor));
+      if (!leads) broken.push(link);
+    }
+    expect(broken).toEqual([]);
+  });
+});
+
+const blocks = pages.flatMap(blocksOf);
+
+describe("every block of code", () => {
+  it("says what language it is in", () => {
+    const plain = ["sh", "text", "ini", "lua", "mermaid"];
+    const others = blocks.filter(({ language }) => language !== "ts" && !plain.includes(language));
+    expect(others.map(({ page, line, language }) => `${page}:${line}: ${language}`)).toEqual([]);
+  });
+
+  it("in TypeScript is right by its types", () => {
+    const { options } = ts.parseJsonConfigFileContent(
+      ts.readConfigFile(`${root}tsconfig.json`, (path) => ts.sys.readFile(path)).config,
+      ts.sys,
+      root,
+    );
+    // In memory, as if each were a file of the project: its imports are found as a user's would be.
+    const virtual: ReadonlyMap<string, Block> = new Map(
+      blocks
+        .filter(({ language }) => language === "ts")
+        .map((block, index) => [`${root}docs-block-${index}.ts`, block]),
+    );
+    expect(virtual.size).toBeGreaterThan(10);
+    const settings: ts.CompilerOptions = { ...options, noUnusedLocals: false, noUnusedParameters: false };
+    const base = ts.createCompilerHost(settings);
+    const textOf = (path: string): string | undefined => {
+      const block = virtual.get(path);
+      return block === undefined ? undefined : `${block.text}\nexport {};\n`;
+    };
+    const host: ts.CompilerHost = {
+      ...base,
+      fileExists: (path) => virtual.has(path) || base.fileExists(path),
+      readFile: (path) => textOf(path) ?? base.readFile(path),
+      getSourceFile: (path, version, ...rest) => {
+        const text = textOf(path);
+        return text === undefined
+          ? base.getSourceFile(path, version, ...rest)
+          : ts.createSourceFile(path, text, version, true);
+      },
+    };
+    const program = ts.createProgram([...virtual.keys()], settings, host);
+    const wrong = [...virtual].flatMap(([path, block]) => {
+      const file = program.getSourceFile(path);
+      return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map((found) => {
+        const line = file?.getLineAndCharacterOfPosition(found.start ?? 0).line ?? 0;
+        return `${block.page}:${block.line + line}: ${ts.flattenDiagnosticMessageText(found.messageText, " ")}`;
+      });
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it("that is a whole test of a Thing passes", () => {
+    const block = blocks.find(({ text }) => text.startsWith("// thermometer.test.ts\n"));
+    // Inside the project, where "xmpp-thing" is this project.
+    const file = `${root}build/docs-${process.pid}.ts`;
+    mkdirSync(`${root}build`, { recursive: true });
+    writeFileSync(file, block?.text ?? "");
+    try {
+      // Without what tells Node.js that it runs inside a test already.
+      const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+      const { stdout } = spawnSync(process.execPath, ["--import", "tsx", "--test", file], { encoding: "utf8", env });
+      expect(stdout).toMatch(/^# pass 1$/m);
+      expect(stdout).toMatch(/^# fail 0$/m);
+    } finally {
+      rmSync(file, { force: true });
+    }
+  });
+});
