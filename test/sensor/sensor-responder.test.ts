@@ -387,6 +387,20 @@ describe("a sensor that is quick", () => {
 });
 
 describe("what was measured before a clearCache", () => {
+  test("is not shown, and is no fault, when the stream ends while it is asked about again", async () => {
+    const { sensor, give } = heldSensor();
+    const here = await site(sensor);
+    await askSlow(here);
+    await here.cache.clear();
+    here.wire.peer(server, () => "silent");
+    give(value(21.5));
+    await settled();
+    expect(here.wire.asked(server)).toHaveLength(2);
+    here.channel.detach(new Error("gone"));
+    await settled();
+    expect([here.wire.messages, here.trouble, here.faults, here.clock.pending]).toEqual([[], [], [], 0]);
+  });
+
   test("P-3.5.1-5: is not shown when less of it is granted now", async () => {
     const { wire, clock, cache } = await site({
       ...thermometer,
