@@ -1,5 +1,6 @@
 // Who the Thing is: account, KEY, owner, trust. Made on the first start, kept in one document, so that no power cut can
 // leave half of it.
+import { ConfigError } from "../core/errors.ts";
 import { randomHex, randomToken, type RandomSource } from "../core/random.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import type { Account, AccountStore } from "../connection/account.ts";
@@ -19,11 +20,13 @@ export class Identity implements AccountStore {
   readonly #document: Document<Saved>;
   readonly #random: RandomSource;
   readonly #configured: AccountOptions;
+  readonly #domain: string;
   readonly #queue = new SerialQueue();
   #saved: Saved | undefined;
 
-  constructor(options: { storage: Storage; random: RandomSource; account: AccountOptions }) {
-    const { storage, random, account } = options;
+  constructor(options: { storage: Storage; random: RandomSource; account: AccountOptions; domain: string }) {
+    const { storage, random, account, domain } = options;
+    this.#domain = domain;
     this.#document = new Document({ storage, name: "thing", format: SAVED_FORMAT, parse: parseSaved });
     this.#random = random;
     this.#configured = account;
@@ -78,6 +81,7 @@ export class Identity implements AccountStore {
 
   #made(): Saved {
     return {
+      domain: this.#domain,
       account: this.#newAccount(),
       key: randomToken(this.#random, KEY_BYTES),
       ownership: { is: "unregistered" },
@@ -95,12 +99,27 @@ export class Identity implements AccountStore {
     };
   }
 
-  /** A configured account comes before the saved one. Another user name is another account, to be made if need be. */
+  /**
+   * What is saved, with the account and domain of the options. At another address it is another Thing: one that has an
+   * owner is not moved, since owner and Registry would never hear of it; one that has none begins anew.
+   */
   #asConfigured(saved: Saved): Saved {
-    const { username = saved.account.username, password = saved.account.password } = this.#configured;
     const { account } = saved;
-    if (username === account.username && password === account.password) return saved;
-    const pending = username === account.username ? account.pending : true;
-    return { ...saved, account: { ...account, username, password, pending } };
+    const { username = account.username, password = account.password } = this.#configured;
+    const moved = username !== account.username || this.#domain !== saved.domain;
+    if (!moved) return { ...saved, account: { ...account, password } };
+    const [from, to] = [`${account.username}@${saved.domain}`, `${username}@${this.#domain}`];
+    if (saved.ownership.is === "claimed") {
+      throw new ConfigError(
+        `account: the storage holds ${from}, which belongs to ${saved.ownership.owner}; ${to} is another Thing and needs a storage of its own`,
+      );
+    }
+    return {
+      ...saved,
+      domain: this.#domain,
+      account: { ...account, username, password, pending: true },
+      ownership: { is: "unregistered" },
+      trust: { is: "none" },
+    };
   }
 }

@@ -5,6 +5,8 @@ import type { Ownership, Trust } from "./state.ts";
 
 /** What is kept of a Thing. */
 export interface Saved {
+  /** The XMPP domain on which it has its account. */
+  readonly domain: string;
   /** The account on the XMPP server. */
   readonly account: Account;
   /** The KEY that was made for it (XEP-0347 6.5); one given in the tags is not kept. */
@@ -22,6 +24,7 @@ export const SAVED_FORMAT = 1;
 export function parseSaved(value: unknown): Saved {
   const saved = object(value);
   return {
+    domain: text(saved["domain"]),
     account: parseAccount(object(saved["account"])),
     key: text(saved["key"]),
     ownership: parseOwnership(object(saved["ownership"])),

@@ -74,6 +74,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   #registering: BareJid | undefined;
   #claimText = "";
   #key = "";
+  readonly #waiters = new Set<Waiter>();
+  #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   readonly #ended = new AbortController();
 
@@ -91,7 +93,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.#friends = new Friends(this.#channel);
     this.#cache = new RightsCache({ storage, logger, onFault, ...settings.rights });
     this.rights = new Rights(this.#cache);
-    this.#identity = new Identity({ storage, random, account: settings.account });
+    this.#identity = new Identity({ storage, random, account: settings.account, domain: settings.address.domain });
     const guard = new Guard({
       channel: this.#channel,
       cache: this.#cache,
@@ -153,24 +155,15 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   /**
    * Reads what is saved and begins to connect. Resolves then: it does not wait for the network, which may be away for
    * days; {@link waitFor} does. Rejects with `ERR_STORAGE` when what is saved is damaged, newer than this library, or
-   * in use by another process, and with `ERR_STATE` when it was started before.
+   * in use by another process, with `ERR_CONFIG` when it is another account's, and with `ERR_STATE` when it was started before.
    */
-  async start(options: CallOptions = {}): Promise<void> {
-    if (this.#phase !== "new") throw new StateError(`the Thing is ${this.#phase}; make a new one to start again`);
-    this.#phase = "starting";
-    const { clock, storage } = this.#settings;
-    await storage.open();
-    try {
-      await withDeadline(clock, options, "start", () => this.#load());
-      this.#ended.signal.throwIfAborted();
-    } catch (error) {
-      this.#phase = "stopped";
-      await storage.close();
-      throw error;
+  start(options: CallOptions = {}): Promise<void> {
+    if (this.#phase !== "new") {
+      return Promise.reject(new StateError(`the Thing is ${this.#phase}; make a new one to start again`));
     }
-    this.#phase = "running";
-    this.#link = this.#connect();
-    this.#link.start();
+    this.#phase = "starting";
+    this.#starting = this.#start(options);
+    return this.#starting;
   }
 
   /**
@@ -187,23 +180,17 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     if (satisfies(this.state, condition)) return this.state;
     const ended = this.#ended.signal;
     ended.throwIfAborted();
-    let listener: ((state: ThingState) => void) | undefined;
-    let onEnd: (() => void) | undefined;
     const name = typeof condition === "string" ? condition : "a condition";
+    let waiter: Waiter | undefined;
     try {
       return await withDeadline(this.#settings.clock, options, `waiting for ${name}`, () => {
         return new Promise<ThingState>((resolve, reject) => {
-          listener = (state) => {
-            if (satisfies(state, condition)) resolve(state);
-          };
-          onEnd = () => reject(ended.reason as Error);
-          this.on("state", listener);
-          ended.addEventListener("abort", onEnd, { once: true });
+          waiter = { condition, resolve, reject };
+          this.#waiters.add(waiter);
         });
       });
     } finally {
-      if (listener) this.off("state", listener);
-      if (onEnd) ended.removeEventListener("abort", onEnd);
+      if (waiter) this.#waiters.delete(waiter);
     }
   }
 
@@ -218,17 +205,48 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     return this.stop();
   }
 
+  async #start(options: CallOptions): Promise<void> {
+    const { clock, storage } = this.#settings;
+    try {
+      await storage.open();
+    } catch (error) {
+      this.#phase = "stopped";
+      throw error;
+    }
+    try {
+      await withDeadline(clock, options, "start", () => this.#load());
+      this.#ended.signal.throwIfAborted();
+    } catch (error) {
+      this.#phase = "stopped";
+      await storage.close();
+      throw error;
+    }
+    this.#phase = "running";
+    this.#link = this.#connect();
+    this.#link.start();
+  }
+
   async #stop(): Promise<void> {
-    const phase = this.#phase;
+    const reason = new StateError("the Thing is stopped");
+    const wasRunning = this.#phase === "running";
     this.#phase = "stopped";
-    this.#ended.abort(new StateError("the Thing is stopped"));
-    if (phase !== "running") return;
-    this.#requests.stop();
-    await this.#link?.stop();
-    this.#channel.detach(new StateError("the Thing is stopped"));
-    await this.#runner.dispatch({ type: "link", link: { is: "stopped" } });
-    await this.#runner.stop();
-    await this.#settings.storage.close();
+    this.#ended.abort(reason);
+    for (const waiter of this.#waiters) waiter.reject(reason);
+    // Who stops in the middle of the start is told when the storage is free.
+    if (!wasRunning) {
+      await this.#starting?.catch(() => undefined);
+      return;
+    }
+    try {
+      this.#requests.stop();
+      await this.#link?.stop();
+      this.#channel.detach(reason);
+      await this.#runner.dispatch({ type: "link", link: { is: "stopped" } });
+      await this.#runner.stop();
+      await this.#cache.flush();
+    } finally {
+      await this.#settings.storage.close();
+    }
   }
 
   async #load(): Promise<void> {
@@ -293,6 +311,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   #stateChanged(state: ThingState, before: ThingState, event: ThingEvent): void {
+    this.#wake(state);
     this.#tell("state", state, before);
     // Whom the Thing answers to has changed: who was not answered for may be now.
     if (event.type !== "link") this.#requests.reconsider();
@@ -310,14 +329,26 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.#tell("claimText", text);
   }
 
-  /** Tells the program. A listener that throws is told of too, and stops nothing. */
+  #wake(state: ThingState): void {
+    for (const waiter of this.#waiters) {
+      try {
+        if (satisfies(state, waiter.condition)) waiter.resolve(state);
+      } catch (error) {
+        waiter.reject(error);
+      }
+    }
+  }
+
+  /** Tells the program, listener by listener: one that throws is told of too, and keeps nothing from the others. */
   #tell<Name extends keyof ThingEvents>(name: Name, ...about: ThingEvents[Name]): void {
-    try {
-      (this.emit as (name: string, ...about: readonly unknown[]) => boolean).call(this, name, ...about);
-    } catch (error) {
-      const message = `a listener of "${name}" threw: ${messageOf(error)}`;
-      if (name !== "fault") this.#fault("listener-failed", message, error);
-      else this.#settings.logger.error(message);
+    for (const listener of this.rawListeners(name)) {
+      try {
+        (listener as (...about: readonly unknown[]) => unknown).apply(this, about);
+      } catch (error) {
+        const message = `a listener of "${name}" threw: ${messageOf(error)}`;
+        if (name !== "fault") this.#fault("listener-failed", message, error);
+        else this.#settings.logger.error(message);
+      }
     }
   }
 
@@ -326,6 +357,13 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const fault: Fault = { code, message, ...(cause !== undefined && { cause }) };
     this.#tell("fault", fault);
   }
+}
+
+/** Somebody in `waitFor`. */
+interface Waiter {
+  readonly condition: ThingCondition;
+  readonly resolve: (state: ThingState) => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 function toLink(state: LinkState): Link {

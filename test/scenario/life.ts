@@ -7,6 +7,10 @@ import { OwnerClient } from "../../src/owner/owner-client.ts";
 import type { Thing } from "../../src/thing/thing.ts";
 import { Disk } from "../support/disk.ts";
 import type { Site } from "../support/site.ts";
+import { ns } from "../../src/codec/namespaces.ts";
+import { buildInfoQuery } from "../../src/codec/disco.ts";
+import { buildReq } from "../../src/codec/sensor-data.ts";
+import { iq } from "../../src/codec/stanza.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
 
 const RESTARTS = 50;
@@ -35,6 +39,7 @@ export function lifeOfAThing(
     };
     /** As `kill -9`: nothing more reaches the disk, and the server hears no goodbye. */
     const kill = async (): Promise<void> => {
+      thing.removeAllListeners("fault"); // a process that is dead complains of nothing
       power.cut();
       await site.cut(thing);
       await thing.stop();
@@ -175,6 +180,50 @@ export function lifeOfAThing(
         }
       }
       expect([...answers.keys()]).toEqual(["right"]);
+    }, 120_000);
+
+    it("nor when a flood of requests takes all the room there is (P-3.5.1-2)", async () => {
+      const jid = thing.jid;
+      const flooder = await site.user("flooder");
+      let shown = 0;
+      flooder.channel.router.onMessage(ns.sensorData, "fields", () => {
+        shown++;
+      });
+      let seqnr = 0;
+      const ask = () => {
+        seqnr++;
+        const payload = buildReq({ seqnr, types: new Set(["momentary"]), nodes: [], fields: [], tokens: {} });
+        return iq({ type: "get", id: `flood${seqnr}`, to: jid }, payload);
+      };
+      /** What was sent before has been answered, or has come back. */
+      const drained = (): Promise<unknown> =>
+        flooder.channel.request({ type: "get", to: jid, payload: buildInfoQuery() }).catch(() => undefined);
+      const rule = (read: boolean): void => site.provisioning.setRules([{ jid: flooder.jid.bare, read }]);
+      try {
+        for (let i = 0; i < 5; i++) {
+          rule(true);
+          await acknowledged();
+          await drained();
+          const before = shown;
+          await flooder.channel.send(ask());
+          await expect.poll(() => shown).toBeGreaterThan(before);
+          await kill();
+          rule(false);
+          await drained();
+          const granted = shown;
+          const booting = boot();
+          for (let wave = 0; wave < 500 && (wave < 5 || site.provisioning.unacknowledged.length > 0); wave++) {
+            await flooder.channel.send(...Array.from({ length: 100 }, ask));
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          await booting;
+          await acknowledged();
+          await drained();
+          expect(shown).toBe(granted);
+        }
+      } finally {
+        await flooder.close();
+      }
     }, 120_000);
 
     if (validate !== undefined) {

@@ -62,7 +62,11 @@ describe("a power cut at any moment of a Thing's life", () => {
       let granted = 0;
       for (const { fs, marks, description } of crashStates(recording, { seed, statesPerCrash: 12 * soakFactor })) {
         states++;
-        const options = thingOptions(onDisk(fs, description), { service: "xmpp://example.org" }, { sensor });
+        const options = thingOptions(
+          onDisk(fs, description),
+          { service: "xmpp://127.0.0.1:1", domain: "localhost" },
+          { sensor },
+        );
         await using thing = new Thing({ ...options, [linkSeam]: offline, clock: systemClock } as ThingOptions);
         await thing.start().catch((error: unknown) => {
           throw new Error(`does not start: ${description}`, { cause: error });

@@ -1,4 +1,4 @@
-import { StateError } from "../../src/core/errors.ts";
+import { StateError, StorageError } from "../../src/core/errors.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 
 /** A disk in memory that outlives the Thing on it: each boot takes it anew, and power can be cut. */
@@ -6,13 +6,13 @@ export class Disk {
   readonly #files = new Map<string, Uint8Array>();
   #holder: object | undefined;
 
-  /** The storage for one boot. After `cut` it takes nothing any more, without a word, as a process that is dead. */
+  /** The storage for one boot. After `cut` it takes nothing any more. */
   boot(): { storage: Storage; cut: () => void } {
     const files = this.#files;
     const me = {};
     let dead = false;
-    const never = new Promise<never>(() => undefined);
-    const alive = <T>(work: () => T): Promise<T> => (dead ? never : Promise.resolve().then(work));
+    const alive = <T>(work: () => T): Promise<T> =>
+      dead ? Promise.reject(new StorageError("the power is cut")) : Promise.resolve().then(work);
     const storage: Storage = {
       open: () =>
         alive(() => {

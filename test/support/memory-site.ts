@@ -69,6 +69,7 @@ export function startMemorySite(): Promise<Site> {
 
   const link: MakeLink = ({ channel, account, onState }) => {
     let session: Session | undefined;
+    let begun: Promise<void> | undefined;
     answerPings(channel);
     const begin = async (): Promise<void> => {
       const { username, password, resource, pending } = await account.load();
@@ -78,10 +79,10 @@ export function startMemorySite(): Promise<Site> {
       session = attach(domain, channel, username, resource, online, () => undefined);
     };
     return {
-      start: () => void begin(),
-      stop: () => {
+      start: () => void (begun = begin()),
+      stop: async () => {
+        await begun;
         session?.end();
-        return Promise.resolve();
       },
     };
   };

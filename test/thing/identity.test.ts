@@ -12,8 +12,8 @@ import { ownerships, trusts } from "./life.ts";
 
 /** An identity on a storage, as at a start of the Thing. Every start draws other random bytes. */
 let starts = 0;
-async function booted(storage: Storage, account: AccountOptions = {}) {
-  const identity = new Identity({ storage, random: new SeededRandom(`start ${++starts}`), account });
+async function booted(storage: Storage, account: AccountOptions = {}, domain = "example.org") {
+  const identity = new Identity({ storage, random: new SeededRandom(`start ${++starts}`), account, domain });
   const { saved, problem } = await identity.open();
   return { identity, saved, problem };
 }
@@ -231,19 +231,38 @@ describe("the account", () => {
     expect(renewed.username).not.toBe(saved.account.username);
   });
 
-  test("that is configured later comes before the saved one, as another account; owner and trust stay", async () => {
+  test.each([
+    ["another user name", { username: "thermometer", password: "hunter2" }, "example.org"],
+    ["another domain", {}, "example.net"],
+  ])("with %s is another Thing: one without an owner begins anew", async (_, account, domain) => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
     await identity.made();
-    await identity.remember({ ownership: ownerships.claimed, trust: trusts.found });
-    const again = await booted(storage, { username: "thermometer", password: "hunter2" });
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.found });
+    const again = await booted(storage, account, domain);
     expect(again.saved).toEqual({
+      domain,
       key: saved.key,
-      account: { username: "thermometer", password: "hunter2", resource: saved.account.resource, pending: true },
-      ownership: ownerships.claimed,
-      trust: trusts.found,
+      account: { ...saved.account, ...account, pending: true },
+      ownership: { is: "unregistered" },
+      trust: { is: "none" },
     });
-    expect((await booted(storage)).saved).toEqual(again.saved);
+    expect((await booted(storage, {}, domain)).saved).toEqual(again.saved);
+  });
+
+  test.each([
+    ["another user name", { username: "thermometer", password: "hunter2" }, "example.org"],
+    ["another domain", {}, "example.net"],
+  ])("with %s is another Thing: one with an owner is refused by name, and not touched", async (_, account, domain) => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    await identity.remember({ ownership: ownerships.claimed, trust: trusts.found });
+    const before = await contents(storage);
+    const refused = booted(storage, account, domain);
+    await expect(refused).rejects.toMatchObject({ code: "ERR_CONFIG" });
+    await expect(refused).rejects.toThrow(`${saved.account.username}@example.org, which belongs to`);
+    expect(await contents(storage)).toEqual(before);
+    expect((await booted(storage)).saved.ownership).toEqual(ownerships.claimed);
   });
 
   test("whose password was changed by configuration is the same account: nothing is to be made", async () => {
@@ -265,7 +284,12 @@ describe("the account", () => {
   });
 
   test("cannot be asked for before the identity is open", () => {
-    const identity = new Identity({ storage: {} as Storage, random: new SeededRandom("x"), account: {} });
+    const identity = new Identity({
+      storage: {} as Storage,
+      random: new SeededRandom("x"),
+      account: {},
+      domain: "a.b",
+    });
     expect(() => identity.load()).toThrow(TypeError);
   });
 

@@ -27,6 +27,7 @@ const trust: fc.Arbitrary<Trust> = fc.oneof(
   }),
 );
 const saved: fc.Arbitrary<Saved> = fc.record({
+  domain: text,
   account: fc.record({ username: text, password: text, resource: text, pending: fc.boolean() }),
   key: text,
   ownership,
@@ -34,6 +35,7 @@ const saved: fc.Arbitrary<Saved> = fc.record({
 });
 
 const whole = {
+  domain: "example.org",
   account: { username: "thing-1", password: "secret", resource: "r", pending: true },
   key: "4857402340298342",
   ownership: {

@@ -1,0 +1,128 @@
+// What a Thing promises the program it lives in, whatever that program does.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { fileStorage } from "../../src/storage/file-storage.ts";
+import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import type { Thing } from "../../src/thing/thing.ts";
+import { startMemorySite } from "../support/memory-site.ts";
+import type { Site } from "../support/site.ts";
+
+describe("a Thing and its program", () => {
+  let site: Site;
+  let thing: Thing | undefined;
+
+  beforeEach(async () => {
+    site = await startMemorySite();
+  });
+  afterEach(async () => {
+    await thing?.stop();
+    await site.stop();
+  });
+
+  it("a listener that throws is told of, and keeps nothing from the others", async () => {
+    thing = site.thing(memoryStorage());
+    const heard: string[] = [];
+    const faults: string[] = [];
+    thing.on("state", () => {
+      throw new Error("a bug");
+    });
+    thing.once("state", () => heard.push("once"));
+    thing.on("state", ({ ownership }) => heard.push(ownership.is));
+    thing.on("fault", ({ code, message }) => {
+      faults.push(`${code}: ${message}`);
+      throw new Error("another bug");
+    });
+    await thing.start();
+    await thing.waitFor("registered", { timeout: 5_000 });
+    expect(heard.filter((one) => one === "once")).toHaveLength(1);
+    expect(heard).toContain("registered");
+    expect(faults[0]).toBe('listener-failed: a listener of "state" threw: a bug');
+  });
+
+  it("waitFor tells the error of a condition that throws", async () => {
+    thing = site.thing(memoryStorage());
+    let calls = 0;
+    const waiting = thing.waitFor(() => {
+      if (++calls > 1) throw new Error("a bug");
+      return false;
+    });
+    waiting.catch(() => undefined);
+    await thing.start();
+    await expect(waiting).rejects.toThrow("a bug");
+  });
+
+  it("waitFor ends with the Thing, with its time, and with the caller's signal", async () => {
+    thing = site.thing(memoryStorage());
+    await thing.start();
+    await expect(thing.waitFor("claimed", { timeout: 20 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+    const reason = new Error("enough");
+    await expect(thing.waitFor("claimed", { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const waiting = thing.waitFor("claimed");
+    waiting.catch(() => undefined);
+    await thing.stop();
+    await expect(waiting).rejects.toMatchObject({ code: "ERR_STATE" });
+    await expect(thing.waitFor("claimed")).rejects.toMatchObject({ code: "ERR_STATE" });
+  });
+
+  it("knows nothing before it is started, and cannot be started twice", async () => {
+    thing = site.thing(memoryStorage());
+    expect([thing.claimText, thing.jid, thing.state.link.is, thing.state.ownership.is, thing.rights.count]).toEqual([
+      "",
+      "",
+      "stopped",
+      "unregistered",
+      0,
+    ]);
+    await thing.start();
+    await expect(thing.start()).rejects.toMatchObject({ code: "ERR_STATE" });
+  });
+
+  it("stop in the middle of start resolves when the storage is free", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "xmpp-thing-stop-"));
+    try {
+      for (let i = 0; i < 10; i++) {
+        const first = site.thing(fileStorage(folder));
+        const starting = first.start();
+        starting.catch(() => undefined);
+        for (let turns = 0; turns < i; turns++) await new Promise((resolve) => setImmediate(resolve));
+        await first.stop();
+        const second = site.thing(fileStorage(folder));
+        await second.start();
+        await second.stop();
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("whose storage is taken stays stopped, and says so", async () => {
+    const storage = memoryStorage();
+    await storage.open();
+    thing = site.thing(storage);
+    await expect(thing.start()).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    await expect(thing.start()).rejects.toThrow("stopped");
+    await storage.close();
+  });
+
+  it("remembers the rights until they are cleared by hand, or those of one party until they are forgotten", async () => {
+    thing = site.thing(memoryStorage());
+    await thing.start();
+    await thing.waitFor("registered", { timeout: 5_000 });
+    await using owner = await site.user("owner");
+    const { OwnerClient } = await import("../../src/owner/owner-client.ts");
+    const client = new OwnerClient(owner);
+    await client.claim(thing.claimText);
+    await thing.waitFor("provisioned", { timeout: 5_000 });
+    site.provisioning.setRules([{ jid: owner.jid.bare, read: true }]);
+    await client.read(thing.jid);
+    expect(thing.rights.entries().map(({ jid, kind }) => [jid, kind])).toEqual([[owner.jid.bare, "read"]]);
+    await thing.rights.forget(owner.jid.bare);
+    expect(thing.rights.count).toBe(0);
+    await client.read(thing.jid);
+    expect(thing.rights.count).toBe(1);
+    await thing.rights.clear();
+    expect(thing.rights.count).toBe(0);
+  });
+});
