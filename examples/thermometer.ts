@@ -29,6 +29,14 @@ function simulatedTemperature(): number {
 const env = (name: string): string | undefined => process.env[name] || undefined;
 const say = (line: string): void => console.log(line);
 
+async function readCa(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new Error(`THING_CA: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
 async function optionsFromEnvironment(): Promise<ThingOptions> {
   const service = env("THING_SERVICE");
   if (service === undefined) {
@@ -51,7 +59,7 @@ async function optionsFromEnvironment(): Promise<ThingOptions> {
     tags: Object.fromEntries(tags.map((tag) => [tag.name, tag.value])),
     ...(registry !== undefined && { registry }),
     ...(provisioning !== undefined && { provisioning: provisioning.trim().split(/\s+/) }),
-    ...(ca !== undefined && { tls: { ca: await readFile(ca, "utf8") } }),
+    ...(ca !== undefined && { tls: { ca: await readCa(ca) } }),
     sensor: {
       fields: [{ name: "Temperature", unit: "°C", decimals: 1 }],
       async *read() {
@@ -93,16 +101,25 @@ async function main(): Promise<void> {
   thing.on("rightsCleared", (server) => say(`rights cleared by ${server}`));
   thing.on("fault", ({ code, message }) => say(`fault ${code} ${message}`));
 
-  const end = (): void => {
-    void thing.stop().then(() => {
-      say("stopped");
-      process.exitCode = 0;
+  process.exitCode = 0;
+  const end = (): void => void thing.stop().finally(() => say("stopped"));
+  let ending = false;
+  for (const signal of ["SIGTERM", "SIGINT"]) {
+    process.once(signal, () => {
+      ending = true;
+      end();
     });
-  };
-  process.once("SIGTERM", end);
-  process.once("SIGINT", end);
+  }
+  // Another copy with the same state has taken over: two would throw each other out for ever.
+  thing.on("fault", ({ code }) => {
+    if (code !== "conflict") return;
+    process.exitCode = 1;
+    end();
+  });
 
-  await thing.start();
+  await thing.start().catch((error: unknown) => {
+    if (!ending) throw error; // told to end while it was starting: that is no failure
+  });
 }
 
 main().catch((error: unknown) => {

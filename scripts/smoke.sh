@@ -19,7 +19,7 @@ cd "$folder"
 echo '{ "private": true, "type": "module" }' >package.json
 npm install --silent --no-audit --no-fund --omit=dev "$package"
 cp "$script" smoke.mjs
-echo "installed: $(du -sk node_modules | cut -f1) KiB, $(find node_modules -name package.json -path '*node_modules/*' -not -path '*/test/*' | wc -l) packages"
+echo "installed: $(du -sk node_modules | cut -f1) KiB, $(($(npm ls --all --parseable 2>/dev/null | sort -u | wc -l) - 1)) packages"
 
 for version in "${versions[@]}"; do
   # The binary comes as a plain package: no install script, nothing left behind.

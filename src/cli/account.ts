@@ -1,6 +1,7 @@
 // The account that `claim` and `read` act with: from options and environment, the password never from the command line,
 // where every user of the machine could see it.
 import { connect, type ConnectOptions, type Connection } from "../connection/connect.ts";
+import { messageOf } from "../core/errors.ts";
 import { UsageError, wholeNumber, type Arguments } from "./args.ts";
 import type { Io } from "./io.ts";
 
@@ -50,11 +51,19 @@ export async function connectAs(args: Arguments, io: Io): Promise<Connection> {
     domain: pick("domain", "THING_DOMAIN"),
     username,
     password,
-    ...(caFile !== undefined && { tls: { ca: await io.readFile(caFile) } }),
+    ...(caFile !== undefined && { tls: { ca: await readCa(caFile, io) } }),
     timeout: timeoutOf(args),
     signal: io.ended,
   };
   return connect(options);
+}
+
+async function readCa(file: string, io: Io): Promise<string> {
+  try {
+    return await io.readFile(file);
+  } catch (error) {
+    throw new UsageError(`--ca, or THING_CA: ${messageOf(error)}`);
+  }
 }
 
 async function askPassword(username: string, io: Io): Promise<string> {

@@ -1,4 +1,5 @@
 // `npx xmpp-thing …`: which command, and what its end means.
+import { fileURLToPath } from "node:url";
 import { isSdkError, messageOf } from "../core/errors.ts";
 import { UsageError } from "./args.ts";
 import type { Command } from "./command.ts";
@@ -29,7 +30,9 @@ export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
     return name === undefined ? exitCode.usage : exitCode.done;
   }
   if (name === "--version") {
-    const { version } = JSON.parse(await io.readFile(new URL("../../package.json", import.meta.url).pathname)) as {
+    const { version } = JSON.parse(
+      await io.readFile(fileURLToPath(new URL("../../package.json", import.meta.url))),
+    ) as {
       version: string;
     };
     io.out(version);

@@ -14,6 +14,10 @@ export function nodeIo(): Io {
   }
   // Undefined, not false, where there is none, whatever the types say.
   const terminal = ([process.stdin.isTTY, process.stdout.isTTY] as (boolean | undefined)[]).every((is) => is === true);
+  // Whoever read the output has gone (`| head -1`): there is nobody left to tell anything.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", () => ended.abort(new Error("the output is closed")));
+  }
   return {
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
@@ -33,16 +37,20 @@ export function nodeIo(): Io {
   };
 }
 
-/** Reads a line that the terminal does not show. */
+/** Reads a line that the terminal does not show. Rejects on Ctrl-C and Ctrl-D. */
 function askHidden(question: string): Promise<string> {
   process.stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
-  return new Promise((resolve) => {
-    lines.question("", (answer) => {
-      lines.close();
+  return new Promise((resolve, reject) => {
+    lines.once("SIGINT", () => lines.close());
+    lines.once("close", () => {
       process.stderr.write("\n");
+      reject(new Error("no password was given"));
+    });
+    lines.question("", (answer) => {
       resolve(answer);
+      lines.close();
     });
   });
 }

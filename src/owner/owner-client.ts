@@ -40,9 +40,10 @@ const ANSWER_WITHIN = 30_000;
  * ```ts
  * import { OwnerClient, connect } from "xmpp-thing/owner";
  *
- * await using connection = await connect({ service: "xmpp://example.org", username: "alice", password });
+ * const connection = await connect({ service: "xmpp://example.org", username: "alice", password });
  * const owner = new OwnerClient(connection);
  * const { jid } = await owner.claim("IoTDisco;SN:394872348732948723;MAN:www.ktc.se;MODEL:IMC;#V:1.2;KEY:4857402340298342");
+ * await connection.close();
  * ```
  */
 export class OwnerClient {

@@ -1,8 +1,8 @@
 // XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.2.1, 3.2.2, 3.3 and 3.5.
-import type { Clock } from "../core/clock.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
 import { configJid, type BareJid, type Jid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
-import type { RandomSource } from "../core/random.ts";
+import { systemRandom, type RandomSource } from "../core/random.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildCanReadResponse, buildIsFriendResponse, parseCanRead, parseIsFriend } from "../codec/provisioning.ts";
 import type { XmlElement } from "../codec/xml.ts";
@@ -15,10 +15,10 @@ import type { StanzaService } from "./stanza-service.ts";
 export interface ProvisioningServerOptions {
   /** Its address, for instance `provisioning.localhost`. */
   readonly jid: string;
-  /** Randomness for the ids of its requests. */
-  readonly random: RandomSource;
-  /** Time, for repeating `clearCache`. */
-  readonly clock: Clock;
+  /** Randomness for the ids of its requests. Default: the operating system's. */
+  readonly random?: RandomSource | undefined;
+  /** Time, for repeating `clearCache`. Default: the machine's. */
+  readonly clock?: Clock | undefined;
   /** Where it tells what it does. Silent by default. */
   readonly logger?: Logger | undefined;
   /** How long it waits for the acknowledgement of `clearCache` before it repeats it, in milliseconds. Default 10,000. */
@@ -51,7 +51,7 @@ const MOST_QUESTIONS = 10_000;
  *
  * @example
  * ```ts
- * const server = new ReferenceProvisioningServer({ jid: "provisioning.localhost", random: systemRandom, clock: systemClock });
+ * const server = new ReferenceProvisioningServer({ jid: "provisioning.localhost" });
  * server.setRules([{ jid: "friend@localhost", friend: true, read: { fields: ["Temperature"] } }]);
  * ```
  */
@@ -72,8 +72,8 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.#rules = normaliseRules(options.rules ?? []);
     this.#cache = new CacheInvalidation({
       from: this.jid,
-      random: options.random,
-      clock: options.clock,
+      random: options.random ?? systemRandom,
+      clock: options.clock ?? systemClock,
       logger: options.logger ?? silentLogger,
       retry: options.retry ?? 10_000,
       output: (stanzas) => this.#carry(stanzas),

@@ -1,8 +1,8 @@
 // XEP-0347 Internet of Things - Discovery 0.5.1, the Registry's side: sections 3.6 to 3.9 and 3.13.
-import type { Clock } from "../core/clock.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
 import { configJid, type BareJid, type Jid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
-import { randomToken, type RandomSource } from "../core/random.ts";
+import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
 import { buildClaimed, parseMine, parseRegister, parseUpdate } from "../codec/iot-discovery.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -25,10 +25,10 @@ import type { StanzaService } from "./stanza-service.ts";
 export interface RegistryOptions {
   /** Its address, for instance `discovery.localhost`. */
   readonly jid: string;
-  /** Randomness for the ids of its requests. */
-  readonly random: RandomSource;
-  /** Time, for when things happened. */
-  readonly clock: Clock;
+  /** Randomness for the ids of its requests. Default: the operating system's. */
+  readonly random?: RandomSource | undefined;
+  /** Time, for when things happened. Default: the machine's. */
+  readonly clock?: Clock | undefined;
   /** Where it tells what it does. Silent by default; tags are never told. */
   readonly logger?: Logger | undefined;
 }
@@ -79,7 +79,7 @@ interface Entry {
  *
  * @example
  * ```ts
- * const registry = new ReferenceRegistry({ jid: "discovery.localhost", random: systemRandom, clock: systemClock });
+ * const registry = new ReferenceRegistry({ jid: "discovery.localhost" });
  * await attachComponent(registry, { service: "xmpp://127.0.0.1:5347", secret });
  * ```
  */
@@ -101,8 +101,8 @@ export class ReferenceRegistry implements StanzaService {
   constructor(options: RegistryOptions) {
     const address = configJid(options.jid, "jid");
     this.jid = address.full;
-    this.#random = options.random;
-    this.#clock = options.clock;
+    this.#random = options.random ?? systemRandom;
+    this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#handlers = {
       address,

@@ -50,7 +50,7 @@ export interface Sandbox extends AsyncDisposable {
   addUser(username: string, password?: string): SandboxUser;
   /** Cuts the connection of a full JID, or all of a bare one, as if the link had gone. Tells how many there were. */
   drop(jid: string): number;
-  /** Puts a service of one's own at its address. Throws `ERR_STATE` if there is one already. */
+  /** Puts a service of one's own at its address. Throws `ERR_CONFIG` if there is one already. */
   attach(service: StanzaService): void;
   /** Takes a service away, as if it had gone offline: its address is not found until it is attached again. */
   detach(service: StanzaService): void;
@@ -67,13 +67,14 @@ export interface Sandbox extends AsyncDisposable {
  * ```ts
  * import { startSandbox } from "xmpp-thing/sandbox";
  *
- * await using sandbox = await startSandbox();
- * sandbox.provisioning.addRule({ jid: "friend@localhost", friend: true, read: { fields: ["Temperature"] } });
+ * const sandbox = await startSandbox();
+ * sandbox.provisioning.setRules([{ jid: "friend@localhost", friend: true, read: { fields: ["Temperature"] } }]);
  * const thing = new Thing({
  *   storage: memoryStorage(),
  *   server: { service: sandbox.service, domain: sandbox.domain },
  *   tls: { ca: sandbox.ca },
  * });
+ * await sandbox.stop();
  * ```
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
@@ -85,7 +86,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   server.attach(registry);
   server.attach(provisioning);
   const certificates = await makeCertificates(domain, clock);
-  const listener = new XmppListener({ domain: server, certificates, port, logger });
+  const listener = new XmppListener({ domain: server, certificates, port, clock, random, logger });
   const listening = await listener.listen();
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {

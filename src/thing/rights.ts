@@ -1,4 +1,4 @@
-import type { BareJid } from "../core/jid.ts";
+import { configJid } from "../core/jid.ts";
 import type { Right, RightsCache } from "../provisioning/rights-cache.ts";
 
 /** What a Thing remembers of who may do what (XEP-0324 5.2): to look at, and to clear by hand. */
@@ -25,8 +25,8 @@ export class Rights {
     return this.#cache.clear();
   }
 
-  /** Forgets what is remembered about somebody, durably once resolved. */
-  forget(jid: BareJid): Promise<void> {
-    return this.#cache.forget(jid);
+  /** Forgets what is remembered about somebody, durably once resolved. Rejects with `ERR_CONFIG` if that is no JID. */
+  async forget(jid: string): Promise<void> {
+    await this.#cache.forget(configJid(jid, "jid").bare);
   }
 }

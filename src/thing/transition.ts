@@ -39,7 +39,13 @@ function loaded(state: ThingState, event: Extract<ThingEvent, { type: "loaded" }
   const trust = withServers(event.trust, event.servers);
   const sameServers = JSON.stringify(serversOf(trust)) === JSON.stringify(serversOf(event.trust));
   // A new trust relationship starts with an empty cache (P-5.2-7).
-  return { state: { ...state, ownership, trust }, effects: sameServers ? [] : [{ do: "clearRights" }] };
+  const next: ThingState = {
+    ...state,
+    // A Thing that nobody knows yet is what it was before: nothing has changed that would have to be told.
+    ownership: ownership.is === state.ownership.is && ownership.is === "unregistered" ? state.ownership : ownership,
+    trust: trust.is === state.trust.is && trust.is === "none" ? state.trust : trust,
+  };
+  return { state: next, effects: sameServers ? [] : [{ do: "clearRights" }] };
 }
 
 /** An owner stays the owner when another Registry is configured: it is then that one whose notices count. */
