@@ -29,6 +29,14 @@ function simulatedTemperature(): number {
 const env = (name: string): string | undefined => process.env[name] || undefined;
 const say = (line: string): void => console.log(line);
 
+function tagsFrom(text: string): ReturnType<typeof parseTagList> {
+  try {
+    return parseTagList(text);
+  } catch (error) {
+    throw new Error(`THING_TAGS: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
 async function readCa(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
@@ -49,7 +57,7 @@ async function optionsFromEnvironment(): Promise<ThingOptions> {
   const provisioning = env("THING_PROVISIONING");
   const ca = env("THING_CA");
   const state = env("THING_STATE") ?? join(homedir(), ".local", "state", "xmpp-thermometer");
-  const tags = parseTagList(env("THING_TAGS") ?? "MAN:example.org;MODEL:Thermometer;#V:1");
+  const tags = tagsFrom(env("THING_TAGS") ?? "MAN:example.org;MODEL:Thermometer;#V:1");
   const real = (await cpuTemperature()) !== undefined;
   say(real ? `sensor ${CPU}` : "sensor simulated: this machine has no CPU sensor");
   return {
@@ -105,9 +113,10 @@ async function main(): Promise<void> {
   const end = (): void => void thing.stop().finally(() => say("stopped"));
   let ending = false;
   for (const signal of ["SIGTERM", "SIGINT"]) {
-    process.once(signal, () => {
+    // Ctrl-C may come twice: from the terminal, and passed on by npm.
+    process.on(signal, () => {
+      if (!ending) end();
       ending = true;
-      end();
     });
   }
   // Another copy with the same state has taken over: two would throw each other out for ever.

@@ -18,7 +18,12 @@ class Program {
   output = "";
 
   constructor(args: readonly string[], env: Record<string, string>) {
-    this.#child = spawn(process.execPath, args, { cwd: project, env: { ...process.env, ...env }, stdio: "pipe" });
+    this.#child = spawn(process.execPath, args, {
+      cwd: project,
+      env: { ...process.env, ...env },
+      stdio: "pipe",
+      detached: true, // a group of its own, as a terminal makes one
+    });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
     }
@@ -27,6 +32,12 @@ class Program {
 
   async says(what: RegExp): Promise<void> {
     await expect.poll(() => this.output, { interval: 10, timeout: 15_000 }).toMatch(what);
+  }
+
+  /** Ctrl-C: the terminal tells every process of the group. */
+  interrupt(): Promise<number | null> {
+    process.kill(-(this.#child.pid ?? NaN), "SIGINT");
+    return this.exit;
   }
 
   end(signal: NodeJS.Signals): Promise<number | null> {
@@ -109,7 +120,8 @@ describe("what users run", () => {
     await program.says(/trust delegated provisioning\.localhost/);
     await program.says(/link online boiler-7@localhost\//);
     await program.says(/ownership registered/);
-    expect(await program.end("SIGINT")).toBe(0);
+    expect(await program.interrupt()).toBe(0);
+    expect(program.output.match(/^stopped$/gm)).toHaveLength(1);
     expect(program.output).not.toContain(password);
   });
 

@@ -4,13 +4,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
+import { systemClock } from "../core/clock.ts";
 import type { Io } from "./io.ts";
 
-/** This process. Fires `ended` at the first SIGINT or SIGTERM; a second one ends the process as usual. */
+// Ctrl-C may come twice at once: from the terminal, and passed on by npm. A person's second one comes later.
+const IMPATIENT = 1_000;
+
+/** This process. Fires `ended` at the first SIGINT or SIGTERM; a second one a second later ends the process. */
 export function nodeIo(): Io {
   const ended = new AbortController();
+  let first: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => ended.abort(new Error(`stopped by ${signal}`)));
+    process.on(signal, () => {
+      first ??= systemClock.monotonic();
+      ended.abort(new Error(`stopped by ${signal}`));
+      if (systemClock.monotonic() - first > IMPATIENT) process.exit(1);
+    });
   }
   // Undefined, not false, where there is none, whatever the types say.
   const terminal = ([process.stdin.isTTY, process.stdout.isTTY] as (boolean | undefined)[]).every((is) => is === true);

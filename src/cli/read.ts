@@ -1,4 +1,4 @@
-import { StanzaError } from "../core/errors.ts";
+import { StanzaError, TimeoutError } from "../core/errors.ts";
 import { tryParseJid } from "../core/jid.ts";
 import { fieldTypes, type FieldType } from "../codec/field-types.ts";
 import type { Field, FieldGroup } from "../codec/sensor-data.ts";
@@ -23,7 +23,11 @@ ${accountHelp}`,
     const options = { ...accountOptions, field: { type: "string" }, type: { type: "string" } } as const;
     const args = parse(argv, options, ["JID"]);
     const [jid = ""] = args.operands;
-    if (tryParseJid(jid) === undefined) throw new UsageError(`"${jid}" is not a JID`);
+    if (jid.startsWith("IoTDisco")) throw new UsageError("this is a claim text: use xmpp-thing claim");
+    const address = tryParseJid(jid);
+    if (address === undefined || address.local === "") {
+      throw new UsageError(`"${jid}" is not the address of a Thing, name@domain`);
+    }
     const types = typesOf(args.values.get("type") ?? "momentary");
     const field = args.values.get("field");
     await using connection = await connectAs(args, io);
@@ -49,8 +53,13 @@ async function allowed<T>(reading: Promise<T>): Promise<T> {
   try {
     return await reading;
   } catch (error) {
+    if (error instanceof TimeoutError) {
+      const why = "it is offline, not claimed yet, or the address is wrong";
+      throw new TimeoutError(`${error.message}: ${why}`, { cause: error });
+    }
     if (!(error instanceof StanzaError) || error.condition !== "forbidden") throw error;
-    throw new Error("you may not read this Thing: ask who runs its provisioning server", { cause: error });
+    const who = "claim it first if nobody has, or ask who runs its provisioning server";
+    throw new Error(`you may not read this Thing: ${who}`, { cause: error });
   }
 }
 

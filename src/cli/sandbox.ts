@@ -39,7 +39,7 @@ this machine only, until Ctrl-C. Nothing is kept: each start is a new world.
         password: owner.password,
       };
       if (flags.has("json")) io.out(JSON.stringify(facts));
-      else for (const line of describe(facts)) io.out(line);
+      else for (const line of describe(facts, join(folder, "thing"))) io.out(line);
       await ended(io.ended);
       if (!flags.has("json")) io.out("Stopped.");
       return exitCode.done;
@@ -49,28 +49,35 @@ this machine only, until Ctrl-C. Nothing is kept: each start is a new world.
   },
 };
 
-function describe(facts: {
-  service: string;
-  domain: string;
-  ca: string;
-  registry: string;
-  provisioning: string;
-  username: string;
-  password: string;
-}): readonly string[] {
+interface Facts {
+  readonly service: string;
+  readonly domain: string;
+  readonly ca: string;
+  readonly registry: string;
+  readonly provisioning: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** @param state a folder that goes with the sandbox: a Thing whose account has gone with it would be refused for ever */
+function describe(facts: Facts, state: string): readonly string[] {
   const { service, domain, ca, registry, provisioning, username, password } = facts;
+  const server = `export THING_SERVICE=${service} THING_DOMAIN=${domain} THING_CA=${ca}`;
   return [
-    `XMPP server          ${service}, domain ${domain}`,
-    `Its authority        ${ca}`,
-    `Thing Registry       ${registry}`,
-    `Provisioning Server  ${provisioning}`,
+    `XMPP server            ${service}, domain ${domain}`,
+    `Its authority          ${ca}`,
+    `Thing Registry         ${registry}`,
+    `Provisioning Server    ${provisioning}`,
     `Account to claim with  ${username}, password ${password}`,
     "",
-    "For another terminal:",
-    `  export THING_SERVICE=${service} THING_DOMAIN=${domain} THING_CA=${ca}`,
+    "In a second terminal, before you start the Thing:",
+    `  ${server} THING_STATE=${state}`,
+    "",
+    "In a third, before you claim or read it:",
+    `  ${server}`,
     `  export OWNER_USERNAME=${username} OWNER_PASSWORD=${password}`,
     "",
-    "Ctrl-C stops it.",
+    "Ctrl-C stops it; it forgets everything then.",
   ];
 }
 

@@ -1,5 +1,6 @@
 // What a device developer says about the sensor, and how the device's readings become fields (XEP-0323 5.4 to 5.6).
 import { ConfigError } from "../core/errors.ts";
+import { checkKnown } from "../core/options.ts";
 import { fieldTypes, type FieldType } from "../codec/field-types.ts";
 import type { Field, FieldValue } from "../codec/sensor-data.ts";
 import { isXmlText } from "../codec/xml.ts";
@@ -48,13 +49,16 @@ export interface SensorDefinition {
 /** Checks a definition; throws `ERR_CONFIG` naming the field. */
 export function checkSensor(sensor: SensorDefinition, option = "sensor"): void {
   const names = new Set<string>();
+  checkKnown(sensor, ["fields", "read"], option);
   if (!isList(sensor.fields)) throw new ConfigError(`${option}.fields: must be a list`);
   for (const [index, field] of sensor.fields.entries()) {
     const wrong = (problem: string): ConfigError => new ConfigError(`${option}.fields[${index}]: ${problem}`);
+    checkKnown(field, ["name", "type", "unit", "decimals", "categories"], `${option}.fields[${index}]`);
     const { name, type = "numeric", unit, decimals, categories = ["momentary"] } = field;
     if (typeof name !== "string" || name === "" || !isXmlText(name)) throw wrong("needs a name");
     if (names.has(name)) throw wrong(`"${name}" is defined twice`);
-    if (!["numeric", "string", "boolean"].includes(type)) throw wrong(`unknown type "${type}"`);
+    if (!["numeric", "string", "boolean"].includes(type))
+      throw wrong(`unknown type "${type}"; there are numeric, string, boolean`);
     if (type !== "numeric" && (unit !== undefined || decimals !== undefined))
       throw wrong("only numbers have unit and decimals");
     if (unit !== undefined && (typeof unit !== "string" || !isXmlText(unit)))

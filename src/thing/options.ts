@@ -3,6 +3,7 @@ import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError } from "../core/errors.ts";
 import { configJid, isComponent, type BareJid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
+import { checkKnown } from "../core/options.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import { isXmlText } from "../codec/xml.ts";
@@ -78,9 +79,26 @@ export interface ThingSettings {
 // Room for them is taken at once.
 const MOST_ENTRIES = 1_000_000;
 
+const KNOWN: readonly (keyof ThingOptions)[] = [
+  "storage",
+  "server",
+  "tags",
+  "sensor",
+  "account",
+  "tls",
+  "registry",
+  "provisioning",
+  "rights",
+  "logger",
+  "clock",
+  "random",
+];
+
 /** Checks the options; throws `ERR_CONFIG` naming the path of the one that is wrong. */
 export function checkOptions(options: ThingOptions): ThingSettings {
-  const { storage, server, sensor, rights = {} } = options as Partial<ThingOptions>;
+  const given = (options as ThingOptions | undefined) ?? {};
+  checkKnown(given, KNOWN);
+  const { storage, server, sensor, rights = {} } = given as Partial<ThingOptions>;
   if (!isStorage(storage)) {
     throw new ConfigError('storage: must be a Storage, for instance fileStorage("/var/lib/my-thing")');
   }

@@ -1,4 +1,5 @@
 // What a Thing is at a moment, what can happen to it, and what it then does: data only.
+import { ConfigError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 
 /** The connection. Volatile: after a start it is always `stopped`. */
@@ -142,5 +143,10 @@ export function satisfies(state: ThingState, condition: ThingCondition): boolean
       return state.ownership.is === "claimed";
     case "provisioned":
       return state.ownership.is === "claimed" && state.trust.is === "delegated";
+    default:
+      // People without a compiler would wait for ever.
+      throw new ConfigError(
+        `waitFor: there is no "${String(condition)}"; there are online, registered, claimed, provisioned`,
+      );
   }
 }

@@ -23,7 +23,9 @@ describe("the command line", () => {
       says: "set OWNER_PASSWORD",
     },
     { argv: ["read"], says: "JID is missing" },
-    { argv: ["read", "a@b@c"], says: "is not a JID" },
+    { argv: ["read", "a@b@c"], says: "is not the address of a Thing" },
+    { argv: ["read", "IoTDisco;SN:1"], says: "this is a claim text: use xmpp-thing claim" },
+    { argv: ["read", "localhost"], says: "is not the address of a Thing" },
     { argv: ["read", "a@b", "c"], says: '"c" is one word too many' },
     { argv: ["read", "a@b", "--type", "yesterday"], says: "--type must be all or one of" },
     { argv: ["read", "a@b", "--timeout", "0"], says: "--timeout must be a whole number from 1" },
@@ -79,7 +81,7 @@ describe("xmpp-thing sandbox", () => {
   it("tells people what to type", async () => {
     const io = new FakeIo();
     const running = main(["sandbox"], io);
-    await expect.poll(() => io.text, { timeout: 10_000 }).toContain("Ctrl-C stops it.");
+    await expect.poll(() => io.text, { timeout: 10_000 }).toContain("Ctrl-C stops it");
     expect(io.text).toMatch(/export THING_SERVICE=xmpp:\/\/127\.0\.0\.1:\d+ THING_DOMAIN=localhost THING_CA=/);
     io.interrupt();
     expect(await running).toBe(0);
@@ -177,6 +179,7 @@ describe("xmpp-thing claim and read", () => {
     const io = as(owner);
     const absent = sandbox.addUser("absent");
     expect(await main(["read", absent.jid, "--timeout", "1"], io)).toBe(3);
+    expect(io.errors.join("\n")).toContain("offline, not claimed yet, or the address is wrong");
   });
 
   it("a server that is not there, or not who it should be, gives no connection: 4", async () => {

@@ -41,6 +41,19 @@ describe("a Thing and its program", () => {
     expect(faults[0]).toBe('listener-failed: a listener of "state" threw: a bug');
   });
 
+  it("waitFor refuses a word that it does not know", async () => {
+    thing = site.thing(memoryStorage());
+    await expect(thing.waitFor("registred" as "registered")).rejects.toThrow('there is no "registred"');
+  });
+
+  it("refuses options that are none, by name", () => {
+    const slip = (overrides: object) => () => site.thing(memoryStorage(), overrides);
+    expect(slip({ sensors: {} })).toThrow('there is no option "sensors"; there are storage, server, tags, sensor');
+    const fields = [{ name: "Door", types: ["status"] }];
+    expect(slip({ sensor: { fields, read: () => [] } })).toThrow('sensor.fields[0]: there is no option "types"');
+    expect(slip({ sensor: { fields: [], reed: 1 } })).toThrow('sensor: there is no option "reed"');
+  });
+
   it("waitFor tells the error of a condition that throws", async () => {
     thing = site.thing(memoryStorage());
     let calls = 0;
