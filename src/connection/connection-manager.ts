@@ -1,6 +1,5 @@
 import { raceSignal, sleep } from "../core/abort.ts";
 import { Backoff, type BackoffOptions } from "../core/backoff.ts";
-import type { Clock } from "../core/clock.ts";
 import {
   ConnectionError,
   DiscoveryError,
@@ -9,17 +8,13 @@ import {
   messageOf,
   type SdkError,
 } from "../core/errors.ts";
-import type { Logger } from "../core/logger.ts";
-import type { RandomSource } from "../core/random.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import { presence } from "../codec/stanza.ts";
 import type { Account, AccountStore } from "./account.ts";
 import type { ServerAddress } from "./address.ts";
-import type { KeepaliveOptions } from "./keepalive.ts";
 import { answerPings } from "./ping.ts";
-import { openStream, type XmppStream } from "./stream.ts";
+import { openStream, type StreamOptions, type XmppStream } from "./stream.ts";
 import { streamEnd, type StreamEnd } from "./stream-end.ts";
-import type { TlsPolicy } from "./tls-policy.ts";
 
 /** How things stand with the link. */
 export type LinkState =
@@ -33,29 +28,18 @@ export type LinkState =
   | { readonly is: "waiting"; /** How long, in milliseconds. */ readonly ms: number; readonly reason: SdkError };
 
 /** What a {@link ConnectionManager} goes by. */
-export interface ConnectionManagerOptions {
+export interface ConnectionManagerOptions extends Pick<
+  StreamOptions,
+  "tls" | "clock" | "random" | "logger" | "keepalive" | "timeout" | "maxStanzaBytes"
+> {
   /** What the streams are attached to, one after another. */
   readonly channel: StanzaChannel;
   /** The servers to try, in their order; asked anew for each round. */
   readonly addresses: () => AsyncIterable<ServerAddress> | Iterable<ServerAddress>;
   /** The account. */
   readonly account: AccountStore;
-  /** What a server has to prove. */
-  readonly tls?: TlsPolicy | undefined;
-  /** Time. */
-  readonly clock: Clock;
-  /** Randomness for nonces, ids and waits. */
-  readonly random: RandomSource;
-  /** Where oddities are told. */
-  readonly logger: Logger;
   /** The waits between two rounds. */
   readonly backoff?: BackoffOptions | undefined;
-  /** When a silent link is asked whether it lives. */
-  readonly keepalive?: KeepaliveOptions | undefined;
-  /** The time until a stream is up, in milliseconds. Default 30,000. */
-  readonly timeout?: number | undefined;
-  /** The largest stanza, both ways, in UTF-8 bytes. Default 262,144. */
-  readonly maxStanzaBytes?: number | undefined;
   /** Told of each change. */
   readonly onState: (state: LinkState) => void;
   /** Told of what does not heal by itself. */

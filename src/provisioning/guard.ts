@@ -9,7 +9,8 @@ import { ask } from "./ask.ts";
 import type { Barrier } from "./barrier.ts";
 import { isWhole, wholeGrant, type Grant } from "./grants.ts";
 import { questionKey, type Question } from "./questions.ts";
-import type { Right, RightsCache } from "./rights-cache.ts";
+import type { Right } from "./right.ts";
+import type { RightsCache } from "./rights-cache.ts";
 
 /** Where a decision came from. */
 export type DecisionSource =

@@ -5,7 +5,6 @@ import type { BareJid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import { Journal } from "../storage/journal.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { Grant } from "./grants.ts";
 import { parseRight, type Right } from "./right.ts";
 
 /** How much is remembered. */
@@ -83,7 +82,7 @@ export class RightsCache {
     for (const record of records) {
       const right = parseRight(record);
       if (right === undefined) unreadable++;
-      else this.#rights.set(right.key, right);
+      else this.#keep(right);
     }
     if (problem === undefined && unreadable === 0) return;
     this.#onFault("rights-damaged", problem ?? `${unreadable} of ${records.length} records could not be read`);
@@ -104,10 +103,7 @@ export class RightsCache {
   /** Remembers an answer, unless the cache was cleared since its question was asked. Resolves when it is handed to the disk. */
   async put(right: Right, epoch: number): Promise<void> {
     if (epoch !== this.#epoch) return;
-    // Nobody alone pushes the others out: neither with one huge question, nor with many.
-    if (sizeOf(right) > this.#largest) return;
-    this.#makeRoomFor(right);
-    this.#rights.set(right.key, right);
+    if (!this.#keep(right)) return;
     try {
       // What a failed clear has left on disk must not come back, least of all behind newer answers.
       if (this.#outdated) await this.#rewrite();
@@ -165,10 +161,19 @@ export class RightsCache {
     if (epoch === this.#epoch) this.#outdated = false;
   }
 
-  /** Takes the least recently used answers about somebody away who has his share. */
-  #makeRoomFor({ key, jid }: Right): void {
-    const own = this.entries().filter((right) => right.jid === jid && right.key !== key);
-    for (const right of own.slice(this.#mostEach - 1)) this.#rights.delete(right.key);
+  /**
+   * Takes an answer in; tells whether it was taken. Nobody alone pushes the others out, neither with one huge question
+   * nor with many: who has his share loses his own least recently used ones. Also what is read from disk comes through
+   * here, where answers stand that had given way before.
+   */
+  #keep(right: Right): boolean {
+    if (sizeOf(right) > this.#largest) return false;
+    if (this.#rights.size >= this.#mostEach) {
+      const own = this.entries().filter(({ jid, key }) => jid === right.jid && key !== right.key);
+      for (const { key } of own.slice(this.#mostEach - 1)) this.#rights.delete(key);
+    }
+    this.#rights.set(right.key, right);
+    return true;
   }
 
   #fail(error: unknown): void {
@@ -182,5 +187,3 @@ export class RightsCache {
 function sizeOf(right: Right): number {
   return Math.max(1, Buffer.byteLength(JSON.stringify(right)));
 }
-
-export type { Grant, Right };

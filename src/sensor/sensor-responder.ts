@@ -56,7 +56,9 @@ export function answerReadouts(options: SensorResponderOptions): void {
     const parts = readFields(options, request, allowed, from, stream);
     slow++;
     void parts.finally(() => slow--);
-    return reply(options, request, parts, epoch, () => stillAllowed(options, request, allowed, from, stream, epoch));
+    return reply(options, request, from, parts, epoch, () =>
+      stillAllowed(options, request, allowed, from, stream, epoch),
+    );
   });
 }
 
@@ -85,6 +87,7 @@ const charactersOf = ({ tokens, nodes, fields }: ReadRequest): number => JSON.st
 async function reply(
   { channel, clock, guard }: SensorResponderOptions,
   request: ReadRequest,
+  from: Jid,
   parts: Promise<XmlElement>,
   epoch: number,
   allowed: () => Promise<boolean>,
@@ -97,7 +100,8 @@ async function reply(
   const send = async (part: XmlElement): Promise<void> => {
     const isAllowed = await allowed();
     // What was granted on a stream is not told on the next one: the rules may have changed in between.
-    if (channel.jid === stream) await channel.send(isAllowed ? part : refused(request, part, clock));
+    if (channel.jid === stream)
+      await channel.send(isAllowed ? part : failure(request, from.full, "Access denied.", clock));
   };
   return { payload: accepted, afterwards: () => void parts.then(send).catch(() => undefined) };
 }
@@ -121,12 +125,13 @@ async function stillAllowed(
   }
 }
 
-/** The end of a readout that is allowed no longer, in the place of what was read. */
-function refused({ seqnr }: ReadRequest, part: XmlElement, clock: Clock): XmlElement {
-  const timestamp = new Date(clock.now()).toISOString();
-  const errors = [{ node: THE_THING, timestamp, text: "Access denied." }];
-  return message({ to: part.attrs["to"] ?? "" }, buildFailure({ seqnr, done: true, errors }));
+/** The end of a readout that shows nothing. */
+function failure({ seqnr }: ReadRequest, to: string, text: string, clock: Clock): XmlElement {
+  const errors = [{ node: THE_THING, timestamp: timestamp(clock), text }];
+  return message({ to }, buildFailure({ seqnr, done: true, errors }));
 }
+
+const timestamp = (clock: Clock): string => new Date(clock.now()).toISOString();
 
 /** What a promise that never rejects resolves to within so many milliseconds; `undefined` if it takes longer. */
 function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
@@ -142,7 +147,7 @@ function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | u
 /** The message that answers a readout: fields, or what went wrong. Never rejects. */
 async function readFields(
   { sensor, clock, onFault }: SensorResponderOptions,
-  { seqnr }: ReadRequest,
+  request: ReadRequest,
   allowed: ReadonlyMap<string, FieldDefinition>,
   from: Jid,
   stream: AbortSignal,
@@ -151,16 +156,13 @@ async function readFields(
     const fields = await withDeadline(clock, { timeout: LONGEST_READOUT, signal: stream }, "the sensor", (signal) =>
       readOut(sensor, allowed, signal, (problem) => onFault("sensor", problem)),
     );
-    const timestamp = new Date(clock.now()).toISOString();
-    const groups = fields.length === 0 ? [] : [{ node: THE_THING, timestamp, fields }];
-    return message({ to: from.full }, buildFields({ seqnr, done: true, groups }));
+    const groups = fields.length === 0 ? [] : [{ node: THE_THING, timestamp: timestamp(clock), fields }];
+    return message({ to: from.full }, buildFields({ seqnr: request.seqnr, done: true, groups }));
   } catch (error) {
     // Nobody waits any more: not the sensor's fault.
     if (!(error instanceof Refusal) && !stream.aborted)
       onFault("sensor", `the readout failed: ${messageOf(error)}`, error);
-    const timestamp = new Date(clock.now()).toISOString();
-    const errors = [{ node: THE_THING, timestamp, text: failureText(error) }];
-    return message({ to: from.full }, buildFailure({ seqnr, done: true, errors }));
+    return failure(request, from.full, failureText(error), clock);
   }
 }
 

@@ -1,5 +1,6 @@
 import { configJid } from "../core/jid.ts";
-import type { Right, RightsCache } from "../provisioning/rights-cache.ts";
+import type { Right } from "../provisioning/right.ts";
+import type { RightsCache } from "../provisioning/rights-cache.ts";
 
 /** What a Thing remembers of who may do what (XEP-0324 5.2): to look at, and to clear by hand. */
 export class Rights {

@@ -339,15 +339,20 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     }
   }
 
-  /** Tells the program, listener by listener: one that throws is told of too, and keeps nothing from the others. */
+  /** Tells the program, listener by listener: one that fails is told of too, and keeps nothing from the others. */
   #tell<Name extends keyof ThingEvents>(name: Name, ...about: ThingEvents[Name]): void {
+    const failed = (error: unknown): void => {
+      const message = `a listener of "${name}" threw: ${messageOf(error)}`;
+      if (name !== "fault") this.#fault("listener-failed", message, error);
+      else this.#settings.logger.error(message);
+    };
     for (const listener of this.rawListeners(name)) {
       try {
-        (listener as (...about: readonly unknown[]) => unknown).apply(this, about);
+        // An async one fails later; unheard, that would end the process.
+        const result: unknown = (listener as (...about: readonly unknown[]) => unknown).apply(this, about);
+        if (result instanceof Promise) result.catch(failed);
       } catch (error) {
-        const message = `a listener of "${name}" threw: ${messageOf(error)}`;
-        if (name !== "fault") this.#fault("listener-failed", message, error);
-        else this.#settings.logger.error(message);
+        failed(error);
       }
     }
   }

@@ -4,7 +4,8 @@ import { StateError, isSdkError } from "../../src/core/errors.ts";
 import { bareJid } from "../../src/core/jid.ts";
 import type { FieldType } from "../../src/codec/field-types.ts";
 import { questionKey } from "../../src/provisioning/questions.ts";
-import { RightsCache, type Right, type RightsCacheOptions } from "../../src/provisioning/rights-cache.ts";
+import type { Right } from "../../src/provisioning/right.ts";
+import { RightsCache, type RightsCacheOptions } from "../../src/provisioning/rights-cache.ts";
 import { wholeGrant } from "../../src/provisioning/grants.ts";
 import { Journal } from "../../src/storage/journal.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
@@ -186,6 +187,28 @@ describe("nobody alone", () => {
         .filter(({ jid }) => jid.startsWith("flood"))
         .map(({ key }) => key),
     ).toEqual(Array.from({ length: 16 }, (_, n) => `f${199 - n}`));
+  });
+
+  test("P-5.2-2: nor over a restart, with those of his that had given way and still stand on disk", async () => {
+    const storage = await opened();
+    const { cache } = await booted(storage, { maxEntries: 40 });
+    for (let n = 0; n < 20; n++) await cache.put(right(`party${n}`), cache.epoch);
+    for (let n = 0; n < 60; n++) {
+      const jid = bareJid("flood@example.org");
+      const fields = [`f${n}`];
+      const question = {
+        kind: "read",
+        jid,
+        tokens: {},
+        types: new Set<FieldType>(["momentary"]),
+        nodes: [],
+        fields,
+      } as const;
+      await cache.put({ key: questionKey(question), kind: "read", jid, grants: [] }, cache.epoch);
+    }
+    const next = await booted(storage, { maxEntries: 40 });
+    expect(names(next.cache)).toEqual(names(cache));
+    expect(names(next.cache).filter((name) => name.startsWith("party"))).toHaveLength(20);
   });
 
   test("P-5.2-2: nor with a huge one, which is neither kept nor written", async () => {

@@ -5,8 +5,8 @@ import { ns } from "../../src/codec/namespaces.ts";
 import { iq } from "../../src/codec/stanza.ts";
 import { buildClaimed } from "../../src/codec/iot-discovery.ts";
 import { buildCanReadResponse, buildClearCache, parseCanRead } from "../../src/codec/provisioning.ts";
+import { buildReq } from "../../src/codec/sensor-data.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
-import type { BareJid } from "../../src/core/jid.ts";
 import type { Connection } from "../../src/connection/connect.ts";
 import { OwnerClient } from "../../src/owner/owner-client.ts";
 import type { Thing } from "../../src/thing/thing.ts";
@@ -22,7 +22,6 @@ export function spoofing(startSite: () => Promise<Site>): void {
     let stranger: Connection;
     let readerOf: Map<Connection, OwnerClient>;
 
-    const bare = (): BareJid => thing.jid.split("/")[0] as BareJid;
     const read = async (who: Connection): Promise<string> => {
       try {
         const groups = await readerOf.get(who)!.read(thing.jid, { timeout: 5_000 });
@@ -110,12 +109,26 @@ export function spoofing(startSite: () => Promise<Site>): void {
       expect(await outcome).toBe("forbidden");
     });
 
-    it("a friend's address in another case, or with another resource, is the same friend and no other", async () => {
-      site.provisioning.setRules([{ jid: friend.jid.bare, friend: true, read: true }]);
+    it("the friend is the friend from another resource too, and the stranger a stranger at the Thing's address in capitals (P-3.2.1-4)", async () => {
+      site.provisioning.setRules([{ jid: friend.jid.bare.toUpperCase(), friend: true, read: true }]);
       await expect.poll(() => site.provisioning.unacknowledged, { timeout: 5_000 }).toEqual([]);
       expect(await read(friend)).toBe("Temperature, Door open");
-      expect(await read(stranger)).toBe("forbidden");
-      expect(bare()).toBe(bare().toLowerCase());
+      await using desk = await site.user("friend");
+      expect(desk.jid.full).not.toBe(friend.jid.full);
+      readerOf.set(desk, new OwnerClient(desk));
+      const before = site.provisioning.count();
+      expect(await read(desk)).toBe("Temperature, Door open");
+      expect(site.provisioning.count()).toBe(before);
+
+      const [local = "", rest = ""] = thing.jid.split("@");
+      const capitals = `${local.toUpperCase()}@${rest.replace(/^[^/]*/, (domain) => domain.toUpperCase())}`;
+      const payload = buildReq({ seqnr: 1, types: new Set(["momentary"]), nodes: [], fields: [], tokens: {} });
+      const asked = (who: Connection): Promise<string | undefined> =>
+        who.channel.request({ type: "get", to: capitals, payload }, { timeout: 5_000 }).then(
+          (answer) => answer?.name,
+          (error: unknown) => (error instanceof StanzaError ? error.condition : String(error)),
+        );
+      expect([await asked(friend), await asked(stranger)]).toEqual(["accepted", "forbidden"]);
     });
   });
 }

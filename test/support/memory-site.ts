@@ -1,7 +1,7 @@
 import { systemClock } from "../../src/core/clock.ts";
 import { ConnectionError } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/core/logger.ts";
-import { systemRandom } from "../../src/core/random.ts";
+import { randomToken, systemRandom } from "../../src/core/random.ts";
 import { StanzaChannel } from "../../src/channel/stanza-channel.ts";
 import { presence } from "../../src/codec/stanza.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
@@ -98,7 +98,7 @@ export function startMemorySite(): Promise<Site> {
       domain,
       channel,
       name,
-      "test",
+      randomToken(systemRandom, 9),
       () => undefined,
       () => tellEnd({ reason: new ConnectionError("cut"), final: false }),
     );

@@ -41,6 +41,20 @@ describe("a Thing and its program", () => {
     expect(faults[0]).toBe('listener-failed: a listener of "state" threw: a bug');
   });
 
+  it("an async listener that fails is told of, and does not end the process", async () => {
+    thing = site.thing(memoryStorage());
+    const faults: string[] = [];
+    const print = async (): Promise<void> => {
+      await Promise.resolve();
+      throw new Error("no printer");
+    };
+    thing.on("claimText", print as () => void);
+    thing.on("fault", ({ message }) => faults.push(message));
+    await thing.start();
+    await thing.waitFor("registered", { timeout: 5_000 });
+    expect(faults).toEqual(['a listener of "claimText" threw: no printer']);
+  });
+
   it("waitFor refuses a word that it does not know", async () => {
     thing = site.thing(memoryStorage());
     await expect(thing.waitFor("registred" as "registered")).rejects.toThrow('there is no "registred"');
