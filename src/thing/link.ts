@@ -8,6 +8,7 @@ import type { AccountStore } from "../connection/account.ts";
 import type { ServerAddress } from "../connection/address.ts";
 import { ConnectionManager, type ConnectionFault, type LinkState } from "../connection/connection-manager.ts";
 import type { TlsPolicy } from "../connection/tls-policy.ts";
+import type { Link } from "./state.ts";
 
 /** Keeps the channel supplied with streams. */
 export interface ThingLink {
@@ -44,3 +45,17 @@ export type MakeLink = (parts: LinkParts) => ThingLink;
 /** The connection manager, to the one configured address. */
 export const connectionLink: MakeLink = ({ address, ...parts }) =>
   new ConnectionManager({ ...parts, addresses: () => [address] });
+
+/** How things stand with the connection, as the Thing's state says it. */
+export function toLink(state: LinkState): Link {
+  switch (state.is) {
+    case "stopped":
+      return { is: "stopped" };
+    case "connecting":
+      return { is: "connecting", host: state.address.host, port: state.address.port };
+    case "online":
+      return { is: "online", jid: state.jid };
+    case "waiting":
+      return { is: "waiting", ms: Math.round(state.ms), why: state.reason.message };
+  }
+}

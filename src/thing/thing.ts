@@ -7,18 +7,15 @@ import { StanzaChannel } from "../channel/stanza-channel.ts";
 import { Friends } from "../connection/friends.ts";
 import type { LinkState } from "../connection/connection-manager.ts";
 import { Barrier } from "../provisioning/barrier.ts";
-import { answerClearCache } from "../provisioning/clear-cache.ts";
 import { Guard } from "../provisioning/guard.ts";
 import { RightsCache } from "../provisioning/rights-cache.ts";
-import { answerClaimed } from "../registry/registry-client.ts";
-import { answerReadouts } from "../sensor/sensor-responder.ts";
-import { answerDisco } from "./disco.ts";
+import { answerRequests } from "./answers.ts";
 import { performer } from "./effects.ts";
 import type { ThingEvents } from "./events.ts";
 import type { Fault, FaultCode } from "./faults.ts";
 import { FriendRequests } from "./friend-requests.ts";
 import { Identity } from "./identity.ts";
-import { connectionLink, linkSeam, type MakeLink, type ThingLink, type WithLink } from "./link.ts";
+import { connectionLink, linkSeam, toLink, type MakeLink, type ThingLink, type WithLink } from "./link.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
 import { Rights } from "./rights.ts";
 import { Runner } from "./runner.ts";
@@ -27,12 +24,13 @@ import {
   registryOf,
   satisfies,
   trustedServers,
-  type Link,
   type ThingCondition,
   type ThingEvent,
   type ThingState,
 } from "./state.ts";
 import { withKey } from "./tags.ts";
+import { tell } from "./tell.ts";
+import { Waiting } from "./waiting.ts";
 
 /**
  * A device on an XMPP server: makes itself an account, registers with a Thing Registry, is claimed by its owner
@@ -74,7 +72,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   #registering: BareJid | undefined;
   #claimText = "";
   #key = "";
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiting: Waiting;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   readonly #ended = new AbortController();
@@ -88,6 +86,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const { storage, clock, random, logger } = settings;
     const onFault = (code: FaultCode, message: string, cause?: unknown): void => this.#fault(code, message, cause);
     this.#settings = settings;
+    this.#waiting = new Waiting(clock);
     this.#makeLink = (options as WithLink)[linkSeam] ?? connectionLink;
     this.#channel = new StanzaChannel({ clock, random, logger, onFault });
     this.#friends = new Friends(this.#channel);
@@ -131,7 +130,17 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
         tags: () => withKey(settings.tags, this.#key),
       }),
     });
-    this.#answer(guard, onFault);
+    answerRequests({
+      channel: this.#channel,
+      settings,
+      guard,
+      cache: this.#cache,
+      state: () => this.state,
+      registry: () => registryOf(this.state) ?? this.#registering,
+      apply: (event) => this.#runner.apply(event),
+      onCleared: (server) => this.#tell("rightsCleared", server),
+      onFault,
+    });
   }
 
   /** What the Thing is at this moment. Immutable: a change makes a new one. Before `start()` nothing is known. */
@@ -178,20 +187,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
    */
   async waitFor(condition: ThingCondition, options: CallOptions = {}): Promise<ThingState> {
     if (satisfies(this.state, condition)) return this.state;
-    const ended = this.#ended.signal;
-    ended.throwIfAborted();
-    const name = typeof condition === "string" ? condition : "a condition";
-    let waiter: Waiter | undefined;
-    try {
-      return await withDeadline(this.#settings.clock, options, `waiting for ${name}`, () => {
-        return new Promise<ThingState>((resolve, reject) => {
-          waiter = { condition, resolve, reject };
-          this.#waiters.add(waiter);
-        });
-      });
-    } finally {
-      if (waiter) this.#waiters.delete(waiter);
-    }
+    this.#ended.signal.throwIfAborted();
+    return this.#waiting.wait(condition, options);
   }
 
   /** Disconnects and gives the storage back. What was acknowledged is on disk. Harmless when called again. */
@@ -231,7 +228,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const wasRunning = this.#phase === "running";
     this.#phase = "stopped";
     this.#ended.abort(reason);
-    for (const waiter of this.#waiters) waiter.reject(reason);
+    this.#waiting.end(reason);
     // Who stops in the middle of the start is told when the storage is free.
     if (!wasRunning) {
       await this.#starting?.catch(() => undefined);
@@ -290,28 +287,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.#runner.dispatch(event).catch((error: unknown) => this.#fault("state-not-saved", messageOf(error), error));
   }
 
-  #answer(guard: Guard, onFault: (code: FaultCode, message: string, cause?: unknown) => void): void {
-    const { router } = this.#channel;
-    const { sensor, clock } = this.#settings;
-    answerDisco(router, sensor !== undefined);
-    answerClearCache({
-      router,
-      cache: this.#cache,
-      servers: () => trustedServers(this.state),
-      onCleared: (server) => this.#tell("rightsCleared", server),
-      onFault,
-    });
-    answerClaimed({
-      router,
-      registry: () => registryOf(this.state) ?? this.#registering,
-      accept: (registry, { jid, public: isPublic }) =>
-        this.#runner.apply({ type: "claimed", registry, owner: jid, public: isPublic }),
-    });
-    if (sensor !== undefined) answerReadouts({ channel: this.#channel, guard, sensor, clock, onFault });
-  }
-
   #stateChanged(state: ThingState, before: ThingState, event: ThingEvent): void {
-    this.#wake(state);
+    this.#waiting.wake(state);
     this.#tell("state", state, before);
     // Whom the Thing answers to has changed: who was not answered for may be now.
     if (event.type !== "link") this.#requests.reconsider();
@@ -329,57 +306,17 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.#tell("claimText", text);
   }
 
-  #wake(state: ThingState): void {
-    for (const waiter of this.#waiters) {
-      try {
-        if (satisfies(state, waiter.condition)) waiter.resolve(state);
-      } catch (error) {
-        waiter.reject(error);
-      }
-    }
-  }
-
-  /** Tells the program, listener by listener: one that fails is told of too, and keeps nothing from the others. */
   #tell<Name extends keyof ThingEvents>(name: Name, ...about: ThingEvents[Name]): void {
-    const failed = (error: unknown): void => {
+    tell(this, name, about, (error) => {
       const message = `a listener of "${name}" threw: ${messageOf(error)}`;
       if (name !== "fault") this.#fault("listener-failed", message, error);
       else this.#settings.logger.error(message);
-    };
-    for (const listener of this.rawListeners(name)) {
-      try {
-        // An async one fails later; unheard, that would end the process.
-        const result: unknown = (listener as (...about: readonly unknown[]) => unknown).apply(this, about);
-        if (result instanceof Promise) result.catch(failed);
-      } catch (error) {
-        failed(error);
-      }
-    }
+    });
   }
 
   #fault(code: FaultCode, message: string, cause?: unknown): void {
     this.#settings.logger.warn(message, { fault: code });
     const fault: Fault = { code, message, ...(cause !== undefined && { cause }) };
     this.#tell("fault", fault);
-  }
-}
-
-/** Somebody in `waitFor`. */
-interface Waiter {
-  readonly condition: ThingCondition;
-  readonly resolve: (state: ThingState) => void;
-  readonly reject: (reason: unknown) => void;
-}
-
-function toLink(state: LinkState): Link {
-  switch (state.is) {
-    case "stopped":
-      return { is: "stopped" };
-    case "connecting":
-      return { is: "connecting", host: state.address.host, port: state.address.port };
-    case "online":
-      return { is: "online", jid: state.jid };
-    case "waiting":
-      return { is: "waiting", ms: Math.round(state.ms), why: state.reason.message };
   }
 }

@@ -1,0 +1,51 @@
+// What a Thing answers, and to whom (design, section 4).
+import type { BareJid } from "../core/jid.ts";
+import type { StanzaChannel } from "../channel/stanza-channel.ts";
+import { answerClearCache } from "../provisioning/clear-cache.ts";
+import type { Guard } from "../provisioning/guard.ts";
+import type { RightsCache } from "../provisioning/rights-cache.ts";
+import { answerClaimed } from "../registry/registry-client.ts";
+import { answerReadouts } from "../sensor/sensor-responder.ts";
+import { answerDisco } from "./disco.ts";
+import type { FaultCode } from "./faults.ts";
+import type { ThingSettings } from "./options.ts";
+import { trustedServers, type ThingEvent, type ThingState } from "./state.ts";
+
+/** What the answers of a Thing are made of. */
+export interface AnswerParts {
+  readonly channel: StanzaChannel;
+  readonly settings: ThingSettings;
+  readonly guard: Guard;
+  readonly cache: RightsCache;
+  /** The state now. */
+  readonly state: () => ThingState;
+  /** The Registry whose notices count. */
+  readonly registry: () => BareJid | undefined;
+  /** Makes an event durable; resolves to what starts its effects. */
+  readonly apply: (event: ThingEvent) => Promise<() => void>;
+  /** Told when a server had all rights forgotten. */
+  readonly onCleared: (server: BareJid) => void;
+  readonly onFault: (code: FaultCode, message: string, cause?: unknown) => void;
+}
+
+/** Registers everything a Thing answers. */
+export function answerRequests(parts: AnswerParts): void {
+  const { channel, settings, guard, cache, onFault } = parts;
+  const { router } = channel;
+  const { sensor, clock } = settings;
+  answerDisco(router, sensor !== undefined);
+  answerClearCache({
+    router,
+    cache,
+    servers: () => trustedServers(parts.state()),
+    onCleared: parts.onCleared,
+    onFault,
+  });
+  answerClaimed({
+    router,
+    registry: parts.registry,
+    accept: (registry, { jid, public: isPublic }) =>
+      parts.apply({ type: "claimed", registry, owner: jid, public: isPublic }),
+  });
+  if (sensor !== undefined) answerReadouts({ channel, guard, sensor, clock, onFault });
+}
