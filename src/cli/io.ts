@@ -38,6 +38,8 @@ export const exitCode = {
   noAnswer: 3,
   /** There was no connection. */
   noConnection: 4,
+  /** There is nothing of what was asked for. */
+  nothing: 5,
 } as const;
 
 /** One of {@link exitCode}. */

@@ -36,9 +36,9 @@ ${accountHelp}`,
     const groups = await allowed(owner.read(jid, { ...wanted, timeout: timeoutOf(args), signal: io.ended }));
     if (args.flags.has("json")) io.out(JSON.stringify(groups.flatMap(toJson)));
     else for (const line of groups.flatMap(toLines)) io.out(line);
-    if (groups.every((group) => group.fields.length === 0))
-      io.err("The Thing has nothing to show of what you asked for.");
-    return exitCode.done;
+    if (groups.some((group) => group.fields.length > 0)) return exitCode.done;
+    io.err("The Thing has nothing to show of what you asked for.");
+    return exitCode.nothing;
   },
 };
 

@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { checkServerIdentity, createSecureContext, type ConnectionOptions, type SecureContext } from "node:tls";
 import { domainToASCII } from "node:url";
 import { ConfigError, ConnectionError, TlsPolicyError, type SdkError } from "../core/errors.ts";
+import { checkKnown } from "../core/options.ts";
 
 /** What a server has to prove. There is no way to do without TLS, or without verification. */
 export interface TlsPolicy {
@@ -14,17 +15,46 @@ export interface TlsPolicy {
 }
 
 const pem = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+// One line with a slash, or with an ending that such files have.
+const pathLike = /^[^\n]{0,255}[\\/][^\n]{0,255}$|^[^\n]{1,255}\.(pem|crt|cer|der)$/i;
 
-/** Makes what TLS connections need of a policy. Throws `ERR_CONFIG` if `tls.ca` holds no certificate, or a damaged one. */
+/** Makes what TLS connections need of a policy. Throws `ERR_CONFIG` as {@link checkTls} does. */
 export function secureContext(policy: TlsPolicy = {}): SecureContext {
   const { ca, minVersion = "TLSv1.2" } = policy;
-  if (ca === undefined) return createSecureContext({ minVersion });
-  const certificates = [ca].flat().flatMap((text) => text.match(pem) ?? []);
+  return createSecureContext({ minVersion, ...(ca !== undefined && { ca: certificatesIn(ca) }) });
+}
+
+/** Checks a policy. Throws `ERR_CONFIG` if `tls.ca` holds no certificate, a damaged one, or the name of a file. */
+export function checkTls(policy: TlsPolicy): TlsPolicy {
+  checkKnown(policy, ["ca", "minVersion"], "tls");
+  const { ca, minVersion } = policy;
+  if (ca !== undefined) certificatesIn(ca);
+  if (minVersion !== undefined && !["TLSv1.2", "TLSv1.3"].includes(minVersion)) {
+    throw new ConfigError("tls.minVersion: must be TLSv1.2 or TLSv1.3");
+  }
+  return policy;
+}
+
+function certificatesIn(ca: string | readonly string[]): string[] {
+  const certificates = [ca].flat().flatMap((text: unknown) => {
+    // A Buffer, say: readFileSync(path) without "utf8".
+    if (typeof text !== "string") throw new ConfigError(`tls.ca: must be a text: ${howToRead("path")}`);
+    const found: readonly string[] = text.match(pem) ?? [];
+    if (found.length > 0) return found;
+    const [name, isPath] = [JSON.stringify(text), pathLike.test(text)];
+    throw new ConfigError(
+      isPath
+        ? `tls.ca: ${name} is the name of a file; give what is in it: ${howToRead(name)}`
+        : "tls.ca: no certificate in it (PEM is expected)",
+    );
+  });
   if (certificates.length === 0) throw new ConfigError("tls.ca: no certificate in it (PEM is expected)");
   // OpenSSL passes over what it cannot read, and the server would be blamed.
   for (const certificate of certificates) checkReadable(certificate);
-  return createSecureContext({ ca: certificates, minVersion });
+  return certificates;
 }
+
+const howToRead = (path: string): string => `readFileSync(${path}, "utf8")`;
 
 function checkReadable(certificate: string): void {
   try {

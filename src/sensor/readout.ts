@@ -2,7 +2,7 @@
 import { permits, type Grant } from "../provisioning/grants.ts";
 import type { ReadRequest, Field } from "../codec/sensor-data.ts";
 import { refersTo, type NodeRef } from "../codec/node-ref.ts";
-import { categoriesOf, toField, type FieldDefinition, type SensorDefinition } from "./definition.ts";
+import { categoriesOf, toField, type FieldDefinition, type Reading, type SensorDefinition } from "./definition.ts";
 
 /** A Thing that is no concentrator is one node without an id. */
 export const THE_THING: NodeRef = { nodeId: "" };
@@ -57,8 +57,11 @@ export async function readOut(
   const known = new Set(sensor.fields.map((field) => field.name));
   const fields = new Map<string, Field>();
   let count = 0;
-  for await (const reading of await sensor.read({ fields: new Set(allowed.keys()), signal })) {
+  for await (const reading of readingsOf(await sensor.read({ fields: new Set(allowed.keys()), signal }))) {
     signal.throwIfAborted();
+    if (typeof reading !== "object" || (reading as Reading | null) === null) {
+      throw new Error(`sensor.read yielded ${naming(reading)}, not a reading: { name, value }`);
+    }
     // No deadline can end a loop that never waits: a sensor that yields for ever would stop the whole process.
     if (++count > sensor.fields.length + MOST_READINGS) throw new Error(`the sensor has yielded ${count} readings`);
     const definition = allowed.get(reading.name);
@@ -76,3 +79,17 @@ export async function readOut(
   }
   return [...fields.values()];
 }
+
+type Readings = Awaited<ReturnType<SensorDefinition["read"]>>;
+
+/** What a sensor gave, if it can be gone through: people without a compiler forget a `return`, or give a bare number. */
+function readingsOf(given: Readings): Readings {
+  const value: unknown = given;
+  if (typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)) {
+    return given;
+  }
+  throw new Error(`sensor.read gave ${naming(given)}; it must give a list of readings: [{ name, value }]`);
+}
+
+const naming = (value: unknown): string =>
+  value === null || value === undefined ? String(value) : `a value of type ${typeof value}`;

@@ -8,7 +8,7 @@ import { systemRandom, type RandomSource } from "../core/random.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import { isXmlText } from "../codec/xml.ts";
 import { parseService, type ServerAddress } from "../connection/address.ts";
-import type { TlsPolicy } from "../connection/tls-policy.ts";
+import { checkTls, type TlsPolicy } from "../connection/tls-policy.ts";
 import type { RightsOptions } from "../provisioning/rights-cache.ts";
 import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -114,7 +114,7 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     tags: checkTags(options.tags ?? {}),
     sensor,
     account: checkAccount(options.account ?? {}),
-    tls: options.tls ?? {},
+    tls: checkTls(options.tls ?? {}),
     registry: options.registry === undefined ? undefined : component(options.registry, "registry"),
     provisioning: checkServers(options.provisioning ?? []),
     rights,

@@ -11,7 +11,7 @@ import { Guard } from "../provisioning/guard.ts";
 import { RightsCache } from "../provisioning/rights-cache.ts";
 import { answerRequests } from "./answers.ts";
 import { performer } from "./effects.ts";
-import type { ThingEvents } from "./events.ts";
+import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
 import type { Fault, FaultCode } from "./faults.ts";
 import { FriendRequests } from "./friend-requests.ts";
 import { Identity } from "./identity.ts";
@@ -82,6 +82,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
    */
   constructor(options: ThingOptions) {
     super();
+    refuseUnknownEvents(this);
     const settings = checkOptions(options);
     const { storage, clock, random, logger } = settings;
     const onFault = (code: FaultCode, message: string, cause?: unknown): void => this.#fault(code, message, cause);

@@ -165,6 +165,13 @@ describe("xmpp-thing claim and read", () => {
     ]);
   });
 
+  it("a kind of field that it does not have is nothing: 5", async () => {
+    const io = as(owner);
+    expect(await main(["read", thing.jid, "--type", "peak", "--json"], io)).toBe(5);
+    expect(io.lines).toEqual(["[]"]);
+    expect(io.errors).toEqual(["The Thing has nothing to show of what you asked for."]);
+  });
+
   it("a stranger is refused with 1", async () => {
     const stranger = sandbox.addUser("stranger");
     const io = as(stranger);

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { Socket } from "node:net";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
-import { secureContext } from "../../src/connection/tls-policy.ts";
+import { checkTls, secureContext } from "../../src/connection/tls-policy.ts";
 import { makeAuthority, makeCertificate, type Certificate } from "../support/certificates.ts";
 import {
   BIND,
@@ -238,6 +238,29 @@ describe("a TLS policy", () => {
     const server = await serve(() => undefined);
     expect(await rejection(open(server, { tls: { ca } }))).toMatchObject({ code: "ERR_CONFIG" });
     expect(server.connections).toHaveLength(0);
+  });
+
+  it.each(["/etc/ssl/my-ca.pem", "ca.crt", "C:\\\\ca", "./ca"])(
+    "whose CA is the path %s says how to read it",
+    (path) => {
+      const quoted = JSON.stringify(path);
+      const message = `tls.ca: ${quoted} is the name of a file; give what is in it: readFileSync(${quoted}, "utf8")`;
+      expect(() => checkTls({ ca: path })).toThrow(expect.objectContaining({ code: "ERR_CONFIG", message }));
+      // Also behind one that is right: it would be passed over in silence.
+      expect(() => checkTls({ ca: [authority.cert, path] })).toThrow(message);
+    },
+  );
+
+  it("shows nothing of a text that is no path", () => {
+    const key = "-----BEGIN PRIVATE KEY-----\nMIIB/secret\n-----END PRIVATE KEY-----";
+    expect(() => checkTls({ ca: key })).toThrow("tls.ca: no certificate in it (PEM is expected)");
+  });
+
+  it("refuses what no compiler would let pass", () => {
+    expect(() => checkTls({ ca: Buffer.from(authority.cert) } as object)).toThrow('readFileSync(path, "utf8")');
+    expect(() => checkTls({ minVersion: "TLSv1" } as object)).toThrow("tls.minVersion: must be TLSv1.2 or TLSv1.3");
+    expect(() => checkTls({ rejectUnauthorized: false } as object)).toThrow('there is no option "rejectUnauthorized"');
+    expect(checkTls({ ca: authority.cert, minVersion: "TLSv1.3" })).toMatchObject({ minVersion: "TLSv1.3" });
   });
 
   it("may hold several certificates in one text", () => {

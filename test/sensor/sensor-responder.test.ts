@@ -572,8 +572,6 @@ describe("a sensor that fails", () => {
       },
     ],
     ["by giving what cannot be gone through", () => 5 as unknown as Reading[]],
-    ["by giving nothing", () => undefined as unknown as Reading[]],
-    ["by yielding nothing", () => [undefined as unknown as Reading]],
   ])("%s is answered with a failure that keeps the reason on the Thing", async (_, read) => {
     const { wire, trouble } = await site(oneField(read));
     const answer = await wire.ask(reader, "get", req());
@@ -582,6 +580,34 @@ describe("a sensor that fails", () => {
     expect(parseFailure(failure)).toMatchObject({ seqnr: 7, done: true, errors: [{ text: "The readout failed." }] });
     expect(String(answer.write)).not.toContain("hunter2");
     expect(trouble).toHaveLength(1);
+  });
+
+  test.each([
+    [
+      "gives a number",
+      21.5,
+      "sensor.read gave a value of type number; it must give a list of readings: [{ name, value }]",
+    ],
+    [
+      "gives a text",
+      "21.5",
+      "sensor.read gave a value of type string; it must give a list of readings: [{ name, value }]",
+    ],
+    ["forgets to return", undefined, "sensor.read gave undefined; it must give a list of readings: [{ name, value }]"],
+    ["gives null", null, "sensor.read gave null; it must give a list of readings: [{ name, value }]"],
+    [
+      "gives one reading",
+      { name: "T", value: 1 },
+      "sensor.read gave a value of type object; it must give a list of readings: [{ name, value }]",
+    ],
+    ["yields nothing", [undefined], "sensor.read yielded undefined, not a reading: { name, value }"],
+    ["yields null", [null], "sensor.read yielded null, not a reading: { name, value }"],
+    ["yields a number", [21.5], "sensor.read yielded a value of type number, not a reading: { name, value }"],
+  ])("that %s is told of in a sentence, on the Thing", async (_, given, sentence) => {
+    const { wire, trouble } = await site(oneField(() => given as unknown as Reading[]));
+    const answer = await wire.ask(reader, "get", req());
+    expect(String(answer.write)).toContain("The readout failed.");
+    expect(trouble).toEqual([expect.stringContaining(sentence)]);
   });
 
   test.each([

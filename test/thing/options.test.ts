@@ -8,10 +8,12 @@ import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import { checkOptions, type ThingOptions } from "../../src/thing/options.ts";
+import { makeAuthority } from "../support/certificates.ts";
 import { withKey } from "../../src/thing/tags.ts";
 
 const storage = memoryStorage();
 const least: ThingOptions = { storage, server: { service: "xmpp://example.org" } };
+const ca = makeAuthority("a test").cert;
 const sensor = { fields: [{ name: "T" }], read: () => [] };
 
 describe("the options of a Thing", () => {
@@ -40,7 +42,7 @@ describe("the options of a Thing", () => {
       tags: { KEY: "k", sn: "1", V: 1.5 },
       sensor,
       account: { username: "Thermometer", password: "p w" },
-      tls: { ca: "PEM" },
+      tls: { ca },
       registry: "Discovery.example.org",
       provisioning: ["A.example.org", "b.example.org", "a.EXAMPLE.org"],
       rights: { maxEntries: 5, maxBytes: 1_000 },
@@ -58,7 +60,7 @@ describe("the options of a Thing", () => {
       ],
       sensor,
       account: { username: "Thermometer", password: "p w" },
-      tls: { ca: "PEM" },
+      tls: { ca },
       registry: "discovery.example.org",
       provisioning: ["a.example.org", "b.example.org"],
       rights: { maxEntries: 5, maxBytes: 1_000 },
@@ -84,6 +86,8 @@ describe("the options of a Thing", () => {
     ["an empty KEY", { tags: { SN: "1", key: "" } }, "tags.KEY: must not be empty"],
     ["a sensor that cannot be read", { sensor: { fields: [] } }, "sensor.read"],
     ["a field without a name", { sensor: { fields: [{}], read: () => [] } }, "sensor.fields[0]"],
+    ["an authority by its path", { tls: { ca: "/etc/ca.pem" } }, 'tls.ca: "/etc/ca.pem" is the name of a file'],
+    ["an authority that is no certificate", { tls: { ca: "PEM" } }, "tls.ca: no certificate in it"],
     ["an empty user name", { account: { username: "" } }, "account.username: must not be empty"],
     ["an empty password", { account: { password: "" } }, "account.password: must not be empty"],
     ["a password that XML cannot hold", { account: { password: "\u0000" } }, "account.password: holds what"],

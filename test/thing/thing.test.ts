@@ -1,4 +1,5 @@
 // What a Thing promises the program it lives in, whatever that program does.
+import { once, type EventEmitter } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,6 +55,34 @@ describe("a Thing and its program", () => {
     await thing.start();
     await thing.waitFor("registered", { timeout: 5_000 });
     expect(faults).toEqual(['a listener of "claimText" threw: no printer']);
+  });
+
+  it.each(["on", "once", "addListener", "prependListener", "prependOnceListener"] as const)(
+    "%s refuses an event that is never told, by the list of those that are",
+    (method) => {
+      thing = site.thing(memoryStorage());
+      const loose: EventEmitter = thing; // as JavaScript sees it
+      const refused = expect.objectContaining({
+        code: "ERR_CONFIG",
+        message: expect.stringContaining('there is no event "claimtext"; there are state, claimText,') as string,
+      });
+      expect(() => loose[method]("claimtext", () => undefined)).toThrow(refused);
+      expect(loose.listenerCount("claimtext")).toBe(0);
+    },
+  );
+
+  it("listens to what every emitter of Node.js tells", async () => {
+    thing = site.thing(memoryStorage());
+    const loose: EventEmitter = thing; // as JavaScript sees it
+    const added: unknown[] = [];
+    loose.on("newListener", (name: unknown) => added.push(name));
+    loose.on("removeListener", (name: unknown) => added.push(`no more ${String(name)}`));
+    loose.on("error", () => undefined);
+    loose.on(Symbol("of the program's own"), () => undefined);
+    const first = once(thing, "state"); // listens to "error" meanwhile
+    await thing.start();
+    await first;
+    expect(added).toEqual(expect.arrayContaining(["removeListener", "error", "state", "no more state"]));
   });
 
   it("waitFor refuses a word that it does not know", async () => {
