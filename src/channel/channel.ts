@@ -1,6 +1,6 @@
 // The waist of the house: above it nobody sees a socket or the @xmpp parts.
 import type { CallOptions } from "../core/abort.ts";
-import type { Jid } from "../core/jid.ts";
+import type { BareJid, Jid } from "../core/jid.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import type { Router } from "./router.ts";
 
@@ -28,6 +28,18 @@ export interface Channel {
   request(iq: IqRequest, options?: CallOptions): Promise<XmlElement | undefined>;
   /** Sends stanzas in one write. Rejects with `ERR_CONNECTION` when there is no stream. */
   send(...stanzas: readonly XmlElement[]): Promise<void>;
+}
+
+/** Where services are reached. */
+export interface Whereabouts {
+  /**
+   * The address for IQs to a service: a component's own; for an account (XEP-0324 5.1, XEP-0347 5.1) the full JID of
+   * highest priority among its connections that have the feature (P-E8, P-E27). An account that does not let its presence
+   * be seen yet is asked for friendship. Rejects with `ERR_DISCOVERY` when the account is there and none of its
+   * connections has the feature, with `ERR_TIMEOUT` while it is not there (default 30,000 ms), with `ERR_CONNECTION`
+   * without a stream.
+   */
+  addressOf(jid: BareJid, feature: string, options?: CallOptions): Promise<string>;
 }
 
 /** One stream, as a {@link Channel} needs it. What `connection/` makes and tests fake. */

@@ -47,6 +47,8 @@ export interface IncomingPresence {
   readonly type: PresenceType;
   /** Who sent it, normalised. */
   readonly from: Jid;
+  /** How much the connection wants to be the one that is written to, from -128 to 127 (RFC 6121 4.7.2.3). */
+  readonly priority: number;
 }
 
 /** Takes presence. */

@@ -54,6 +54,13 @@ export function presenceType(stanza: XmlElement): PresenceType {
   return type as PresenceType;
 }
 
+/** The priority in a presence stanza (RFC 6121 section 4.7.2.3); 0 where there is none, or nonsense. */
+export function presencePriority(stanza: XmlElement): number {
+  const text = stanza.getChild("priority", ns.client)?.text().trim() ?? "";
+  const priority = /^[+-]?\d{1,3}$/.test(text) ? Number(text) : 0;
+  return priority >= -128 && priority <= 127 ? priority : 0;
+}
+
 /** The type of an IQ. */
 export function iqType(stanza: XmlElement): IqType {
   const type = required(stanza, "type");

@@ -35,7 +35,8 @@ const MOST_RESOURCES = 16;
 export class Friends {
   readonly #channel: Channel;
   readonly #roster = new Map<BareJid, RosterItem>();
-  readonly #present = new Map<BareJid, Set<string>>();
+  // The full JIDs of each, with their priorities.
+  readonly #present = new Map<BareJid, Map<string, number>>();
   readonly #onRequest = new Set<(jid: BareJid) => void>();
   readonly #onPresence = new Set<(presence: FriendPresence) => void>();
   readonly #onChange = new Set<(jid: BareJid) => void>();
@@ -79,10 +80,11 @@ export class Friends {
     return [...this.#roster.keys()];
   }
 
-  /** The full JIDs at which a friend is there, as far as it lets us see. */
+  /** The full JIDs at which a friend is there, as far as it lets us see; that of the highest priority first. */
   presenceOf(jid: BareJid): string[] {
     if (this.#channel.jid === undefined) return []; // no stream: nobody can tell
-    return [...(this.#present.get(jid) ?? [])];
+    const there = [...(this.#present.get(jid) ?? [])];
+    return there.sort(([, a], [, b]) => b - a).map(([full]) => full);
   }
 
   /** Accepts a request: the contact may see our presence. */
@@ -153,20 +155,23 @@ export class Friends {
     this.#present.delete(jid);
   }
 
-  #takePresence({ type, from }: IncomingPresence): void {
+  #takePresence({ type, from, priority }: IncomingPresence): void {
     if (type === "subscribe") {
       for (const handler of this.#onRequest) handler(from.bare);
     } else if ((type === "available" || type === "unavailable") && this.has(from.bare)?.to === true) {
-      if (type === "available") this.#arrived(from);
+      if (type === "available") this.#arrived(from, priority);
       else this.#left(from);
       for (const handler of this.#onPresence) handler({ jid: from, available: type === "available" });
     }
   }
 
-  #arrived(jid: Jid): void {
+  #arrived(jid: Jid, priority: number): void {
     const there = this.#present.get(jid.bare);
-    if (there !== undefined && there.size < MOST_RESOURCES) there.add(jid.full);
-    if (there === undefined && this.#present.size < MOST_PRESENT) this.#present.set(jid.bare, new Set([jid.full]));
+    if (there === undefined) {
+      if (this.#present.size < MOST_PRESENT) this.#present.set(jid.bare, new Map([[jid.full, priority]]));
+    } else if (there.has(jid.full) || there.size < MOST_RESOURCES) {
+      there.set(jid.full, priority);
+    }
   }
 
   #left(jid: Jid): void {

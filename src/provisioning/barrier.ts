@@ -1,14 +1,24 @@
 // Why cached rights wait at the start of a stream: rules may have changed while the Thing was away, and the clearCache
 // that says so is on its way (XEP-0324 5.2, P-5.2-6). Without the wait up to 12 requests were answered from stale grants.
-import { raceSignal, withDeadline } from "../core/abort.ts";
+import { raceSignal, withDeadline, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { el } from "../codec/xml.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { BareJid } from "../core/jid.ts";
-import type { Channel } from "../channel/channel.ts";
+import type { Channel, Whereabouts } from "../channel/channel.ts";
 
 /** How long a server may keep cached rights waiting, in milliseconds. */
 export const BARRIER_TIMEOUT = 2_000;
+
+/** What servers are heard with. */
+export interface BarrierParts {
+  /** How they are asked. */
+  readonly channel: Channel;
+  /** Where they are reached. */
+  readonly whereabouts: Whereabouts;
+  /** Time. */
+  readonly clock: Clock;
+}
 
 /** Holds cached rights back from the start of a stream until the trusted servers have had their say. */
 export class Barrier {
@@ -32,15 +42,19 @@ export class Barrier {
    * Asks each server something that it answers at once (XEP-0199). Stanzas between two parties keep their order: a
    * `clearCache` that was due since the presence before has arrived when the answer has. An error is an answer too.
    */
-  async settle(channel: Channel, servers: readonly BareJid[], clock: Clock, signal: AbortSignal): Promise<void> {
+  async settle(
+    { channel, whereabouts, clock }: BarrierParts,
+    servers: readonly BareJid[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const lower = this.#lower;
     const stream = channel.jid;
+    const hear = async (server: BareJid, options: CallOptions): Promise<void> => {
+      const to = await whereabouts.addressOf(server, ns.provisioning, options);
+      await channel.request({ type: "get", to, payload: el("ping", { xmlns: ns.ping }) }, options);
+    };
     const wait = async (limited: AbortSignal): Promise<void> => {
-      await Promise.allSettled(
-        servers.map((to) =>
-          channel.request({ type: "get", to, payload: el("ping", { xmlns: ns.ping }) }, { signal: limited }),
-        ),
-      );
+      await Promise.allSettled(servers.map((server) => hear(server, { signal: limited })));
     };
     try {
       await withDeadline(clock, { signal, timeout: BARRIER_TIMEOUT }, "barrier", wait);

@@ -4,7 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
-import type { Channel } from "../channel/channel.ts";
+import type { Channel, Whereabouts } from "../channel/channel.ts";
 import { ask } from "./ask.ts";
 import type { Barrier } from "./barrier.ts";
 import { isWhole, wholeGrant, type Grant } from "./grants.ts";
@@ -46,6 +46,8 @@ export interface Standing {
 export interface GuardOptions {
   /** How to ask. */
   readonly channel: Channel;
+  /** Where the servers are reached. */
+  readonly whereabouts: Whereabouts;
   /** What is remembered. */
   readonly cache: RightsCache;
   /** When what is remembered counts. */
@@ -125,14 +127,19 @@ export class Guard {
 
   /** Asks every trusted server side by side. The first grant of everything is the answer; a no waits for all (XEP-0324 5.3). */
   async #askAll(question: Question): Promise<Decision> {
-    const { cache, channel, logger } = this.#options;
+    const { cache, clock, logger } = this.#options;
     const { servers } = this.#options.standing();
     const { epoch } = cache;
     const grants: Grant[] = [];
     let answered = 0;
     const asking = servers.map(async (server) => {
       try {
-        const grant = await ask(channel, server, question, { timeout: ASK_TIMEOUT });
+        const grant = await withDeadline(
+          clock,
+          { timeout: ASK_TIMEOUT },
+          `${question.kind} asked of ${server}`,
+          (signal) => ask(this.#options, server, question, { signal, timeout: ASK_TIMEOUT }),
+        );
         answered++;
         if (grant !== undefined) grants.push(grant);
         if (grant !== undefined && (question.kind === "friend" || isWhole(question, grant))) return;

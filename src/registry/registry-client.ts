@@ -10,12 +10,12 @@ import type { Channel } from "../channel/channel.ts";
 import type { IqHandler, Router } from "../channel/router.ts";
 
 /**
- * Registers the Thing (XEP-0347 3.6). Resolves to the claim, if the Registry says that there is an owner already:
+ * Registers the Thing with the Registry at that address (XEP-0347 3.6). Resolves to the claim, if the Registry says that there is an owner already:
  * it was missed while the Thing was away.
  */
 export async function register(
   channel: Channel,
-  registry: BareJid,
+  registry: string,
   tags: readonly Tag[],
   options: CallOptions,
 ): Promise<Claimed | undefined> {
@@ -28,7 +28,7 @@ export async function register(
  * Empties KEY in the Registry after a claim (XEP-0347 6.5), so that it cannot be learnt from there. A Registry that
  * does not know the Thing any more has no KEY to empty: that is well too (D-E19).
  */
-export async function emptyKey(channel: Channel, registry: BareJid, options: CallOptions): Promise<void> {
+export async function emptyKey(channel: Channel, registry: string, options: CallOptions): Promise<void> {
   const payload = buildUpdate({ tags: [{ name: "KEY", type: "str", value: "" }] });
   try {
     await channel.request({ type: "set", to: registry, payload }, options);

@@ -5,7 +5,7 @@ import { isComponent, type BareJid } from "../core/jid.ts";
 import { ns } from "../codec/namespaces.ts";
 import { presence } from "../codec/stanza.ts";
 import type { Tag } from "../codec/tags.ts";
-import type { Channel } from "../channel/channel.ts";
+import type { Channel, Whereabouts } from "../channel/channel.ts";
 import type { Friends } from "../connection/friends.ts";
 import { findComponents, hasFeature } from "../discovery/components.ts";
 import type { Barrier } from "../provisioning/barrier.ts";
@@ -17,6 +17,7 @@ import type { ThingEvent } from "./state.ts";
 export interface EffectParts {
   readonly channel: Channel;
   readonly friends: Friends;
+  readonly whereabouts: Whereabouts;
   readonly barrier: Barrier;
   readonly clock: Clock;
   /** The configured Registry. */
@@ -32,29 +33,27 @@ const ANSWER_WITHIN = 10_000;
 
 /** Does effects with these parts. */
 export function performer(parts: EffectParts): Perform {
-  const { channel, friends } = parts;
+  const { friends } = parts;
   return async (effect, signal) => {
     switch (effect.do) {
       case "greet":
         return greet(parts, effect.registry, effect.servers, signal);
       case "introduce":
-        await channel.send(...directed(effect.servers));
-        return undefined;
+        return introduce(parts, effect.servers);
       case "register":
         return registerAt(parts, effect.registry, signal);
       case "emptyKey":
-        await emptyKey(channel, effect.registry, { signal, timeout: ANSWER_WITHIN });
-        return { type: "keyEmptied" };
+        return emptyKeyAt(parts, effect.registry, signal);
       case "askOwner":
         await friends.ask(effect.owner);
         return { type: "ownerAsked" };
       case "findServers":
-        return { type: "serversFound", servers: [await findServer(channel, effect.registry, signal)] };
+        return { type: "serversFound", servers: [await findServer(parts, effect.registry, signal)] };
     }
   };
 }
 
-/** Presence for those who cannot subscribe to it: components (P-5.1-2, D-E15). */
+/** Presence for those who cannot subscribe to it: components (P-5.1-2, D-E15). Accounts see it as friends. */
 function directed(addresses: readonly (BareJid | undefined)[]): ReturnType<typeof presence>[] {
   const components = addresses.filter((jid): jid is BareJid => jid !== undefined && isComponent(jid));
   return [...new Set(components)].map((to) => presence({ to }));
@@ -65,35 +64,72 @@ function directed(addresses: readonly (BareJid | undefined)[]): ReturnType<typeo
  * Registry and servers, who otherwise never learn that the Thing is back; then the barrier.
  */
 async function greet(
-  { channel, friends, barrier, clock }: EffectParts,
+  parts: EffectParts,
   registry: BareJid | undefined,
   servers: readonly BareJid[],
   signal: AbortSignal,
 ): Promise<undefined> {
+  const { channel, friends, barrier } = parts;
   await friends.load({ signal, timeout: ANSWER_WITHIN });
   await channel.send(presence(), ...directed([registry, ...servers]));
-  void barrier.settle(channel, servers, clock, signal);
+  await askForFriendship(friends, [registry, ...servers]);
+  void barrier.settle(parts, servers, signal);
   return undefined;
+}
+
+/** Tells servers that are trusted from now on where the Thing is. */
+async function introduce({ channel, friends }: EffectParts, servers: readonly BareJid[]): Promise<undefined> {
+  const stanzas = directed(servers);
+  if (stanzas.length > 0) await channel.send(...stanzas);
+  await askForFriendship(friends, servers);
+  return undefined;
+}
+
+/** Services that are accounts are asked to be friends (P-3.1.1-13, XEP-0347 5.1): by their presence they can be reached. */
+async function askForFriendship(friends: Friends, services: readonly (BareJid | undefined)[]): Promise<void> {
+  for (const jid of services) {
+    if (jid !== undefined && !isComponent(jid) && friends.has(jid)?.to !== true) await friends.ask(jid);
+  }
 }
 
 /** XEP-0347 3.5, then 3.6: the Registry of before, the configured one, or the first that the scan finds. */
 async function registerAt(
-  { channel, registry: configured, tags, onRegistering }: EffectParts,
+  { channel, whereabouts, registry: configured, tags, onRegistering }: EffectParts,
   known: BareJid | undefined,
   signal: AbortSignal,
 ): Promise<ThingEvent> {
   const registry = known ?? configured ?? (await findComponents(channel, ns.discovery, signal))[0];
   if (registry === undefined) throw new DiscoveryError("no Thing Registry was found");
   onRegistering(registry);
-  const claim = await register(channel, registry, tags(), { signal, timeout: ANSWER_WITHIN });
+  const options = { signal, timeout: ANSWER_WITHIN };
+  const address = await whereabouts.addressOf(registry, ns.discovery, options);
+  const claim = await register(channel, address, tags(), options);
   if (claim === undefined) return { type: "registered", registry };
   return { type: "claimed", registry, owner: claim.jid, public: claim.public };
 }
 
-/** XEP-0347 3.11: the Registry itself if it is a provisioning server (method 5), else the first that the scan finds (method 7). */
-async function findServer(channel: Channel, registry: BareJid, signal: AbortSignal): Promise<BareJid> {
+/** XEP-0347 6.5. */
+async function emptyKeyAt(
+  { channel, whereabouts }: EffectParts,
+  registry: BareJid,
+  signal: AbortSignal,
+): Promise<ThingEvent> {
   const options = { signal, timeout: ANSWER_WITHIN };
-  if (await hasFeature(channel, registry, ns.provisioning, options).catch(() => false)) return registry;
+  await emptyKey(channel, await whereabouts.addressOf(registry, ns.discovery, options), options);
+  return { type: "keyEmptied" };
+}
+
+/** XEP-0347 3.11: the Registry itself if it is a provisioning server (method 5), else the first that the scan finds (method 7). */
+async function findServer(
+  { channel, whereabouts }: EffectParts,
+  registry: BareJid,
+  signal: AbortSignal,
+): Promise<BareJid> {
+  const options = { signal, timeout: ANSWER_WITHIN };
+  const asked = isComponent(registry)
+    ? hasFeature(channel, registry, ns.provisioning, options)
+    : whereabouts.addressOf(registry, ns.provisioning, options).then(() => true);
+  if (await asked.catch(() => false)) return registry;
   const [server] = await findComponents(channel, ns.provisioning, signal);
   if (server === undefined) throw new DiscoveryError("no provisioning server was found");
   return server;

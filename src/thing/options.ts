@@ -1,7 +1,7 @@
 // What a device developer tells the Thing, checked once, in the constructor.
 import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError } from "../core/errors.ts";
-import { configJid, isComponent, type BareJid } from "../core/jid.ts";
+import { configJid, type BareJid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { checkKnown } from "../core/options.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
@@ -46,9 +46,9 @@ export interface ThingOptions {
   readonly account?: AccountOptions;
   /** Which certificates to trust. Default: those that Node.js trusts. */
   readonly tls?: TlsPolicy;
-  /** The address of the Thing Registry, a component. Default: found among the server's components. */
+  /** The address of the Thing Registry: a component, or an account (a bare JID). Default: found among the server's components. */
   readonly registry?: string;
-  /** The addresses of the provisioning servers, components. Default: found after the claim. */
+  /** The addresses of the provisioning servers: components, or accounts (bare JIDs). Default: found after the claim. */
   readonly provisioning?: readonly string[];
   /** How much to remember of who may do what. */
   readonly rights?: RightsOptions;
@@ -115,7 +115,7 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     sensor,
     account: checkAccount(options.account ?? {}),
     tls: checkTls(options.tls ?? {}),
-    registry: options.registry === undefined ? undefined : component(options.registry, "registry"),
+    registry: options.registry === undefined ? undefined : service(options.registry, "registry"),
     provisioning: checkServers(options.provisioning ?? []),
     rights,
     logger: options.logger ?? silentLogger,
@@ -142,7 +142,7 @@ function checkTags(tags: Tags): readonly Tag[] {
 
 function checkServers(addresses: readonly string[]): readonly BareJid[] {
   if (typeof addresses === "string") throw new ConfigError("provisioning: must be a list of addresses");
-  return [...new Set(addresses.map((jid, index) => component(jid, `provisioning[${index}]`)))];
+  return [...new Set(addresses.map((jid, index) => service(jid, `provisioning[${index}]`)))];
 }
 
 function checkAccount(account: AccountOptions): AccountOptions {
@@ -165,11 +165,9 @@ function checkPositive(value: number | undefined, option: string, most = Number.
   }
 }
 
-function component(address: string, option: string): BareJid {
+/** A Registry or a provisioning server. Which connection of an account it is, its presence says. */
+function service(address: string, option: string): BareJid {
   const jid = configJid(address, option);
-  if (!isComponent(jid.bare)) {
-    throw new ConfigError(`${option}: "${address}" is an account; only components (addresses without @) can be used`);
-  }
   if (jid.resource !== "") throw new ConfigError(`${option}: "${address}" must have no resource`);
   return jid.bare;
 }

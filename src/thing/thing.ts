@@ -5,6 +5,7 @@ import type { BareJid } from "../core/jid.ts";
 import { formatClaimText } from "../codec/claim-text.ts";
 import { StanzaChannel } from "../channel/stanza-channel.ts";
 import { Friends } from "../connection/friends.ts";
+import { FriendWhereabouts } from "../connection/whereabouts.ts";
 import type { LinkState } from "../connection/connection-manager.ts";
 import { Barrier } from "../provisioning/barrier.ts";
 import { Guard } from "../provisioning/guard.ts";
@@ -94,8 +95,10 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.#cache = new RightsCache({ storage, logger, onFault, ...settings.rights });
     this.rights = new Rights(this.#cache);
     this.#identity = new Identity({ storage, random, account: settings.account, domain: settings.address.domain });
+    const whereabouts = new FriendWhereabouts({ channel: this.#channel, friends: this.#friends, clock });
     const guard = new Guard({
       channel: this.#channel,
+      whereabouts,
       cache: this.#cache,
       barrier: this.#barrier,
       clock,
@@ -124,6 +127,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       perform: performer({
         channel: this.#channel,
         friends: this.#friends,
+        whereabouts,
         barrier: this.#barrier,
         clock,
         registry: settings.registry,

@@ -33,13 +33,13 @@ describe("the barrier", () => {
   });
 
   test("P-5.2-6: is up from the start of a stream until the server has answered", async () => {
-    const { channel, wire, clock } = scriptedChannel();
+    const { channel, whereabouts, wire, clock } = scriptedChannel();
     const answer = later();
     wire.peer(server, () => answer.said);
     const barrier = new Barrier();
     barrier.raise();
     const walk = walker(barrier);
-    void barrier.settle(channel, [server], clock, never);
+    void barrier.settle({ channel, whereabouts, clock }, [server], never);
     await settled();
     expect(walk.through).toBe(false);
     expect(wire.asked(server).map(String)).toEqual([`<ping xmlns="${ns.ping}"/>`]);
@@ -51,14 +51,14 @@ describe("the barrier", () => {
   });
 
   test("waits for the answers of all servers, asked side by side", async () => {
-    const { channel, wire, clock } = scriptedChannel();
+    const { channel, whereabouts, wire, clock } = scriptedChannel();
     const answers = [later(), later()];
     wire.peer(server, () => answers[0]!.said);
     wire.peer(second, () => answers[1]!.said);
     const barrier = new Barrier();
     barrier.raise();
     const walk = walker(barrier);
-    void barrier.settle(channel, [server, second], clock, never);
+    void barrier.settle({ channel, whereabouts, clock }, [server, second], never);
     await settled();
     expect([wire.asked(server).length, wire.asked(second).length]).toEqual([1, 1]);
     answers[0]?.say(undefined);
@@ -70,23 +70,23 @@ describe("the barrier", () => {
   });
 
   test("takes an error for an answer", async () => {
-    const { channel, wire, clock } = scriptedChannel();
+    const { channel, whereabouts, wire, clock } = scriptedChannel();
     wire.peer(server, () => ({ error: "service-unavailable" }));
     const barrier = new Barrier();
     barrier.raise();
-    await barrier.settle(channel, [server], clock, never);
+    await barrier.settle({ channel, whereabouts, clock }, [server], never);
     const walk = walker(barrier);
     await settled();
     expect(walk.through).toBe(true);
   });
 
   test("is not held up by a silent server for longer than 2 s", async () => {
-    const { channel, wire, clock } = scriptedChannel();
+    const { channel, whereabouts, wire, clock } = scriptedChannel();
     wire.peer(second, () => undefined);
     const barrier = new Barrier();
     barrier.raise();
     const walk = walker(barrier);
-    void barrier.settle(channel, [server, second], clock, never);
+    void barrier.settle({ channel, whereabouts, clock }, [server, second], never);
     await clock.advance(BARRIER_TIMEOUT - 1);
     expect([BARRIER_TIMEOUT, walk.through]).toEqual([2_000, false]);
     await clock.advance(1);
@@ -95,11 +95,11 @@ describe("the barrier", () => {
   });
 
   test("comes down at once when there is no server", async () => {
-    const { channel, wire, clock } = scriptedChannel();
+    const { channel, whereabouts, wire, clock } = scriptedChannel();
     const barrier = new Barrier();
     barrier.raise();
     const walk = walker(barrier);
-    void barrier.settle(channel, [], clock, never);
+    void barrier.settle({ channel, whereabouts, clock }, [], never);
     await settled();
     expect([walk.through, wire.sent]).toEqual([true, []]);
   });
@@ -117,13 +117,13 @@ describe("the barrier", () => {
 
 describe("the barrier, when the stream ends while it is up", () => {
   test.each(["signal first", "channel first"])("stays up (%s)", async (order) => {
-    const { channel, wire, clock } = scriptedChannel();
+    const { channel, whereabouts, wire, clock } = scriptedChannel();
     wire.peer(server, () => "silent");
     const barrier = new Barrier();
     barrier.raise();
     const stream = new AbortController();
     const walk = walker(barrier);
-    const settling = barrier.settle(channel, [server], clock, stream.signal);
+    const settling = barrier.settle({ channel, whereabouts, clock }, [server], stream.signal);
     await settled();
     const lost = new ConnectionError("lost");
     if (order === "signal first") stream.abort(lost);
@@ -136,14 +136,14 @@ describe("the barrier, when the stream ends while it is up", () => {
   });
 
   test("who waited at the old one waits for that of the new stream, which alone lets them through", async () => {
-    const { channel, wire, clock } = scriptedChannel();
+    const { channel, whereabouts, wire, clock } = scriptedChannel();
     const answers = [later(), later()];
     wire.peer(server, () => answers[0]!.said);
     const barrier = new Barrier();
     barrier.raise();
     const old = walker(barrier);
     const stream = new AbortController();
-    void barrier.settle(channel, [server], clock, stream.signal);
+    void barrier.settle({ channel, whereabouts, clock }, [server], stream.signal);
     await settled();
 
     stream.abort(new ConnectionError("lost"));
@@ -152,7 +152,7 @@ describe("the barrier, when the stream ends while it is up", () => {
     next.peer(server, () => answers[1]!.said);
     barrier.raise();
     const young = walker(barrier);
-    void barrier.settle(channel, [server], clock, never);
+    void barrier.settle({ channel, whereabouts, clock }, [server], never);
     await settled();
     answers[0]?.say(undefined); // the old stream's server speaks up: nobody listens any more
     await settled();
@@ -164,17 +164,17 @@ describe("the barrier, when the stream ends while it is up", () => {
   });
 
   test("raised twice without an end between: only the last settling lets through", async () => {
-    const { channel, wire, clock } = scriptedChannel();
+    const { channel, whereabouts, wire, clock } = scriptedChannel();
     const answers = [later(), later()];
     wire.peer(server, () => answers[0]!.said);
     wire.peer(second, () => answers[1]!.said);
     const barrier = new Barrier();
     barrier.raise();
-    void barrier.settle(channel, [server], clock, never);
+    void barrier.settle({ channel, whereabouts, clock }, [server], never);
     await settled();
     barrier.raise();
     const walk = walker(barrier);
-    void barrier.settle(channel, [second], clock, never);
+    void barrier.settle({ channel, whereabouts, clock }, [second], never);
     answers[0]?.say(undefined);
     await settled();
     expect(walk.through).toBe(false);

@@ -454,7 +454,7 @@ describe("questions at the same time", () => {
 
 describe("what is remembered, at the start of a stream", () => {
   test("P-5.2-6: waits for the barrier", async () => {
-    const { decide, wire, barrier, channel, clock } = await site();
+    const { decide, wire, barrier, channel, whereabouts, clock } = await site();
     wire.peer(server, always(true));
     await decide(read(stranger));
     barrier.raise();
@@ -462,14 +462,14 @@ describe("what is remembered, at the start of a stream", () => {
     const deciding = decide(read(stranger)).then((made) => (decision = made));
     await settled();
     expect(decision).toBeUndefined();
-    await barrier.settle(channel, [], clock, new AbortController().signal);
+    await barrier.settle({ channel, whereabouts, clock }, [], new AbortController().signal);
     await deciding;
     expect(decision).toMatchObject({ outcome: "granted", source: "cache" });
     expect(wire.asked(server, "canRead")).toHaveLength(1);
   });
 
   test("P-5.2-6: is looked up again after it: what was cleared meanwhile is asked anew", async () => {
-    const { decide, wire, barrier, channel, clock, cache } = await site();
+    const { decide, wire, barrier, channel, whereabouts, clock, cache } = await site();
     wire.peer(server, always(true));
     await decide(read(stranger));
     barrier.raise();
@@ -477,7 +477,7 @@ describe("what is remembered, at the start of a stream", () => {
     await settled();
     wire.peer(server, always(false));
     await cache.clear();
-    await barrier.settle(channel, [], clock, new AbortController().signal);
+    await barrier.settle({ channel, whereabouts, clock }, [], new AbortController().signal);
     expect(await deciding).toEqual({ outcome: "refused", source: "server" });
   });
 

@@ -548,7 +548,7 @@ describe("a slow sensor", () => {
     await here.clock.advance(2_000);
     await here.cache.clear();
     here.wire.peer(second, () => "silent");
-    await here.barrier.settle(here.channel, [], here.clock, new AbortController().signal);
+    await here.barrier.settle(here, [], new AbortController().signal);
     await here.clock.advance(6_999); // forgotten: waits for the silent server, then for the sensor
     expect((await asking).type).toBe("result");
     expect(here.faults.filter((fault) => fault.startsWith("handler-failed"))).toEqual([]);

@@ -1,6 +1,6 @@
 // A stream whose other end is the test: it keeps what is written and plays the peers. Nothing of the channel is faked.
 import { setImmediate } from "node:timers/promises";
-import type { Wire } from "../../src/channel/channel.ts";
+import type { Wire, Whereabouts } from "../../src/channel/channel.ts";
 import { StanzaChannel } from "../../src/channel/stanza-channel.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { ConnectionError } from "../../src/core/errors.ts";
@@ -162,6 +162,8 @@ export function listeningLogger(): Logger & { readonly lines: string[] } {
 export function scriptedChannel(options: { clock?: Clock; logger?: Logger; jid?: string } = {}): {
   readonly clock: SimulatedClock;
   readonly channel: StanzaChannel;
+  /** Of components, which are where they are. */
+  readonly whereabouts: Whereabouts;
   readonly wire: ScriptedWire;
   readonly faults: string[];
 } {
@@ -175,7 +177,8 @@ export function scriptedChannel(options: { clock?: Clock; logger?: Logger; jid?:
   });
   const wire = new ScriptedWire(channel, options.jid);
   channel.attach(wire);
-  return { clock, channel, wire, faults };
+  const whereabouts: Whereabouts = { addressOf: (jid) => Promise.resolve(jid) };
+  return { clock, channel, whereabouts, wire, faults };
 }
 
 /** Lets promises settle that wait for nothing but each other. */

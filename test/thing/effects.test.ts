@@ -60,11 +60,16 @@ describe("greeting", () => {
     ]);
   });
 
-  test("P-5.1-3: sends no directed presence to accounts, and to each component one", async () => {
+  test("P-5.1-3, P-3.1.1-13: sends each component directed presence, and asks accounts to be friends", async () => {
     const { perform, wire } = site();
     const servers = [bareJid("provisioning@example.org"), registry, server];
     await perform({ do: "greet", registry, servers }, never);
-    expect(wire.presences).toEqual(["available", `available ${registry}`, `available ${server}`]);
+    expect(wire.presences).toEqual([
+      "available",
+      `available ${registry}`,
+      `available ${server}`,
+      "subscribe provisioning@example.org",
+    ]);
   });
 
   test("before there is a Registry or a server is presence alone", async () => {

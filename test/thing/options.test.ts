@@ -98,18 +98,13 @@ describe("the options of a Thing", () => {
     ["a user name with an address and a slash", { account: { username: "a@b/c" } }, "account.username"],
     ["a Registry that is no address", { registry: "@" }, "registry"],
     [
-      "a Registry that is an account",
-      { registry: "registry@example.org" },
-      'registry: "registry@example.org" is an account',
-    ],
-    [
       "a Registry with a resource",
       { registry: "discovery.example.org/x" },
       'registry: "discovery.example.org/x" must have no',
     ],
     ["one server for a list", { provisioning: "provisioning.example.org" }, "provisioning: must be a list"],
     ["a server that is no address", { provisioning: ["a.b", ""] }, "provisioning[1]"],
-    ["a server that is an account", { provisioning: ["a.b", "p@a.b"] }, "provisioning[1]"],
+    ["an account with a resource", { provisioning: ["a.b", "p@a.b/c"] }, "provisioning[1]"],
     ["a server with a resource", { provisioning: ["a.b/c"] }, "provisioning[0]"],
     ...[0, -1, 1.5, NaN, Infinity, "10"].flatMap((value): [string, Record<string, unknown>, string][] => [
       [`${value} for the most entries`, { rights: { maxEntries: value } }, "rights.maxEntries"],

@@ -1,0 +1,99 @@
+// Where services are reached: XEP-0324 5.1, XEP-0347 5.1; P-E8, P-E27.
+import { withDeadline, type CallOptions } from "../core/abort.ts";
+import type { Clock } from "../core/clock.ts";
+import { ConnectionError, DiscoveryError } from "../core/errors.ts";
+import { isComponent, type BareJid } from "../core/jid.ts";
+import type { Channel, Whereabouts } from "../channel/channel.ts";
+import { hasFeature } from "../discovery/components.ts";
+import type { Friends } from "./friends.ts";
+
+const DEFAULT_TIMEOUT = 30_000;
+// How long one connection of an account may take over saying what it can do.
+const INFO_WITHIN = 5_000;
+
+/** Finds services by the presence of friends. What it has found holds until the account's connections change. */
+export class FriendWhereabouts implements Whereabouts {
+  readonly #channel: Channel;
+  readonly #friends: Friends;
+  readonly #clock: Clock;
+  readonly #found = new Map<BareJid, Map<string, string>>();
+  // Equal searches at the same time become one: at the start of a stream many questions wait for the same server.
+  readonly #underWay = new Map<string, Promise<string>>();
+
+  constructor(parts: { readonly channel: Channel; readonly friends: Friends; readonly clock: Clock }) {
+    this.#channel = parts.channel;
+    this.#friends = parts.friends;
+    this.#clock = parts.clock;
+    // Who came may have a higher priority, who went is no address any more.
+    parts.friends.onPresence(({ jid }) => this.#found.delete(jid.bare));
+  }
+
+  async addressOf(jid: BareJid, feature: string, options: CallOptions = {}): Promise<string> {
+    // Components are never befriended, and have no resource (X-E3).
+    if (isComponent(jid)) return jid;
+    if (this.#channel.jid === undefined) throw new ConnectionError("not connected");
+    const known = this.#found.get(jid)?.get(feature);
+    if (known !== undefined && this.#friends.presenceOf(jid).includes(known)) return known;
+    const { signal, timeout = DEFAULT_TIMEOUT } = options;
+    return withDeadline(this.#clock, { signal, timeout }, `finding ${jid}`, () => this.#search(jid, feature));
+  }
+
+  #search(jid: BareJid, feature: string): Promise<string> {
+    const key = `${feature} ${jid}`;
+    let search = this.#underWay.get(key);
+    if (search === undefined) {
+      const limits = { timeout: DEFAULT_TIMEOUT };
+      search = withDeadline(this.#clock, limits, `finding ${jid}`, (signal) => this.#find(jid, feature, signal));
+      search = search.finally(() => this.#underWay.delete(key));
+      search.catch(() => undefined); // whoever has given up hears of it no more
+      this.#underWay.set(key, search);
+    }
+    return search;
+  }
+
+  async #find(jid: BareJid, feature: string, signal: AbortSignal): Promise<string> {
+    let changed = new Change();
+    const stop = this.#friends.onPresence((presence) => {
+      if (presence.jid.bare === jid) changed.happen();
+    });
+    signal.addEventListener("abort", () => changed.happen(), { once: true });
+    try {
+      if (this.#friends.has(jid)?.to !== true) await this.#friends.ask(jid);
+      for (;;) {
+        signal.throwIfAborted();
+        changed = new Change();
+        const address = await this.#among(this.#friends.presenceOf(jid), feature, signal);
+        if (address !== undefined) return this.#remember(jid, feature, address);
+        await changed.happened;
+      }
+    } finally {
+      stop();
+    }
+  }
+
+  /** The first that has the feature; `undefined` if none does that has not been heard out. */
+  async #among(addresses: readonly string[], feature: string, signal: AbortSignal): Promise<string | undefined> {
+    let silent = 0;
+    for (const address of addresses) {
+      try {
+        if (await hasFeature(this.#channel, address, feature, { signal, timeout: INFO_WITHIN })) return address;
+      } catch {
+        silent++;
+      }
+    }
+    if (addresses.length === 0 || silent > 0) return undefined;
+    throw new DiscoveryError(`no connection of ${addresses[0]?.split("/")[0] ?? ""} has ${feature}`);
+  }
+
+  #remember(jid: BareJid, feature: string, address: string): string {
+    const found = this.#found.get(jid) ?? new Map<string, string>();
+    this.#found.set(jid, found.set(feature, address));
+    return address;
+  }
+}
+
+/** Something that can be waited for once. */
+class Change {
+  happen: () => void = () => undefined;
+  readonly happened = new Promise<void>((resolve) => (this.happen = resolve));
+}
