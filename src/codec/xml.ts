@@ -1,6 +1,9 @@
 // The one place that knows how XML elements are made. Everything above reads them through `XmlElement`.
 import xml, { Parser, type Element } from "@xmpp/xml";
 import { ProtocolError } from "../core/errors.ts";
+import { own } from "../core/own.ts";
+
+export { own };
 
 /** An XML element as the codecs see it: what `@xmpp/xml` gives, less what nobody here needs. */
 export interface XmlElement {
@@ -129,12 +132,4 @@ export function requiredInt(element: XmlElement, name: string): number {
     throw new ProtocolError("not an xs:int", at(element, name));
   }
   return number === 0 ? 0 : number; // not -0
-}
-
-/**
- * A copy that stands for itself. What the parser hands out are slices of the chunk they came in: a name that is kept
- * would hold on to 16 KiB.
- */
-export function own(text: string): string {
-  return text.length < 13 ? text : Buffer.from(text, "utf8").toString("utf8");
 }

@@ -4,6 +4,9 @@ import { iq, iqType, stanzaErrorOf } from "../codec/stanza.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import type { XmlStream } from "./xml-stream.ts";
 
+// What may come from others before the answer.
+const MOST_HELD = 256;
+
 /** Asks the server while the stream is negotiated. Rejects with `ERR_STANZA` for an error answer. */
 export type AskServer = (type: "get" | "set", payload: XmlElement, to?: string) => Promise<XmlElement | undefined>;
 
@@ -22,7 +25,8 @@ export function askServer(stream: XmlStream, random: RandomSource, domain: strin
         if (error !== undefined) throw error;
         return element.getChildElements()[0];
       }
-      if (held === undefined) throw new ProtocolError("not the answer that is due", element.name);
+      if (held === undefined || held.length >= MOST_HELD)
+        throw new ProtocolError("not the answer that is due", element.name);
       held.push(element);
     }
   };

@@ -11,17 +11,23 @@ export interface XmlLimits {
   readonly maxDepth: number;
   /** Attributes of one element. */
   readonly maxAttributes: number;
+  /** Elements of one stanza, itself included. */
+  readonly maxElements: number;
+  /** Characters of the name of an element or attribute. Names come up in errors and logs. */
+  readonly maxName: number;
 }
 
 const name = `[^\\s"'<>/=]+`;
 const attribute = `\\s+${name}\\s*=\\s*(?:"[^"<]*"|'[^'<]*')`;
-const tagForm = new RegExp(`^<(?:/(${name})\\s*|(${name})(?:${attribute})*\\s*/?)>$`);
+const tagForm = new RegExp(`^<(?:/(${name})\\s*|(${name})((?:${attribute})*)\\s*/?)>$`);
+const attributeNames = new RegExp(`\\s+(${name})\\s*=\\s*(?:"[^"]*"|'[^']*')`, "gy");
 // RFC 6120 section 11.5
 const declaration = /^<\?xml\s[^?]*\?>$/;
 // What ends a run of characters inside a tag.
 const tagStop = /["'<>]/g;
 const CDATA = "<![CDATA[";
 const blank = /^\s*$/;
+const stanzas: ReadonlySet<string> = new Set(["iq", "message", "presence"]);
 const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
 /**
@@ -46,6 +52,7 @@ export class XmlFramer {
   // The element in hand.
   #parts: string[] = [];
   #bytes = 0;
+  #elements = 0;
   #passingOver = false;
   #ended = false;
 
@@ -163,10 +170,22 @@ export class XmlFramer {
 
   /** The parser would notice a wrong end only when it comes to it, and all that follows would wait for that. */
   #checkTag(tag: string): void {
-    const [form, end, start] = tagForm.exec(tag) ?? [];
+    const [form, end, start, attributes = ""] = tagForm.exec(tag) ?? [];
     if (form === undefined) throw broken("a broken tag");
-    if (start !== undefined) this.#open[this.#depth - (tag.endsWith("/>") ? 0 : 1)] = start;
-    else if (this.#open[this.#depth] !== end) throw broken("an end without a beginning");
+    if (start === undefined) {
+      if (this.#open[this.#depth] !== end) throw broken("an end without a beginning");
+      return;
+    }
+    this.#open[this.#depth - (tag.endsWith("/>") ? 0 : 1)] = start;
+    if (++this.#elements > this.#limits.maxElements) this.#passOver("has too many elements");
+    const names = [...attributes.matchAll(attributeNames)].map((match) => match[1] as string);
+    // XML 1.0 section 3.1. The parser would take the last one, where another reader takes the first.
+    if (new Set(names).size < names.length) throw broken("an attribute twice");
+    if ([start, ...names].some(({ length }) => length > this.#limits.maxName)) {
+      // Strangers send stanzas; whatever else stands here is the server's own.
+      if (!stanzas.has(this.#open[1] ?? "")) throw broken("too long a name");
+      this.#passOver("has too long a name");
+    }
   }
 
   #keep(part: string): void {
@@ -195,6 +214,7 @@ export class XmlFramer {
     const frame = this.#parts.join("");
     this.#parts = [];
     this.#bytes = 0;
+    this.#elements = 0;
     this.#passingOver = false;
     return frame;
   }

@@ -32,6 +32,8 @@ export interface XmlStreamOptions {
 
 /** How long the peer may take to close its side, in milliseconds. */
 const CLOSING_TIME = 1_000;
+// What may come before anybody takes it, while the stream is negotiated: before TLS it may be anybody who sends it.
+const MOST_UNREAD = 256;
 
 /**
  * One XML stream, from the socket up: what comes is first taken with {@link next}, element by element, while the
@@ -61,7 +63,7 @@ export class XmlStream {
       new ConnectionError(`cannot connect to ${address.host}:${address.port}: ${describe(cause)}`, { cause });
     this.#link = new Link(
       address,
-      { maxBytes: maxStanzaBytes, maxDepth: 64, maxAttributes: 64 },
+      { maxBytes: maxStanzaBytes, maxDepth: 64, maxAttributes: 64, maxElements: 10_000, maxName: 256 },
       {
         onOpen: (header) => this.#checkHeader(header),
         onElement: (element) => this.#take(element),
@@ -185,8 +187,10 @@ export class XmlStream {
       this.#waiting = undefined;
       return resolve(element);
     }
-    if (this.#receive === undefined) this.#queue.push(element);
-    else if (this.#closing === undefined && isStanza(element)) this.#handOver(element, this.#receive);
+    if (this.#receive === undefined) {
+      if (this.#queue.length >= MOST_UNREAD) return this.end(new ProtocolError("more than is due", element.name));
+      this.#queue.push(element);
+    } else if (this.#closing === undefined && isStanza(element)) this.#handOver(element, this.#receive);
   }
 
   #handOver(stanza: XmlElement, receive: (stanza: XmlElement) => void): void {

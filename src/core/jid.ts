@@ -1,4 +1,5 @@
 import { ConfigError, ProtocolError } from "./errors.ts";
+import { own } from "./own.ts";
 
 declare const bare: unique symbol;
 
@@ -33,9 +34,10 @@ const LONGEST_JID = 3 * 1023 + 2;
 // Folding comes before normalising (RFC 7622 section 3.3.1); one after the other they give a form that stays itself.
 const fold = (part: string): string => part.toLowerCase().normalize("NFC");
 
-/** Parses and normalises a JID; `undefined` if the text is none. */
-export function tryParseJid(text: string): Jid | undefined {
-  if (text.length > LONGEST_JID || unprintable.test(text)) return undefined;
+/** Parses and normalises a JID; `undefined` if the text is none. JIDs live on after the stanza, so they are copied. */
+export function tryParseJid(given: string): Jid | undefined {
+  if (given.length > LONGEST_JID || unprintable.test(given)) return undefined;
+  const text = own(given);
   const slash = text.indexOf("/");
   const address = slash < 0 ? text : text.slice(0, slash);
   const at = address.indexOf("@");

@@ -3,6 +3,7 @@ import { el, type XmlElement } from "../../src/codec/xml.ts";
 import {
   BIND,
   HEADER,
+  STARTTLS,
   base64,
   features,
   mechanisms,
@@ -425,5 +426,38 @@ describe("binding", () => {
     await stream.write([el("presence")]);
     await eventually(() => fake.everything.includes("<presence"));
     expect(fake.everything).not.toContain("xmpp-session");
+  });
+
+  it("does not keep without end what comes before the session", async () => {
+    const session = "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>";
+    const fake = await serve(async (connection) => {
+      await connection.logIn(context, { offers: [session] });
+      await connection.read(/<session /);
+      for (let sent = 0; sent < 300; sent += 10) {
+        connection.send("<message from='a@b'/>".repeat(10));
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    });
+    expect(await rejection(open(fake))).toMatchObject({ code: "ERR_PROTOCOL" });
+  });
+});
+
+describe("a peer that sends without end while the stream is negotiated", () => {
+  const flood = "<a/>".repeat(300);
+
+  it("is left before TLS", async () => {
+    const fake = await serve(async (connection) => {
+      await connection.read(/<stream:stream[^>]*>/);
+      connection.send(HEADER + features(STARTTLS) + flood);
+    });
+    expect(await rejection(open(fake))).toMatchObject({ code: "ERR_PROTOCOL", message: "more than is due (at a)" });
+  });
+
+  it("is left before the login", async () => {
+    const fake = await atLogin(async (connection) => {
+      await connection.read(/<auth /);
+      connection.send(flood);
+    });
+    expect(await rejection(open(fake))).toMatchObject({ code: "ERR_PROTOCOL" });
   });
 });

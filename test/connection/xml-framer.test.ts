@@ -4,7 +4,7 @@ import { XmlFramer } from "../../src/connection/xml-framer.ts";
 
 const characters = (text: string): string[] => text.split("");
 
-const LIMITS = { maxBytes: 200, maxDepth: 4, maxAttributes: 3 };
+const LIMITS = { maxBytes: 200, maxDepth: 4, maxAttributes: 3, maxElements: 12, maxName: 20 };
 const ROOT = "<stream:stream xmlns='jabber:client' version='1.0'>";
 
 function frames(pieces: readonly string[], limits = LIMITS): { frames: string[]; passedOver: string[] } {
@@ -66,6 +66,9 @@ describe("the framer", () => {
     ["too many elements in each other", "<a><a><a><a><a/></a></a></a></a>", /nests too deeply/],
     ["far too many elements in each other", "<a>".repeat(1000) + "</a>".repeat(1000), /nests too deeply/],
     ["too many attributes", `<m><a b="" c="" d="" e=""/></m>`, /too many attributes/],
+    ["too many elements beside each other", `<a>${"<b/>".repeat(12)}</a>`, /too many elements/],
+    ["an element with too long a name", `<iq><${"b".repeat(21)}/></iq>`, /too long a name/],
+    ["an attribute with too long a name", `<message ${"b".repeat(21)}=''/>`, /too long a name/],
     ["too many attributes in front", `<a b="" c="" d="" e=""><f/></a>`, /too many attributes/],
   ])("passes over a stanza with %s, and goes on", (_what, stanza, why) => {
     for (const pieces of [[ROOT, stanza, small], characters(ROOT + stanza + small)]) {
@@ -123,6 +126,9 @@ describe("the framer", () => {
     ["an end without a beginning", "</stream:stream>", /end without a beginning/],
     ["the end of another element", `${ROOT}<a><b></a>`, /end without a beginning/],
     ["the end of another element than the stream", `${ROOT}<a/></a>`, /end without a beginning/],
+    ["an attribute twice", `${ROOT}<a b='1' c='' b="2"/>`, /an attribute twice/],
+    ["an attribute twice in the opening tag", `<s a='' a=''>`, /an attribute twice/],
+    ["too long a name outside of stanzas", `${ROOT}<a><${"b".repeat(21)}/></a>`, /too long a name/],
     ["an opening tag that is too long", `<stream:stream a="${"x".repeat(300)}`, /beyond all bounds/],
     ["an opening tag with too many attributes", "<s a='' b='' c='' d=''>", /beyond all bounds/],
   ])("refuses %s", (_what, text, why) => {

@@ -227,7 +227,11 @@ describe("a link", () => {
     const listener = new Proxy({} as LinkListener, {
       get: (_target, name) => () => told.push(String(name)),
     });
-    const link = new Link(addressOf(server), { maxBytes: 1_000, maxDepth: 9, maxAttributes: 9 }, listener);
+    const link = new Link(
+      addressOf(server),
+      { maxBytes: 1_000, maxDepth: 9, maxAttributes: 9, maxElements: 9, maxName: 99 },
+      listener,
+    );
     await link.connect();
     const timers = vi.spyOn(globalThis, "setTimeout");
     link.open("localhost");
@@ -254,7 +258,7 @@ describe("a link", () => {
     const nothing = (): void => undefined;
     const link = new Link(
       addressOf(server),
-      { maxBytes: 1_000, maxDepth: 9, maxAttributes: 9 },
+      { maxBytes: 1_000, maxDepth: 9, maxAttributes: 9, maxElements: 9, maxName: 99 },
       {
         ...{ onOpen: nothing, onEnd: nothing, onClosed: nothing, onBytes: nothing, onOversize: nothing },
         onElement: (element) => elements.push(element.name),
