@@ -47,7 +47,8 @@ export interface ConnectionManagerOptions extends Pick<
 }
 
 /**
- * What does not heal by itself. `conflict`: another session took the full JID, the link is given up. The others are
+ * What does not heal by itself. `conflict`: another session took the full JID (or
+ * ejabberd removed the account), the link is given up. The others are
  * tried again, after growing waits, since people may have repaired the server meanwhile: `authentication` (name or
  * password refused, or the server proved nothing), `tls-policy` (no TLS, or no proof), `registration` (no account
  * made), `account` (the account could not be read or kept), `configuration` (an option that cannot be used).
@@ -122,7 +123,8 @@ export class ConnectionManager {
         const { end, wasUp } = await this.#visit(address, signal);
         reason = end.reason;
         if (end.final) {
-          const message = "another session took this full JID: is the same account used twice?";
+          // ejabberd says the same of an account that was removed: its own words, in the reason, tell which.
+          const message = `${reason.message}: is the same account used twice, or was it removed?`;
           this.#options.onFault("conflict", message, reason);
           return undefined;
         }

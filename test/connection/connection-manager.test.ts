@@ -282,14 +282,17 @@ describe("what does not heal by itself", () => {
     const server = await serve(async (connection) => {
       await connection.logIn(context);
       connection.send(
-        "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+        "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>" +
+          "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>User removed</text></stream:error></stream:stream>",
       );
     });
     const setting = manage({ addresses: () => [addressOf(server), addressOf(server)] });
     setting.manager.start();
     await eventually(() => setting.states.at(-1)?.is === "stopped");
     expect(setting.path()).toBe("connecting online stopped");
-    expect(setting.faults).toEqual(["conflict: another session took this full JID: is the same account used twice?"]);
+    expect(setting.faults).toEqual([
+      "conflict: the server ended the stream: conflict (User removed): is the same account used twice, or was it removed?",
+    ]);
     expect(setting.clock.pending).toBe(0);
     await setting.clock.advance(86_400_000);
     expect(server.connections).toHaveLength(1);

@@ -28,14 +28,26 @@ export interface RealServer {
   readonly ca: string;
   /** Ends it at once, as a power cut does. */
   kill(): Promise<void>;
+  /** For how long it keeps what it has stored in memory only, in milliseconds. Default 0. */
+  readonly writesAfter?: number;
   /** Starts it again after `kill`, on the same ports, with the accounts it had. */
   restart(): Promise<void>;
   /** Ends it. */
   stop(): Promise<void>;
 }
 
-/** @param directTls whether the server listens for TLS from the first byte */
-export function onARealServer(start: () => Promise<RealServer>, { directTls }: { directTls: boolean }): void {
+/** What the servers differ in. */
+export interface Peculiarities {
+  /** Whether the server listens for TLS from the first byte. */
+  readonly directTls: boolean;
+  /** The stream error for an account that is removed. Default `not-authorized`. */
+  readonly removed?: "not-authorized" | "conflict";
+}
+
+export function onARealServer(
+  start: () => Promise<RealServer>,
+  { directTls, removed = "not-authorized" }: Peculiarities,
+): void {
   let server: RealServer;
   beforeAll(async () => {
     server = await start();
@@ -109,7 +121,10 @@ export function onARealServer(start: () => Promise<RealServer>, { directTls }: {
     const connection = await online();
     const payload = el("query", { xmlns: "jabber:iq:register" }, el("remove"));
     await connection.channel.request({ type: "set", payload }).catch(() => undefined);
-    expect(await connection.ended).toMatchObject({ final: false, reason: { condition: "not-authorized" } });
+    expect(await connection.ended).toMatchObject({
+      final: removed === "conflict", // which is what it says of another session too
+      reason: { condition: removed },
+    });
   });
 
   it("delivers stanzas that hold more characters than fit into a chunk, and passes over none below the bound", async () => {
@@ -252,6 +267,8 @@ export function onARealServer(start: () => Promise<RealServer>, { directTls }: {
     });
     try {
       manager.start();
+      await eventually(() => !account.pending);
+      await new Promise((resolve) => setTimeout(resolve, server.writesAfter ?? 0));
       for (let round = 1; round <= 3; round++) {
         await eventually(() => states.at(-1)?.is === "online");
         expect(states.at(-1)).toEqual({ is: "online", jid: "thing@localhost/r" });

@@ -459,8 +459,7 @@ describe.skipIf(prosody === undefined)("attached to Prosody", () => {
     logger,
   });
   const at = (service: StanzaService) => ({
-    service: `xmpp://127.0.0.1:${server.componentPort}`,
-    secret: server.componentSecrets.get(service.jid) ?? "",
+    ...server.component(service.jid),
     logger,
   });
   const attachments: Attachment[] = [];

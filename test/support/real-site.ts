@@ -7,8 +7,8 @@ import { attachComponent } from "../../src/sandbox/attach-component.ts";
 import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
 import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
 import { Thing } from "../../src/thing/thing.ts";
-import { startProsody } from "./prosody.ts";
 import { Holdable } from "./holdable.ts";
+import type { RealXmppServer } from "./server-process.ts";
 import { thingOptions, type Site } from "./site.ts";
 
 /** A relay whose connections can be cut without a word: the network between a Thing and its server. */
@@ -42,27 +42,22 @@ async function startRelay(port: number): Promise<{ port: number; cut: () => void
   };
 }
 
-/** The scenario's site on Prosody, both services attached as components. */
-export async function startProsodySite(): Promise<Site> {
-  const prosody = await startProsody();
-  if (prosody === undefined) throw new Error("Prosody did not start");
+/** The scenario's site on a real server, both services attached as components. */
+export async function startRealSite(starting: Promise<RealXmppServer | undefined>): Promise<Site> {
+  const real = await starting;
+  if (real === undefined) throw new Error("the server did not start");
   const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
   const registry = new ReferenceRegistry({ jid: "discovery.localhost", ...parts });
   const provisioning = new ReferenceProvisioningServer({ jid: "provisioning.localhost", ...parts });
   const hold = new Holdable(provisioning);
   const attachments = await Promise.all(
-    [registry, hold].map((service) =>
-      attachComponent(service, {
-        service: `xmpp://127.0.0.1:${prosody.componentPort}`,
-        secret: prosody.componentSecrets.get(service.jid) ?? "",
-      }),
-    ),
+    [registry, hold].map((service) => attachComponent(service, real.component(service.jid))),
   );
-  const relay = await startRelay(prosody.port);
-  const { ca } = prosody;
+  const relay = await startRelay(real.port);
+  const { ca } = real;
   const server = { service: `xmpp://127.0.0.1:${relay.port}`, domain: "localhost" };
   return {
-    name: "prosody",
+    name: real.name,
     domain: "localhost",
     registry,
     provisioning,
@@ -71,7 +66,7 @@ export async function startProsodySite(): Promise<Site> {
     thing: (storage, overrides) => new Thing(thingOptions(storage, server, { tls: { ca }, ...overrides })),
     user: (username) =>
       connect({
-        service: `xmpp://127.0.0.1:${prosody.port}`,
+        service: `xmpp://127.0.0.1:${real.port}`,
         domain: "localhost",
         username,
         password: "secret",
@@ -87,7 +82,7 @@ export async function startProsodySite(): Promise<Site> {
       provisioning.stop();
       await Promise.all(attachments.map((attachment) => attachment.close()));
       await relay.stop();
-      await prosody.stop();
+      await real.stop();
     },
   };
 }
