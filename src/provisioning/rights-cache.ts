@@ -23,6 +23,8 @@ export interface RightsCacheOptions extends RightsOptions {
   readonly logger: Logger;
   /** Background trouble: the cache on disk is damaged, or cannot be written. */
   readonly onFault: (code: "rights-damaged" | "rights-not-saved", message: string, cause?: unknown) => void;
+  /** The disk takes what is written again. */
+  readonly onHealed?: (code: "rights-not-saved") => void;
 }
 
 const FORMAT = 1;
@@ -41,6 +43,7 @@ export class RightsCache {
   readonly #journal: Journal;
   readonly #logger: Logger;
   readonly #onFault: RightsCacheOptions["onFault"];
+  readonly #onHealed: () => void;
   readonly #largest: number;
   readonly #mostEach: number;
   #epoch = 0;
@@ -58,6 +61,7 @@ export class RightsCache {
     this.#journal = new Journal({ storage, name: "rights", format: FORMAT });
     this.#logger = options.logger;
     this.#onFault = options.onFault;
+    this.#onHealed = () => options.onHealed?.("rights-not-saved");
   }
 
   /** Counts the times the cache was cleared. Taken before a question, handed to {@link put} with its answer. */
@@ -109,7 +113,7 @@ export class RightsCache {
       if (this.#outdated) await this.#rewrite();
       else await this.#journal.append([right]);
       await this.#compact();
-      this.#writable = true;
+      this.#works();
     } catch (error) {
       this.#fail(error);
     }
@@ -125,7 +129,7 @@ export class RightsCache {
     this.#rights.clear();
     this.#outdated = true;
     await this.#rewrite();
-    this.#writable = true;
+    this.#works();
   }
 
   /** Forgets what is remembered about somebody, durably once resolved. */
@@ -174,6 +178,11 @@ export class RightsCache {
     }
     this.#rights.set(right.key, right);
     return true;
+  }
+
+  #works(): void {
+    this.#writable = true;
+    this.#onHealed();
   }
 
   #fail(error: unknown): void {

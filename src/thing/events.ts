@@ -4,7 +4,7 @@ import { ConfigError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Decision } from "../provisioning/guard.ts";
 import type { Question } from "../provisioning/questions.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault, FaultCode } from "./faults.ts";
 import type { ThingState } from "./state.ts";
 
 /** A decision about rights, as it is told. */
@@ -41,6 +41,8 @@ export interface ThingEvents {
   decision: [made: DecisionMade];
   /** Background trouble. Most of it heals by itself. */
   fault: [fault: Fault];
+  /** What a fault has told of works again: the connection is up, the Registry has answered, the disk takes what is written. */
+  healed: [code: FaultCode];
 }
 
 // An object, so that the compiler asks for each event here.
@@ -52,6 +54,7 @@ const EVENTS: Readonly<Record<keyof ThingEvents, true>> = {
   rightsCleared: true,
   decision: true,
   fault: true,
+  healed: true,
 };
 // Those of Node.js: every EventEmitter has them.
 const OF_NODE = ["error", "newListener", "removeListener"];

@@ -7,6 +7,8 @@ export type FaultCode =
   | "authentication"
   /** The server offers no TLS, or its certificate does not prove the domain; nothing secret was sent. */
   | "tls-policy"
+  /** The server's certificate is not valid yet, by the device's clock: the clock is behind; nothing secret was sent. */
+  | "clock-behind"
   /** The server would not make an account. */
   | "registration"
   /** The account could not be read or kept. */
@@ -40,12 +42,28 @@ export type FaultCode =
   /** A handler takes long. */
   | "handler-slow";
 
+/** Those that are over when the Thing is online. */
+export const connectionFaults: readonly FaultCode[] = [
+  "authentication",
+  "tls-policy",
+  "clock-behind",
+  "registration",
+  "account",
+  "configuration",
+  "conflict",
+];
+
 /** Background trouble: told, never thrown, since a Wi-Fi loss must not end a sensor script. */
 export interface Fault {
   /** What it is about. */
   readonly code: FaultCode;
   /** What happened, in words. Never a secret. */
   readonly message: string;
+  /**
+   * How often it happened since it was told last, this time included; 0 the first time. The same fault again and again
+   * is told at once, then after 1, 4, 16 minutes and from then on once an hour; after an hour of silence it is new.
+   */
+  readonly repeated: number;
   /** What led to it, if there is more to know. */
   readonly cause?: unknown;
 }

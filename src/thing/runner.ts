@@ -27,6 +27,8 @@ export interface RunnerOptions {
   readonly onState: (state: ThingState, before: ThingState, event: ThingEvent) => void;
   /** Background trouble. */
   readonly onFault: (code: FaultCode, message: string, cause?: unknown) => void;
+  /** What such a fault was about has worked. */
+  readonly onHealed: (code: FaultCode) => void;
   /** Time. */
   readonly clock: Clock;
   /** Randomness for the spread of tries. */
@@ -79,7 +81,10 @@ export class Runner {
       if (state !== before) {
         // Before the new trust counts: no answer of the old servers may stand in for the new ones.
         if (effects.some((effect) => effect.do === "clearRights")) await this.#options.clearRights();
-        if (state.ownership !== before.ownership || state.trust !== before.trust) await this.#options.save(state);
+        if (state.ownership !== before.ownership || state.trust !== before.trust) {
+          await this.#options.save(state);
+          this.#options.onHealed("state-not-saved");
+        }
         this.#state = state;
         this.#options.onState(state, before, event);
       }
@@ -116,7 +121,7 @@ export class Runner {
 
   /** Tries until it is done or the stream ends. Never rejects. */
   async #attempt(effect: WireEffect, signal: AbortSignal): Promise<void> {
-    const { clock, random, perform, onFault } = this.#options;
+    const { clock, random, perform, onFault, onHealed } = this.#options;
     if (signal.aborted || this.#busy.has(effect.do)) return;
     this.#busy.add(effect.do);
     const backoff = new Backoff(random);
@@ -126,6 +131,7 @@ export class Runner {
         try {
           const event = await perform(effect, signal);
           if (event !== undefined) await this.dispatch(event);
+          onHealed(faultOf[effect.do]);
           return;
         } catch (error) {
           signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import { withDeadline, type CallOptions } from "../core/abort.ts";
 import { StateError, messageOf } from "../core/errors.ts";
+import { foldedLogger } from "../core/folded-logger.ts";
 import type { BareJid } from "../core/jid.ts";
 import { formatClaimText } from "../codec/claim-text.ts";
 import { StanzaChannel } from "../channel/stanza-channel.ts";
@@ -13,9 +14,11 @@ import { RightsCache } from "../provisioning/rights-cache.ts";
 import { answerRequests } from "./answers.ts";
 import { performer } from "./effects.ts";
 import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
-import type { Fault, FaultCode } from "./faults.ts";
+import { FaultLog } from "./fault-log.ts";
+import { connectionFaults, type FaultCode } from "./faults.ts";
 import { FriendRequests } from "./friend-requests.ts";
 import { Identity } from "./identity.ts";
+import { LastFault } from "./last-fault.ts";
 import { connectionLink, linkSeam, toLink, type MakeLink, type ThingLink, type WithLink } from "./link.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
 import { Rights } from "./rights.ts";
@@ -77,6 +80,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   readonly #ended = new AbortController();
+  readonly #lastFault: LastFault;
+  readonly #faults: FaultLog;
 
   /**
    * Checks the options; does nothing else. Throws `ERR_CONFIG` naming the option that is wrong.
@@ -84,15 +89,25 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   constructor(options: ThingOptions) {
     super();
     refuseUnknownEvents(this);
-    const settings = checkOptions(options);
+    const checked = checkOptions(options);
+    const settings = { ...checked, logger: foldedLogger(checked.logger, checked.clock) };
     const { storage, clock, random, logger } = settings;
     const onFault = (code: FaultCode, message: string, cause?: unknown): void => this.#fault(code, message, cause);
+    const onHealed = (code: FaultCode): void => this.#faults.heal(code);
+    this.#lastFault = new LastFault({ storage, clock, logger });
+    this.#faults = new FaultLog({
+      clock,
+      logger: checked.logger,
+      last: this.#lastFault,
+      onFault: (fault) => this.#tell("fault", fault),
+      onHealed: (code) => this.#tell("healed", code),
+    });
     this.#settings = settings;
     this.#waiting = new Waiting(clock);
     this.#makeLink = (options as WithLink)[linkSeam] ?? connectionLink;
     this.#channel = new StanzaChannel({ clock, random, logger, onFault });
     this.#friends = new Friends(this.#channel);
-    this.#cache = new RightsCache({ storage, logger, onFault, ...settings.rights });
+    this.#cache = new RightsCache({ storage, logger, onFault, onHealed, ...settings.rights });
     this.rights = new Rights(this.#cache);
     this.#identity = new Identity({ storage, random, account: settings.account, domain: settings.address.domain });
     const whereabouts = new FriendWhereabouts({ channel: this.#channel, friends: this.#friends, clock });
@@ -121,6 +136,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       clock,
       random,
       onFault,
+      onHealed,
       save: (state) => this.#identity.remember(state),
       clearRights: () => this.#cache.clear(),
       onState: (state, before, event) => this.#stateChanged(state, before, event),
@@ -246,6 +262,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       await this.#runner.dispatch({ type: "link", link: { is: "stopped" } });
       await this.#runner.stop();
       await this.#cache.flush();
+      await this.#lastFault.stop();
     } finally {
       await this.#settings.storage.close();
     }
@@ -253,6 +270,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
 
   async #load(): Promise<void> {
     const { registry, provisioning } = this.#settings;
+    await this.#lastFault.load();
     const { saved, problem } = await this.#identity.open();
     if (problem !== undefined) this.#fault("identity-restored", problem);
     await this.#cache.load();
@@ -279,6 +297,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
 
   #linkChanged(state: LinkState): void {
     if (state.is === "online") {
+      this.#faults.heal(...connectionFaults);
       // Now, before any stanza is handled: what is remembered does not count until the servers have had their say.
       this.#barrier.raise();
       this.#requests.restart();
@@ -320,8 +339,6 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   #fault(code: FaultCode, message: string, cause?: unknown): void {
-    this.#settings.logger.warn(message, { fault: code });
-    const fault: Fault = { code, message, ...(cause !== undefined && { cause }) };
-    this.#tell("fault", fault);
+    this.#faults.tell(code, message, cause);
   }
 }

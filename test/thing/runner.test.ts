@@ -24,6 +24,7 @@ function site() {
   /** Everything that happens, in order. */
   const log: string[] = [];
   const faults: string[] = [];
+  const healed: string[] = [];
   const started: { effect: WireEffect; signal: AbortSignal }[] = [];
   const does = new Map<WireEffect["do"], Does>();
   const disk: { save: () => Promise<void>; clear: () => Promise<void> } = {
@@ -55,8 +56,9 @@ function site() {
       expect(runner.state).toBe(state);
     },
     onFault: (code, message) => void faults.push(`${code}: ${message}`),
+    onHealed: (code) => void healed.push(code),
   });
-  return { clock, log, faults, started, does, disk, runner };
+  return { clock, log, faults, healed, started, does, disk, runner };
 }
 
 /** A promise that the test settles. */
