@@ -7,21 +7,30 @@ import type { Channel, Whereabouts } from "../channel/channel.ts";
 import { intersect, wholeGrant, type Grant } from "./grants.ts";
 import type { Question } from "./questions.ts";
 
+/** What one server answers. */
+export interface Answer {
+  /** What it grants of what was asked; `undefined` for a refusal. */
+  readonly grant: Grant | undefined;
+  /** True if the Thing may make friends and trust servers of its own (XEP-0324 3.1.4); no question but isFriend is answered so. */
+  readonly secondaryTrustAllowed?: boolean;
+}
+
 /**
- * Asks one provisioning server. Resolves to what it grants of what was asked, `undefined` for a refusal. Rejects when it
- * does not answer, answers with an error, or with something that cannot be understood: that is no refusal, and no grant.
+ * Asks one provisioning server. Rejects when it does not answer, answers with an error, or with something that cannot be
+ * understood: that is no refusal, and no grant.
  */
 export async function ask(
   { channel, whereabouts }: { readonly channel: Channel; readonly whereabouts: Whereabouts },
   server: BareJid,
   question: Question,
   options: CallOptions,
-): Promise<Grant | undefined> {
+): Promise<Answer> {
   const to = await whereabouts.addressOf(server, ns.provisioning, options);
   if (question.kind === "friend") {
     const answer = await channel.request({ type: "get", to, payload: buildIsFriend(question) }, options);
-    return parseIsFriendResponse(answer).result ? wholeGrant(server) : undefined;
+    const { result, secondaryTrustAllowed } = parseIsFriendResponse(answer);
+    return { grant: result ? wholeGrant(server) : undefined, secondaryTrustAllowed };
   }
   const answer = await channel.request({ type: "get", to, payload: buildCanRead(question) }, options);
-  return intersect(question, parseCanReadResponse(answer), server);
+  return { grant: intersect(question, parseCanReadResponse(answer), server) };
 }

@@ -18,7 +18,7 @@ export type DecisionSource =
   | "cache"
   /** Asked just now. */
   | "server"
-  /** Ownership, or the standing of the Registry and the trusted servers themselves. */
+  /** Ownership, or the standing of the Registry, the trusted servers themselves, and whom the button has accepted. */
   | "owner"
   /** Nobody could be asked. */
   | "none";
@@ -28,7 +28,12 @@ export type Decision =
   /** Yes, within these grants. */
   | { readonly outcome: "granted"; readonly grants: readonly Grant[]; readonly source: DecisionSource }
   /** No. */
-  | { readonly outcome: "refused"; readonly source: DecisionSource }
+  | {
+      readonly outcome: "refused";
+      readonly source: DecisionSource;
+      /** Of a friendship: true if the Thing may befriend them on its own nevertheless (XEP-0324 3.1.4). Left out: no. */
+      readonly secondaryTrustAllowed?: true;
+    }
   /** No trusted server answered. For readout a no, for friendship a "later" (P-E28). */
   | { readonly outcome: "unanswered"; readonly source: "none" };
 
@@ -40,6 +45,8 @@ export interface Standing {
   readonly registry: BareJid | undefined;
   /** The provisioning servers the Thing trusts. */
   readonly servers: readonly BareJid[];
+  /** Who was accepted by button, and has not said yet whether it is a provisioning server. Left out: nobody. */
+  readonly accepted?: readonly BareJid[];
 }
 
 /** What a {@link Guard} is made of. */
@@ -108,9 +115,10 @@ export class Guard {
     if (right === undefined) return undefined;
     // Whoever granted it must be trusted still: a restored identity may be older than the rights beside it.
     const { servers } = this.#options.standing();
-    if (right.grants.some(({ by }) => !servers.includes(by))) return undefined;
-    if (right.grants.length === 0) return { outcome: "refused", source: "cache" };
-    return { outcome: "granted", grants: right.grants, source: "cache" };
+    const { grants, secondaryTrustBy = [] } = right;
+    if (![...grants.map(({ by }) => by), ...secondaryTrustBy].every((by) => servers.includes(by))) return undefined;
+    if (grants.length === 0) return refused("cache", secondaryTrustBy);
+    return { outcome: "granted", grants, source: "cache" };
   }
 
   #asked(question: Question, signal: AbortSignal): Promise<Decision> {
@@ -131,16 +139,18 @@ export class Guard {
     const { servers } = this.#options.standing();
     const { epoch } = cache;
     const grants: Grant[] = [];
+    const secondaryTrustBy: BareJid[] = [];
     let answered = 0;
     const asking = servers.map(async (server) => {
       try {
-        const grant = await withDeadline(
+        const { grant, secondaryTrustAllowed = false } = await withDeadline(
           clock,
           { timeout: ASK_TIMEOUT },
           `${question.kind} asked of ${server}`,
           (signal) => ask(this.#options, server, question, { signal, timeout: ASK_TIMEOUT }),
         );
         answered++;
+        if (secondaryTrustAllowed) secondaryTrustBy.push(server);
         if (grant !== undefined) grants.push(grant);
         if (grant !== undefined && (question.kind === "friend" || isWhole(question, grant))) return;
       } catch (error) {
@@ -154,9 +164,9 @@ export class Guard {
     );
     const found: readonly Grant[] = [...grants];
     // A "no" of some is kept only when all have answered: the one that failed may have granted more.
-    if (sufficient || answered === servers.length) await cache.put(asRight(question, found), epoch);
+    if (sufficient || answered === servers.length) await cache.put(asRight(question, found, secondaryTrustBy), epoch);
     if (found.length > 0) return { outcome: "granted", grants: found, source: "server" };
-    if (answered === servers.length) return { outcome: "refused", source: "server" };
+    if (answered === servers.length) return refused("server", secondaryTrustBy);
     return { outcome: "unanswered", source: "none" };
   }
 }
@@ -164,15 +174,24 @@ export class Guard {
 /** This server's answer does not settle the matter alone. */
 class NotEnough extends Error {}
 
-function asRight(question: Question, grants: readonly Grant[]): Right {
-  return { key: questionKey(question), kind: question.kind, jid: question.jid, grants };
+function asRight(question: Question, grants: readonly Grant[], secondaryTrustBy: readonly BareJid[]): Right {
+  const right: Right = { key: questionKey(question), kind: question.kind, jid: question.jid, grants };
+  // It matters beside a no only (P-E16).
+  return grants.length > 0 || secondaryTrustBy.length === 0 ? right : { ...right, secondaryTrustBy };
+}
+
+/** A no. One server that lets the Thing make friends of its own suffices (P-E16, XEP-0324 5.3). */
+function refused(source: DecisionSource, secondaryTrustBy: readonly BareJid[]): Decision {
+  return { outcome: "refused", source, ...(secondaryTrustBy.length > 0 && { secondaryTrustAllowed: true }) };
 }
 
 /** What needs no server: the owner's friendship, and a Thing that has no server. */
-function withoutAsking(question: Question, { owner, registry, servers }: Standing): Decision | undefined {
+function withoutAsking(question: Question, standing: Standing): Decision | undefined {
+  const { owner, registry, servers, accepted = [] } = standing;
   const { jid, kind } = question;
-  // The owner, the Registry and the trusted servers are accepted without asking (X-E1).
-  if (kind === "friend" && (jid === owner || jid === registry || servers.includes(jid))) {
+  // The owner, the Registry and the trusted servers are accepted without asking (X-E1); whom the button has accepted is
+  // accepted still when the stream or the power went before it was told (XEP-0324 3.1.1).
+  if (kind === "friend" && (jid === owner || jid === registry || [...servers, ...accepted].includes(jid))) {
     return { outcome: "granted", grants: [wholeGrant(jid)], source: "owner" };
   }
   if (servers.length > 0) return undefined;

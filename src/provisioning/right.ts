@@ -15,6 +15,8 @@ export interface Right {
   readonly jid: BareJid;
   /** What was granted. */
   readonly grants: readonly Grant[];
+  /** A refused friendship: the servers that let the Thing make friends of its own (XEP-0324 3.1.4). Left out: none. */
+  readonly secondaryTrustBy?: readonly BareJid[];
 }
 
 type Plain = Readonly<Record<string, unknown>>;
@@ -44,9 +46,12 @@ function isGrant(value: unknown): value is Grant {
 /** Reads a right from disk; `undefined` for anything else: it is then asked again, never guessed. */
 export function parseRight(value: unknown): Right | undefined {
   if (!isObject(value)) return undefined;
-  const { key, kind, jid, grants } = value;
+  const { key, kind, jid, grants, secondaryTrustBy } = value;
   if (!isText(key) || (kind !== "friend" && kind !== "read") || !isBare(jid) || !isListOf(grants, isGrant))
     return undefined;
+  // What an older library wrote has none.
+  if (secondaryTrustBy !== undefined && !isListOf(secondaryTrustBy, isBare)) return undefined;
   // The key decides whose question it answers, the JID whose right it is shown and forgotten as: they must agree.
-  return key.startsWith(keyStart(kind, jid)) ? { key, kind, jid, grants } : undefined;
+  if (!key.startsWith(keyStart(kind, jid))) return undefined;
+  return { key, kind, jid, grants, ...(secondaryTrustBy !== undefined && { secondaryTrustBy }) };
 }

@@ -185,6 +185,14 @@ describe("a Thing with a provisioning server", () => {
     expect(await decide(read(owner))).toMatchObject({ outcome: "granted", source: "server" });
   });
 
+  test("takes whom the button has accepted for a friend without asking, and asks whether it may read", async () => {
+    const { decide, wire } = await site({ accepted: [stranger] });
+    expect(await decide(friend(stranger))).toMatchObject({ outcome: "granted", source: "owner" });
+    expect(wire.sent).toEqual([]);
+    wire.peer(server, always(false));
+    expect((await decide(read(stranger))).outcome).toBe("refused");
+  });
+
   test("P-E19: takes a yes that leaves nothing of what was asked for a no", async () => {
     const { decide, wire } = await site();
     wire.peer(server, () => says(true, { fields: ["Humidity"] }));
@@ -199,6 +207,57 @@ describe("a Thing with a provisioning server", () => {
     now.standing = { ...now.standing, servers: [second] };
     expect((await decide(friend(bareJid("next@example.org")))).outcome).toBe("refused");
     expect([wire.asked(server).length, wire.asked(second).length]).toEqual([1, 1]);
+  });
+});
+
+describe("leave to make friends of one's own (XEP-0324 3.1.4)", () => {
+  const befriendsOr =
+    (result: boolean, secondaryTrustAllowed: boolean): Peer =>
+    () =>
+      buildIsFriendResponse({ result, secondaryTrustAllowed });
+
+  test("P-3.1.4-3, P-E16: comes with a no, and is remembered with it, on disk too", async () => {
+    const { decide, wire, storage, logger } = await site();
+    wire.peer(server, befriendsOr(false, true));
+    expect(await decide(friend(stranger))).toEqual({
+      outcome: "refused",
+      source: "server",
+      secondaryTrustAllowed: true,
+    });
+    expect(await decide(friend(stranger))).toEqual({
+      outcome: "refused",
+      source: "cache",
+      secondaryTrustAllowed: true,
+    });
+    const later = new RightsCache({ storage, logger, onFault: () => undefined });
+    await later.load();
+    expect(later.get(questionKey(friend(stranger)))?.secondaryTrustBy).toEqual([server]);
+  });
+
+  test("P-E16: is given by one server for all", async () => {
+    const { decide, wire } = await site({ servers: [server, second] });
+    wire.peer(server, befriendsOr(false, false));
+    wire.peer(second, befriendsOr(false, true));
+    expect(await decide(friend(stranger))).toMatchObject({ outcome: "refused", secondaryTrustAllowed: true });
+  });
+
+  test("says nothing beside a yes, nor while a server has not answered", async () => {
+    const { decide, wire, cache } = await site({ servers: [server, second] });
+    wire.peer(server, befriendsOr(true, true));
+    expect((await decide(friend(stranger))).outcome).toBe("granted");
+    expect(cache.get(questionKey(friend(stranger)))).not.toHaveProperty("secondaryTrustBy");
+    wire.peer(server, befriendsOr(false, true));
+    wire.peer(second, () => ({ error: "internal-server-error" }));
+    expect(await decide(friend(bareJid("next@example.org")))).toEqual({ outcome: "unanswered", source: "none" });
+  });
+
+  test("of a server that is trusted no more does not count: it is asked again", async () => {
+    const { decide, wire, now } = await site({ servers: [server, second] });
+    wire.peer(server, befriendsOr(false, false));
+    wire.peer(second, befriendsOr(false, true));
+    await decide(friend(stranger));
+    now.standing = { ...now.standing, servers: [server] };
+    expect(await decide(friend(stranger))).toEqual({ outcome: "refused", source: "server" });
   });
 });
 

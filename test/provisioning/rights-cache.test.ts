@@ -556,6 +556,8 @@ describe("a record of odd shape", () => {
     ["a grant of a cache that is none", { ...good, grants: [{ ...grant, nodes: [{ nodeId: "1", cacheType: null }] }] }],
     ["a grant without fields", { ...good, grants: [{ ...grant, fields: undefined }] }],
     ["a grant of a field that is no text", { ...good, grants: [{ ...grant, fields: [1] }] }],
+    ["leave by nobody", { ...good, secondaryTrustBy: [null] }],
+    ["leave that is no list", { ...good, secondaryTrustBy: true }],
     ["a good grant beside a bad one", { ...good, grants: [grant, { ...grant, fields: "Temperature" }] }],
   ];
 
