@@ -47,6 +47,6 @@ export {
 } from "./core/errors.ts";
 export { fileStorage, type FileStorageOptions } from "./storage/file-storage.ts";
 export type { FileSystem, FolderOwner, OpenFile, OpenMode } from "./storage/file-system.ts";
-export type { ProcessProbe, ProcessSighting } from "./storage/process-probe.ts";
+export type { ProcessDescription, ProcessProbe, ProcessSighting } from "./storage/process-probe.ts";
 export { memoryStorage } from "./storage/memory-storage.ts";
 export type { Storage } from "./storage/storage.ts";

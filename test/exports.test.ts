@@ -102,6 +102,7 @@ describe("the names of", () => {
           "OpenFile",
           "OpenMode",
           "Ownership",
+          "ProcessDescription",
           "ProcessProbe",
           "ProcessSighting",
           "Question",

@@ -5,6 +5,7 @@ import { storageError } from "./file-errors.ts";
 import { codeOf, nodeFileSystem, type FileSystem } from "./file-system.ts";
 import { type FolderLock, isLockName, lockFolder } from "./lock.ts";
 import { checkName } from "./names.ts";
+import { foreignOwner, refuseAsRoot } from "./ownership.ts";
 import { type ProcessProbe, systemProcesses } from "./process-probe.ts";
 import type { Storage } from "./storage.ts";
 
@@ -51,7 +52,7 @@ class FileStorage implements Storage {
     } catch (error) {
       await lock?.release().catch(() => undefined);
       this.#state = "closed";
-      throw storageError(error, "open", this.#folder);
+      throw await this.#explain(error, "open", this.#folder);
     }
   }
 
@@ -122,8 +123,16 @@ class FileStorage implements Storage {
     try {
       return await queue.run(() => job(path));
     } catch (error) {
-      throw storageError(error, action, path);
+      throw await this.#explain(error, action, path);
     }
+  }
+
+  /** What went wrong, and if it is that something belongs to another user, whose it is. */
+  async #explain(error: unknown, action: string, path: string): Promise<Error> {
+    const forbidden = ["EACCES", "EPERM"].includes(codeOf(error) ?? "");
+    const foreign = forbidden ? await foreignOwner(this.#folder, path, this.#fs, this.#processes) : undefined;
+    if (foreign === undefined) return storageError(error, action, path);
+    return new StorageError(`could not ${action} "${path}": ${foreign}`, { cause: error });
   }
 
   async #write(path: string, mode: "w" | "a", content: Uint8Array, sync: boolean): Promise<void> {
@@ -142,6 +151,7 @@ class FileStorage implements Storage {
     const { uid } = this.#processes;
     if (uid === undefined) return; // Windows: the folder inherits who may do what
     const owner = await this.#fs.stat(this.#folder);
+    await refuseAsRoot(this.#folder, owner, this.#processes);
     if ((owner.mode & 0o077) === 0) return;
     // A folder with other things in it (say, /tmp given by mistake, as root) is not ours to change.
     const names = await this.#fs.readdir(this.#folder);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { durationText } from "../core/duration.ts";
 import { StorageError } from "../core/errors.ts";
 import { decodeText, encodeText } from "./bytes.ts";
 import { codeOf, type FileSystem, type OpenFile } from "./file-system.ts";
@@ -79,11 +80,41 @@ async function numbersIn(folder: string, fs: FileSystem): Promise<number[]> {
 async function refuseIfHeld(folder: string, number: number, fs: FileSystem, processes: ProcessProbe, self: Holder) {
   const holder = await runningHolder(pathOf(folder, number), fs, processes, self);
   if (holder === undefined) return;
-  const who =
-    holder.pid === self.pid ? `this process (pid ${holder.pid}), by another storage` : `process ${holder.pid}`;
+  const mine = holder.pid === self.pid;
+  const who = mine ? `this process (pid ${holder.pid}), by another storage` : await holderText(holder.pid, processes);
+  const first = mine ? "close it there" : "stop that one";
   throw new StorageError(
-    `"${folder}" is in use by ${who}: close it there or use another folder; if it is not, remove ${pathOf(folder, number)}`,
+    `"${folder}" is in use by ${who}: ${first}, or use another folder; if it is not, remove ${pathOf(folder, number)}`,
   );
+}
+
+/** The process that holds a folder, for people: `process 123 (node thermometer.mjs, user root, started 3 h ago)`. */
+export async function holderText(pid: number, processes: ProcessProbe): Promise<string> {
+  const { command, uid, ms } = (await processes.describe?.(pid)) ?? {};
+  const user = uid === undefined ? undefined : ((await processes.userName?.(uid)) ?? String(uid));
+  const known = [
+    ...(command === undefined ? [] : [command]),
+    ...(user === undefined ? [] : [`user ${user}`]),
+    ...(ms === undefined ? [] : [`started ${durationText(ms)} ago`]),
+  ];
+  return `process ${pid}${known.length === 0 ? "" : ` (${known.join(", ")})`}`;
+}
+
+/**
+ * The number of the process that holds a folder, `undefined` if none does. Only looks: makes nothing, takes nothing, and
+ * so may be overtaken by who comes and goes.
+ */
+export async function folderHolder(
+  folder: string,
+  fs: FileSystem,
+  processes: ProcessProbe,
+): Promise<number | undefined> {
+  const self = await describeSelf(processes);
+  for (const number of await numbersIn(folder, fs)) {
+    const holder = await runningHolder(pathOf(folder, number), fs, processes, self);
+    if (holder !== undefined) return holder.pid;
+  }
+  return undefined;
 }
 
 async function anyHeld(folder: string, numbers: number[], fs: FileSystem, processes: ProcessProbe, self: Holder) {

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { codeOf } from "./file-system.ts";
 
 /** What can be known of processes. Injected, so that tests can have processes die and their numbers come again. */
@@ -11,6 +12,20 @@ export interface ProcessProbe {
   boot(): Promise<string | undefined>;
   /** Looks a process up. */
   look(pid: number): Promise<ProcessSighting>;
+  /** By what people know a process; for messages only. Default: by its number. */
+  describe?(pid: number): Promise<ProcessDescription>;
+  /** The name of a user; for messages only. `undefined` where it cannot be known, which is the default. */
+  userName?(uid: number): Promise<string | undefined>;
+}
+
+/** By what people know a process, as far as it can be known. */
+export interface ProcessDescription {
+  /** The program, and the script it runs: `node thermometer.mjs`. Never its other arguments, which may hold secrets. */
+  readonly command?: string;
+  /** The number of the user it runs as. */
+  readonly uid?: number;
+  /** How long it has been running, in milliseconds. */
+  readonly ms?: number;
 }
 
 /**
@@ -45,6 +60,26 @@ function exists(pid: number): boolean {
   }
 }
 
+// What the kernel counts the start of a process in, on every Linux (USER_HZ): hundredths of a second since the boot.
+const MS_PER_TICK = 10;
+const script = /\.[cm]?[jt]s$/;
+const unprintable = /[^\x20-\x7e]/g;
+const LONGEST_COMMAND = 80;
+
+const statOf = async (pid: number): Promise<readonly string[] | undefined> => {
+  const text = await readProc(`/proc/${pid}/stat`);
+  return text?.slice(text.lastIndexOf(")") + 2).split(" ");
+};
+
+/** Program and script of a command line: `node thermometer.mjs`. */
+function commandOf(commandLine: string): string | undefined {
+  const [program = "", ...args] = commandLine.split("\0");
+  const file = args.find((one) => script.test(one) && !one.startsWith("-"));
+  const words = [program, ...(file === undefined ? [] : [file])].map((word) => basename(word));
+  // A process may call itself what it likes, also what a terminal obeys.
+  return words.join(" ").replace(unprintable, "?").slice(0, LONGEST_COMMAND) || undefined;
+}
+
 /** The machine's own processes: by `/proc` where there is one, otherwise only whether a process of that number runs. */
 export const systemProcesses: ProcessProbe = {
   pid: process.pid,
@@ -54,10 +89,30 @@ export const systemProcesses: ProcessProbe = {
   },
   async look(pid) {
     if (!exists(pid)) return { running: false };
-    const text = await readProc(`/proc/${pid}/stat`);
-    const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ");
+    const fields = await statOf(pid);
     // A killed process whose parent has not asked for its end keeps its number (Z); it holds nothing any more.
     if (fields?.[stateAfterName] === "Z" || fields?.[stateAfterName] === "X") return { running: false };
     return { running: true, started: fields?.[startAfterName] };
+  },
+  async describe(pid) {
+    const [fields, uptime, commandLine, status] = await Promise.all([
+      statOf(pid),
+      readProc("/proc/uptime"), // seconds, a blank, and more
+      readProc(`/proc/${pid}/cmdline`),
+      readProc(`/proc/${pid}/status`),
+    ]);
+    const command = commandOf(commandLine ?? "");
+    const uid = /^Uid:\s+(\d+)/m.exec(status ?? "")?.[1];
+    const ms = Number.parseFloat(uptime ?? "") * 1_000 - Number(fields?.[startAfterName]) * MS_PER_TICK;
+    return {
+      ...(command !== undefined && { command }),
+      ...(uid !== undefined && { uid: Number(uid) }),
+      ...(Number.isFinite(ms) && { ms: Math.max(0, ms) }),
+    };
+  },
+  async userName(uid) {
+    // passwd(5): "name:password:uid:…". Users that stand elsewhere stay numbers.
+    const lines = (await readProc("/etc/passwd"))?.split("\n") ?? [];
+    return lines.map((line) => line.split(":")).find((parts) => parts[2] === String(uid))?.[0];
   },
 };

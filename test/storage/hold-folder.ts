@@ -1,11 +1,20 @@
 // A process of its own for the lock's tests: each line it gets is a folder to open; it answers "won" or what kept it out.
+// Given a number, it is that user once it has loaded what it needs.
 import { createInterface } from "node:readline";
 import { messageOf } from "../../src/core/errors.ts";
 import { fileStorage } from "../../src/storage/file-storage.ts";
+import { systemProcesses } from "../../src/storage/process-probe.ts";
 
+const user = process.argv[2];
+if (user !== undefined) {
+  process.setgroups?.([]);
+  process.setgid?.(Number(user));
+  process.setuid?.(Number(user));
+}
+const processes = { ...systemProcesses, uid: process.getuid?.() };
 process.stdout.write("ready\n");
 for await (const folder of createInterface({ input: process.stdin })) {
-  await fileStorage(folder)
+  await fileStorage(folder, { processes })
     .open()
     .then(
       () => process.stdout.write("won\n"),

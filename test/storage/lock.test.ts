@@ -7,9 +7,10 @@ import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { messageOf } from "../../src/core/errors.ts";
 import { fileStorage } from "../../src/storage/file-storage.ts";
 import type { FileSystem } from "../../src/storage/file-system.ts";
-import { lockFolder } from "../../src/storage/lock.ts";
+import { folderHolder, lockFolder } from "../../src/storage/lock.ts";
 import { systemProcesses, type ProcessProbe, type ProcessSighting } from "../../src/storage/process-probe.ts";
 import { RecordingFileSystem, soakFactor, variant } from "../support/crash-fs.ts";
 
@@ -41,6 +42,35 @@ describe("the lock of a folder", () => {
     await lock.release();
     await lockFolder("/state", fs, as(11));
     await expect(lockFolder("/state", fs, as(10))).rejects.toMatchObject(held(11));
+  });
+
+  it("tells of its holder what can be known of it", async () => {
+    const fs = await disk();
+    const as = machine("boot", new Map([[10, "5"], [11, "6"]])); // prettier-ignore
+    await lockFolder("/state", fs, as(10));
+    const refused = (more: Partial<ProcessProbe>): Promise<unknown> =>
+      lockFolder("/state", fs, { ...as(11), ...more }).catch((error: unknown) => messageOf(error));
+    const who = (text: string): unknown => expect.stringContaining(`is in use by process ${text}: stop that one`);
+    expect(await refused({})).toEqual(who("10"));
+    expect(await refused({ describe: () => Promise.resolve({}) })).toEqual(who("10"));
+    expect(await refused({ describe: () => Promise.resolve({ uid: 1_000 }) })).toEqual(who("10 (user 1000)"));
+    const describe = () => Promise.resolve({ command: "node a.mjs", uid: 0, ms: 7_200_000 });
+    expect(await refused({ describe, userName: () => Promise.resolve("root") })).toEqual(
+      who("10 (node a.mjs, user root, started 2 h ago)"),
+    );
+  });
+
+  it("can be looked at without being taken", async () => {
+    const fs = await disk();
+    const as = machine("boot", new Map([[10, "5"], [11, "6"]])); // prettier-ignore
+    expect(await folderHolder("/state", fs, as(11))).toBeUndefined();
+    const lock = await lockFolder("/state", fs, as(10));
+    const before = fs.recording.operations.length;
+    expect(await folderHolder("/state", fs, as(11))).toBe(10);
+    expect(await folderHolder("/state", fs, machine("another boot", new Map([[10, "5"]]))(11))).toBeUndefined();
+    expect(fs.recording.operations).toHaveLength(before);
+    await lock.release();
+    expect(await folderHolder("/state", fs, as(11))).toBeUndefined();
   });
 
   it("is held against the same process", async () => {
@@ -305,7 +335,17 @@ describe("the lock between real processes", () => {
   it("names the process that holds the folder, here and there", async () => {
     const other = others[1]!;
     expect(await other.ask(folder)).toBe("won");
-    await expect(open()).rejects.toMatchObject(held(other.pid));
+    const refusal = open();
+    await expect(refusal).rejects.toMatchObject(held(other.pid));
+    if (process.platform === "linux") {
+      // Who it is, as whom it runs and since when; what to do; nothing of its other arguments.
+      await expect(refusal).rejects.toThrow(
+        new RegExp(
+          `^"${folder}" is in use by process ${other.pid} \\(node hold-folder\\.ts, user \\S+, started \\d+ (s|min) ago\\): ` +
+            `stop that one, or use another folder; if it is not, remove ${folder}/\\.lock-1$`,
+        ),
+      );
+    }
     folder = `${folder}-mine`;
     await open();
     expect(await other.ask(folder)).toContain(`process ${process.pid}`);

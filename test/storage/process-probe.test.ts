@@ -61,6 +61,45 @@ describe.skipIf(process.platform !== "linux")("systemProcesses on Linux", () => 
     }
   });
 
+  it("describes a process: program and script, user, how long it runs; no other argument", async () => {
+    const child = spawn(process.execPath, [
+      "-e",
+      "process.stdout.write('.'); setInterval(() => 0, 1000)",
+      "--",
+      "--password=x",
+      "/opt/secret/a.mjs",
+    ]);
+    try {
+      await once(child.stdout, "data");
+      const found = await systemProcesses.describe?.(child.pid ?? 0);
+      expect(found).toEqual({ command: "node a.mjs", uid: process.getuid?.(), ms: expect.any(Number) as number });
+      expect(found?.ms).toBeGreaterThanOrEqual(0);
+      expect(found?.ms).toBeLessThan(3_600_000);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  it("shows nothing of a title that a terminal would obey, and knows nothing of a process that is not there", async () => {
+    const child = spawn(process.execPath, [
+      "-e",
+      "process.title = '\\x1b[2Jevil'; process.stdout.write('.'); setInterval(() => 0, 1000)",
+    ]);
+    try {
+      await once(child.stdout, "data");
+      const found = await systemProcesses.describe?.(child.pid ?? 0);
+      expect(found?.command).toBe("?[2Jevil");
+    } finally {
+      child.kill("SIGKILL");
+    }
+    expect(await systemProcesses.describe?.(2 ** 31 - 1)).toEqual({});
+  });
+
+  it("knows users by name", async () => {
+    expect(await systemProcesses.userName?.(0)).toBe("root");
+    expect(await systemProcesses.userName?.(4_294_000_000)).toBeUndefined();
+  });
+
   it("does not take a killed process for a running one when its parent has not asked for its end", async () => {
     // The shell starts a child and becomes a program that never asks.
     const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"]);
