@@ -185,6 +185,8 @@ describe("the names of", () => {
           "Timer",
           "TlsPolicy",
           "Tokens",
+          "Undelivered",
+          "UndeliveredStanza",
         ],
         "values": [
           "OwnerClient",

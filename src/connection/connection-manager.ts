@@ -15,6 +15,7 @@ import type { ServerAddress } from "./address.ts";
 import { answerPings } from "./ping.ts";
 import { openStream, type StreamOptions, type XmppStream } from "./stream.ts";
 import { streamEnd, type StreamEnd } from "./stream-end.ts";
+import { describeUndelivered } from "./undelivered.ts";
 
 /** How things stand with the link. */
 export type LinkState =
@@ -51,10 +52,11 @@ export interface ConnectionManagerOptions extends Pick<
  * ejabberd removed the account), the link is given up. The others are
  * tried again, after growing waits, since people may have repaired the server meanwhile: `authentication` (name or
  * password refused, or the server proved nothing), `tls-policy` (no TLS, or no proof), `registration` (no account
- * made), `account` (the account could not be read or kept), `configuration` (an option that cannot be used).
+ * made), `account` (the account could not be read or kept), `configuration` (an option that cannot be used). And what
+ * nobody sends again by itself: `not-delivered` (the stream ended before the server acknowledged it, XEP-0198).
  */
 export type ConnectionFault =
-  "conflict" | "authentication" | "tls-policy" | "registration" | "account" | "configuration";
+  "conflict" | "authentication" | "tls-policy" | "registration" | "account" | "configuration" | "not-delivered";
 
 const faults: ReadonlyMap<string, ConnectionFault> = new Map([
   ["ERR_AUTHENTICATION", "authentication"],
@@ -194,6 +196,8 @@ export class ConnectionManager {
       stream.start((stanza) => channel.receive(stanza));
       const end = await stream.ended;
       logger.info("the stream has ended", { why: end.reason.message });
+      const lost = describeUndelivered(end.undelivered);
+      if (lost !== undefined) this.#options.onFault("not-delivered", lost, end.reason);
       return end;
     } finally {
       signal.removeEventListener("abort", stop);

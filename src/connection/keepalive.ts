@@ -1,4 +1,5 @@
-// XEP-0199 XMPP Ping 2.0, section 4.2: a link that died without a word is noticed.
+// A link that died without a word is noticed: XEP-0198 section 4 where the server counts stanzas, XEP-0199 XMPP Ping 2.0
+// section 4.2 elsewhere.
 import type { Clock, Timer } from "../core/clock.ts";
 import { ConnectionError } from "../core/errors.ts";
 import { randomToken, type RandomSource } from "../core/random.ts";
@@ -11,8 +12,20 @@ import type { XmlStream } from "./xml-stream.ts";
 export interface KeepaliveOptions {
   /** Silence after which the server is asked, in milliseconds. Default 60,000. */
   readonly idle?: number | undefined;
-  /** How long any byte may take to come then, in milliseconds. Default 20,000. */
+  /** How long the answer may take then, in milliseconds. Default 20,000. */
   readonly patience?: number | undefined;
+}
+
+// The server is asked for its count so long after the last stanza of a burst, and of one that does not end this often,
+// in milliseconds.
+const QUIET = 250;
+const LONGEST_BURST = 5_000;
+// How many times the patience a link gets on which other things come: it is slow, not dead.
+const SLOW = 3;
+
+interface Asked {
+  readonly at: number;
+  readonly forCount: boolean;
 }
 
 /** Watches a stream until it ends. One timer, whatever the traffic. */
@@ -24,21 +37,61 @@ export function keepAlive(
 ): void {
   const { idle = 60_000, patience = 20_000 } = options;
   const { clock, random } = means;
-  let timer: Timer;
-  const watch = (): void => {
-    const due = stream.lastHeard + idle - clock.monotonic();
-    timer = clock.schedule(Math.max(0, due), due > 0 ? watch : ask);
+  let timer: { readonly due: number; readonly handle: Timer } | undefined;
+  // When the server was asked, and with what.
+  let asked: Asked | undefined;
+  // The first and the last stanza after which it was not asked yet.
+  let burst: { readonly first: number; readonly last: number } | undefined;
+
+  const due = (): number => {
+    if (asked !== undefined) {
+      if (!asked.forCount || stream.lastHeard < asked.at) return asked.at + patience;
+      return Math.min(stream.lastHeard + patience, asked.at + SLOW * patience);
+    }
+    if (burst !== undefined) return Math.min(burst.last + QUIET, burst.first + LONGEST_BURST);
+    return stream.lastHeard + idle;
   };
+  const plan = (): void => {
+    const at = due();
+    // One that is due earlier looks again then.
+    if (timer !== undefined && timer.due <= at) return;
+    timer?.handle.cancel();
+    timer = { due: at, handle: clock.schedule(Math.max(0, at - clock.monotonic()), look) };
+  };
+  const look = (): void => {
+    timer = undefined;
+    if (clock.monotonic() >= due()) {
+      if (asked !== undefined && !hasAnswered(asked)) return stream.end(dead(asked));
+      if (asked === undefined) ask();
+      else asked = undefined;
+    }
+    plan();
+  };
+  // Without counting, whatever comes is an answer.
+  const hasAnswered = ({ at, forCount }: Asked): boolean => !forCount && stream.lastHeard >= at;
+  const dead = ({ at }: Asked): ConnectionError =>
+    stream.lastHeard < at
+      ? new ConnectionError(`no sign of life from the server within ${patience} ms`)
+      : new ConnectionError(`the server has acknowledged nothing for ${Math.round(clock.monotonic() - at)} ms`);
   const ask = (): void => {
-    const asked = clock.monotonic();
-    // Whatever comes back is an answer: a server that does not know pings says so.
+    asked = { at: clock.monotonic(), forCount: stream.isManaged };
+    burst = undefined;
+    if (stream.isManaged) return stream.askCount();
+    // A server that does not know pings says so.
     const ping = iq({ type: "get", id: randomToken(random), to: domain }, el("ping", { xmlns: ns.ping }));
     stream.write([ping]).catch(() => undefined); // the stream ends by itself then
-    timer = clock.schedule(patience, () => {
-      if (stream.lastHeard >= asked) watch();
-      else stream.end(new ConnectionError(`no sign of life from the server within ${patience} ms`));
-    });
   };
-  watch();
-  void stream.ended.then(() => timer.cancel());
+  stream.watch({
+    wrote: () => {
+      const now = clock.monotonic();
+      burst = { first: burst?.first ?? now, last: now };
+      plan();
+    },
+    acknowledged: () => {
+      asked = undefined;
+      plan();
+    },
+  });
+  plan();
+  void stream.ended.then(() => timer?.handle.cancel());
 }

@@ -1,4 +1,4 @@
-/** The XML namespaces of the stream itself (RFC 6120). */
+/** The XML namespaces of the stream itself (RFC 6120, XEP-0198). */
 export const streamNs = {
   streams: "http://etherx.jabber.org/streams",
   streamErrors: "urn:ietf:params:xml:ns:xmpp-streams",
@@ -6,4 +6,5 @@ export const streamNs = {
   sasl: "urn:ietf:params:xml:ns:xmpp-sasl",
   bind: "urn:ietf:params:xml:ns:xmpp-bind",
   session: "urn:ietf:params:xml:ns:xmpp-session",
+  management: "urn:xmpp:sm:3",
 } as const;

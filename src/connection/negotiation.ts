@@ -1,4 +1,4 @@
-// RFC 6120 section 4.3: from the socket to a bound resource, step after step. TLS comes before anything else, whatever
+// RFC 6120 section 4.3: from the socket to a bound resource, step after step; then XEP-0198 section 3. TLS comes before anything else, whatever
 // the server says that it offers.
 import type { SecureContext } from "node:tls";
 import { ConnectionError, ProtocolError, RegistrationError, StanzaError, TlsPolicyError } from "../core/errors.ts";
@@ -114,6 +114,8 @@ async function bind(stream: XmlStream, features: XmlElement, options: Negotiatio
       await ask("set", el("session", { xmlns: streamNs.session }));
     }
     stream.unread(held);
+    // Answered before anything else is written: whatever is written counts.
+    if (features.getChild("sm", streamNs.management) !== undefined) await stream.manage();
     return jid;
   } catch (cause) {
     if (!(cause instanceof StanzaError)) throw cause;

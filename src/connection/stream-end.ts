@@ -2,6 +2,7 @@
 import { ConnectionError, type SdkError } from "../core/errors.ts";
 import { own, type XmlElement } from "../codec/xml.ts";
 import { streamNs } from "./namespaces.ts";
+import { nothingUndelivered, type Undelivered } from "./undelivered.ts";
 
 /** How a stream ended. */
 export interface StreamEnd {
@@ -14,6 +15,11 @@ export interface StreamEnd {
    * nobody has to go where the Thing hangs.
    */
   readonly final: boolean;
+  /**
+   * What was written and never acknowledged (XEP-0198). It may have arrived all the same. Always nothing on a server that
+   * does not count stanzas.
+   */
+  readonly undelivered: Undelivered;
 }
 
 /** The server ended the stream with an error (RFC 6120 section 4.9.3). */
@@ -49,6 +55,6 @@ export function parseStreamError(element: XmlElement): StreamError {
 }
 
 /** What the end of a stream means. */
-export function streamEnd(reason: SdkError): StreamEnd {
-  return { reason, final: reason instanceof StreamError && reason.condition === "conflict" };
+export function streamEnd(reason: SdkError, undelivered: Undelivered = nothingUndelivered): StreamEnd {
+  return { reason, final: reason instanceof StreamError && reason.condition === "conflict", undelivered };
 }

@@ -38,7 +38,7 @@ const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", "
  */
 export class XmlFramer {
   readonly #limits: XmlLimits;
-  readonly #onOversize: (why: string) => void;
+  readonly #onOversize: (why: string, name: string) => void;
   #place: "text" | "tag" | "quote" | "cdata" = "text";
   #quote = "";
   // The tag in hand.
@@ -56,7 +56,8 @@ export class XmlFramer {
   #passingOver = false;
   #ended = false;
 
-  constructor(limits: XmlLimits, onOversize: (why: string) => void) {
+  /** @param onOversize told when an element is passed over: why, and its name */
+  constructor(limits: XmlLimits, onOversize: (why: string, name: string) => void) {
     this.#limits = limits;
     this.#onOversize = onOversize;
   }
@@ -198,14 +199,16 @@ export class XmlFramer {
   /** Keeps of a tag that has become too long no more than its two ends: enough to find out of it. */
   #bounded(tag: string): string {
     if (this.#bytes + tag.length > this.#limits.maxBytes) {
-      this.#passOver(`is larger than ${this.#limits.maxBytes} bytes`);
+      this.#passOver(`is larger than ${this.#limits.maxBytes} bytes`, tag);
     }
     return this.#passingOver && tag.length > 16 ? tag.slice(0, 12) + tag.slice(-2) : tag;
   }
 
-  #passOver(why: string): void {
+  #passOver(why: string, tag = this.#tag): void {
     if (this.#depth === 0) throw broken("an opening tag beyond all bounds");
-    if (!this.#passingOver) this.#onOversize(why);
+    // The name of the element in hand: its tag is behind, or still in the making.
+    const name = this.#open[1] ?? /^<([^\s/>]*)/.exec(tag)?.[1] ?? "";
+    if (!this.#passingOver) this.#onOversize(why, name);
     this.#passingOver = true;
     this.#parts = [];
   }

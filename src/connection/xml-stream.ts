@@ -11,10 +11,11 @@ import {
   type SdkError,
 } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import { isXmlText, type XmlElement } from "../codec/xml.ts";
+import { el, isXmlText, type XmlElement } from "../codec/xml.ts";
 import { ns } from "../codec/namespaces.ts";
 import { streamNs } from "./namespaces.ts";
 import { parseStreamError, streamEnd, type StreamEnd } from "./stream-end.ts";
+import { MiscountError, StreamManagement } from "./stream-management.ts";
 import { tlsFailure, tlsOptions } from "./tls-policy.ts";
 import { Link } from "./xmpp-parts.ts";
 
@@ -34,6 +35,16 @@ export interface XmlStreamOptions {
 const CLOSING_TIME = 1_000;
 // What may come before anybody takes it, while the stream is negotiated: before TLS it may be anybody who sends it.
 const MOST_UNREAD = 256;
+/** How long the peer may take to say whether it counts stanzas, in milliseconds. */
+const ENABLING_TIME = 5_000;
+
+/** Who wants to know what goes on, in order to ask in time. */
+export interface Watcher {
+  /** Stanzas were written that the server will acknowledge. */
+  wrote(): void;
+  /** The server has acknowledged something. */
+  acknowledged(): void;
+}
 
 /**
  * One XML stream, from the socket up: what comes is first taken with {@link next}, element by element, while the
@@ -48,11 +59,16 @@ export class XmlStream {
   #receive: ((stanza: XmlElement) => void) | undefined;
   #onEnd: (end: StreamEnd) => void = () => undefined;
   #end: StreamEnd | undefined;
-  // Why it will have ended, once its end was said.
+  // Why it will have ended, once nothing but last words are written; and whether those were said.
   #closing: SdkError | undefined;
+  #hasSaidEnd = false;
   // What an error of the socket means, by how far things are.
   #explain: (cause: Error | undefined) => SdkError;
   #lastHeard: number;
+  readonly #management = new StreamManagement();
+  // Called when something was answered: whether the server counts, and what has arrived.
+  #onAnswer: () => void = () => undefined;
+  #watcher: Watcher | undefined;
 
   constructor(options: XmlStreamOptions) {
     const { address, clock, maxStanzaBytes } = options;
@@ -71,7 +87,11 @@ export class XmlStream {
         onBroken: (error) => this.end(isSdkError(error) ? error : new ProtocolError(error.message, "stream")),
         onClosed: (error) => this.end(this.#explain(error)),
         onBytes: () => (this.#lastHeard = clock.monotonic()),
-        onOversize: (why) => options.logger.warn("a stanza was passed over", { why }),
+        onOversize: (why, name) => {
+          options.logger.warn("a stanza was passed over", { why });
+          // The server has counted it.
+          if (stanzaNames.has(name)) this.#management.received();
+        },
       },
     );
   }
@@ -79,6 +99,11 @@ export class XmlStream {
   /** When the last bytes came, on the monotonic clock, in milliseconds. */
   get lastHeard(): number {
     return this.#lastHeard;
+  }
+
+  /** True while the server acknowledges what it gets (XEP-0198). */
+  get isManaged(): boolean {
+    return this.#management.on;
   }
 
   /** Connects the socket. */
@@ -123,10 +148,33 @@ export class XmlStream {
     this.#queue.unshift(...elements);
   }
 
+  /**
+   * Asks the server to count stanzas (XEP-0198 section 3), and waits for its answer: a no is as good as a yes, and so is
+   * none for 5 s. Rejects with the reason when the stream ends.
+   */
+  async manage(): Promise<void> {
+    const answered = new AbortController();
+    this.#onAnswer = () => answered.abort();
+    this.#say(this.#management.ask());
+    void this.ended.then(this.#onAnswer);
+    await sleep(this.#options.clock, ENABLING_TIME, answered.signal).catch(() => undefined);
+    this.throwIfEnded();
+  }
+
+  /** Has somebody watch what goes on. */
+  watch(watcher: Watcher): void {
+    this.#watcher = watcher;
+  }
+
+  /** Asks the server how many stanzas it has got (XEP-0198 section 4). */
+  askCount(): void {
+    this.#say(el("r", { xmlns: streamNs.management }));
+  }
+
   /** From now on stanzas go to the receiver; those that wait already go first, in their order. */
   deliver(receive: (stanza: XmlElement) => void): void {
     this.#receive = receive;
-    for (const element of this.#queue.splice(0)) this.#take(element);
+    for (const element of this.#queue.splice(0)) this.#pass(element);
   }
 
   /** Writes elements in one go. What must not go out is refused with `ERR_PROTOCOL`, and the stream goes on. */
@@ -142,6 +190,9 @@ export class XmlStream {
     }
     if (this.#closing !== undefined) throw this.#closing;
     this.throwIfEnded();
+    const stanzas = elements.filter(isStanza);
+    for (const stanza of stanzas) this.#management.sent(stanza);
+    if (stanzas.length > 0 && this.isManaged) this.#watcher?.wrote();
     try {
       await this.#link.write(text);
     } catch (error) {
@@ -152,15 +203,21 @@ export class XmlStream {
 
   /** Closes the stream in good order, within a second. */
   async close(): Promise<void> {
-    // The server answers the end by an end.
-    if (this.#end === undefined) await this.#sayEnd(new ConnectionError("closed"), () => this.ended);
+    if (this.#end === undefined) {
+      await this.#sayEnd(new ConnectionError("closed"), async (enough) => {
+        await this.#settle(enough);
+        // The server answers the end by an end.
+        await this.#writeEnd();
+        await this.ended;
+      });
+    }
     await this.ended;
   }
 
   /** Ends the stream, now. The first reason stands. */
   end(reason: SdkError): void {
     if (this.#end !== undefined) return;
-    this.#end = streamEnd(this.#closing ?? reason);
+    this.#end = streamEnd(this.#closing ?? reason, this.#management.undelivered());
     this.#link.destroy();
     this.#waiting?.reject(this.#end.reason);
     this.#waiting = undefined;
@@ -182,6 +239,15 @@ export class XmlStream {
 
   #take(element: XmlElement): void {
     if (element.is("error", streamNs.streams)) return this.end(parseStreamError(element));
+    if (element.getNS() === streamNs.management) return this.#takeCount(element);
+    // Now, and not when it is looked at: the next thing in this chunk may ask for the count. What comes after the own
+    // end is handled by nobody, and the server may keep it for another time.
+    if (isStanza(element) && this.#closing === undefined) this.#management.received();
+    this.#pass(element);
+  }
+
+  /** To whoever is waiting, or will be. */
+  #pass(element: XmlElement): void {
     if (this.#waiting !== undefined) {
       const { resolve } = this.#waiting;
       this.#waiting = undefined;
@@ -191,6 +257,67 @@ export class XmlStream {
       if (this.#queue.length >= MOST_UNREAD) return this.end(new ProtocolError("more than is due", element.name));
       this.#queue.push(element);
     } else if (this.#closing === undefined && isStanza(element)) this.#handOver(element, this.#receive);
+  }
+
+  /** XEP-0198 sections 3 and 4. What was not asked for means nothing. */
+  #takeCount(element: XmlElement): void {
+    const management = this.#management;
+    if (element.is("r")) {
+      if (management.on) this.#say(management.answer());
+    } else if (element.is("a")) {
+      if (management.on) this.#takeAnswer(element);
+    } else if (element.is("enabled") || element.is("failed")) {
+      if (element.is("enabled")) management.enabled();
+      else management.failed();
+      this.#onAnswer();
+    }
+  }
+
+  #takeAnswer(answer: XmlElement): void {
+    try {
+      this.#management.acknowledge(answer);
+    } catch (error) {
+      return this.#refuse(error as MiscountError);
+    }
+    this.#onAnswer();
+    this.#watcher?.acknowledged();
+  }
+
+  /** Ends the stream for a count that cannot be (XEP-0198 section 4), and says why. */
+  #refuse(error: MiscountError): void {
+    const condition = el("undefined-condition", { xmlns: streamNs.streamErrors });
+    const text = el("text", { xmlns: streamNs.streamErrors, "xml:lang": "en" }, error.message);
+    void this.#sayEnd(error, () => {
+      this.#say(el("stream:error", {}, condition, text, error.report));
+      return this.#writeEnd();
+    });
+  }
+
+  /** Says last how many stanzas came, and waits until the server has said the same. */
+  async #settle(enough: AbortSignal): Promise<void> {
+    const management = this.#management;
+    if (!management.on) return;
+    this.#say(management.answer());
+    if (!management.isWaiting) return;
+    this.askCount();
+    await new Promise<void>((resolve) => {
+      enough.addEventListener("abort", () => resolve(), { once: true });
+      this.#onAnswer = () => {
+        if (!management.isWaiting) resolve();
+      };
+    });
+  }
+
+  /** Writes what is no stanza. */
+  #say(element: XmlElement): void {
+    if (this.#hasSaidEnd) return;
+    // When the socket breaks, it says so itself.
+    this.#link.write(element.toString()).catch(() => undefined);
+  }
+
+  #writeEnd(): Promise<void> {
+    this.#hasSaidEnd = true;
+    return this.#link.writeEnd();
   }
 
   #handOver(stanza: XmlElement, receive: (stanza: XmlElement) => void): void {
@@ -205,20 +332,19 @@ export class XmlStream {
     const reason = new ConnectionError("the server closed the stream");
     if (this.#closing !== undefined) return this.end(reason);
     // RFC 6120 section 4.4: the end is answered by an end.
-    void this.#sayEnd(reason, (written) => written);
+    void this.#sayEnd(reason, () => this.#writeEnd());
   }
 
-  /** Says the end of the own stream, and ends it when what is waited for has come, or after a second. */
-  async #sayEnd(reason: SdkError, waitFor: (written: Promise<unknown>) => Promise<unknown>): Promise<void> {
+  /** Has the last words said, and ends the stream when that is done, or after a second. Nothing is written any more. */
+  async #sayEnd(reason: SdkError, lastWords: (enough: AbortSignal) => Promise<unknown>): Promise<void> {
     if (this.#closing !== undefined) return;
     this.#closing = reason;
     const enough = new AbortController();
     const stop = (): void => enough.abort();
-    const written = this.#link.writeEnd();
-    written.catch(stop);
-    waitFor(written).then(stop, stop);
+    lastWords(enough.signal).then(stop, stop);
     void this.ended.then(stop);
     await sleep(this.#options.clock, CLOSING_TIME, enough.signal).catch(() => undefined);
+    enough.abort();
     this.end(reason);
   }
 
@@ -234,9 +360,11 @@ export class XmlStream {
   }
 }
 
+const stanzaNames: ReadonlySet<string> = new Set(["iq", "message", "presence"]);
+
 function isStanza(element: XmlElement): boolean {
   // The name as it stands: a prefix stands for another namespace.
-  return ["iq", "message", "presence"].includes(element.name) && element.getNS() === ns.client;
+  return stanzaNames.has(element.name) && element.getNS() === ns.client;
 }
 
 function unexpected(element: XmlElement): ProtocolError {

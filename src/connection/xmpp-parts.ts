@@ -25,8 +25,8 @@ export interface LinkListener {
   onClosed(error: Error | undefined): void;
   /** Bytes came, whatever they are. */
   onBytes(): void;
-  /** A stanza beyond the limits was passed over. */
-  onOversize(why: string): void;
+  /** An element beyond the limits was passed over: why, and its name. */
+  onOversize(why: string, name: string): void;
 }
 
 /** A socket and the XML stream on it: connect, open a stream, put TLS under it, open again. Decides nothing. */
@@ -45,7 +45,7 @@ export class Link {
       onEnd: () => this.#tell(() => listener.onEnd()),
       onBroken: (error) => this.#tell(() => listener.onBroken(error)),
       onBytes: () => this.#tell(() => listener.onBytes()),
-      onOversize: (why) => this.#tell(() => listener.onOversize(why)),
+      onOversize: (why, name) => this.#tell(() => listener.onOversize(why, name)),
     });
     this.#connection.on("error", (error: Error) => this.#closed(error));
     this.#connection.on("disconnect", () => this.#closed(undefined));
@@ -151,7 +151,7 @@ class StreamConnection extends XmppConnection {
   override _attachParser(parser: Parser): void {
     this.parser = parser;
     this.#decoder = new StringDecoder("utf8");
-    this.#framer = new XmlFramer(this.#limits, (why) => this.#listener.onOversize(why));
+    this.#framer = new XmlFramer(this.#limits, (why, name) => this.#listener.onOversize(why, name));
     parser.on("start", (header: Element) => {
       this._status("open", header);
       this.#listener.onOpen(header);

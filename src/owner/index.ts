@@ -10,6 +10,7 @@ export type { ConnectOptions, Connection } from "../connection/connect.ts";
 export { formatClaimText, parseClaimText, parseTagList } from "../codec/claim-text.ts";
 export type { KeepaliveOptions } from "../connection/keepalive.ts";
 export type { StreamEnd } from "../connection/stream-end.ts";
+export type { Undelivered, UndeliveredStanza } from "../connection/undelivered.ts";
 export type { TlsPolicy } from "../connection/tls-policy.ts";
 export type { FieldType, FieldTypeSet } from "../codec/field-types.ts";
 export type { NodeRef } from "../codec/node-ref.ts";

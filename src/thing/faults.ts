@@ -17,6 +17,8 @@ export type FaultCode =
   | "configuration"
   /** Another connection took this Thing's place; it stays offline until started again. */
   | "conflict"
+  /** The connection was lost before the server acknowledged what was sent; it may not have arrived. */
+  | "not-delivered"
   /** Presence or roster could not be sent or asked for. */
   | "greeting"
   /** The Registry was not found, did not answer, or refused. */

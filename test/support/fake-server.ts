@@ -11,6 +11,7 @@ export const HEADER =
 export const STARTTLS = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>";
 export const PROCEED = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
 export const BIND = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>";
+export const SM = "<sm xmlns='urn:xmpp:sm:3'/>";
 export const REGISTER = "<register xmlns='http://jabber.org/features/iq-register'/>";
 const SASL = "urn:ietf:params:xml:ns:xmpp-sasl";
 

@@ -8,7 +8,7 @@ import type { XmlElement } from "../../src/codec/xml.ts";
 import type { Connection } from "../../src/connection/connect.ts";
 import { Friends } from "../../src/connection/friends.ts";
 import { answerPings } from "../../src/connection/ping.ts";
-import type { StreamEnd } from "../../src/connection/stream-end.ts";
+import { streamEnd, type StreamEnd } from "../../src/connection/stream-end.ts";
 import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
 import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
 import { XmppDomain, type Session } from "../../src/sandbox/server/domain.ts";
@@ -100,7 +100,7 @@ export function startMemorySite(): Promise<Site> {
       name,
       randomToken(systemRandom, 9),
       () => undefined,
-      () => tellEnd({ reason: new ConnectionError("cut"), final: false }),
+      () => tellEnd(streamEnd(new ConnectionError("cut"))),
     );
     await friends.load();
     await channel.send(presence());

@@ -23,7 +23,7 @@ c2s_direct_tls_ports = { ${tlsPort} }
 component_ports = { ${componentPort} }
 component_interfaces = { "127.0.0.1" }
 modules_enabled = { "posix", "roster", "saslauth", "tls", "disco", "register_ibr", "register", "ping", "presence",
-  "message", "iq", "c2s", "component", "offline", "blocklist", "time", "version" }
+  "message", "iq", "c2s", "component", "offline", "blocklist", "time", "version", "smacks" }
 modules_disabled = { "s2s" }
 allow_registration = true
 min_seconds_between_registrations = 0
