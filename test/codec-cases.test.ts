@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { formatClaimText, parseClaimText } from "../src/codec/claim-text.ts";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery, parseInfo, parseItems } from "../src/codec/disco.ts";
+import { buildFriend, buildUnfriend, parseFriend, parseUnfriend } from "../src/codec/friendship.ts";
 import * as discovery from "../src/codec/iot-discovery.ts";
 import { ns } from "../src/codec/namespaces.ts";
 import * as provisioning from "../src/codec/provisioning.ts";
@@ -52,6 +53,8 @@ const codecs: Readonly<Record<string, Codec>> = {
   update: { parse: discovery.parseUpdate, build: discovery.buildUpdate },
   isFriend: { parse: provisioning.parseIsFriend, build: provisioning.buildIsFriend },
   isFriendResponse: { parse: provisioning.parseIsFriendResponse, build: provisioning.buildIsFriendResponse },
+  friend: { parse: parseFriend, build: buildFriend },
+  unfriend: { parse: parseUnfriend, build: buildUnfriend },
   canRead: { parse: provisioning.parseCanRead, build: provisioning.buildCanRead },
   canReadResponse: { parse: provisioning.parseCanReadResponse, build: provisioning.buildCanReadResponse },
   clearCache: nameOnly("clearCache", ns.provisioning, provisioning.buildClearCache),
