@@ -97,6 +97,14 @@ export class Guard {
     return decision;
   }
 
+  /** Tells whether a yes needs nobody to be asked: by standing, or because it is remembered. Counts as no use of it. */
+  isKnown(question: Question): boolean {
+    const { cache, standing } = this.#options;
+    if (withoutAsking(question, standing())?.outcome === "granted") return true;
+    const grants = cache.peek(questionKey(question))?.grants ?? [];
+    return grants.length > 0 && grants.every(({ by }) => standing().servers.includes(by));
+  }
+
   async #decide(question: Question, signal: AbortSignal): Promise<Decision> {
     const standing = this.#options.standing();
     const settled = withoutAsking(question, standing);

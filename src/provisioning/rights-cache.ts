@@ -104,6 +104,11 @@ export class RightsCache {
     return this.#rights.get(key);
   }
 
+  /** As {@link get}, without counting as use. */
+  peek(key: string): Right | undefined {
+    return this.#rights.peek(key);
+  }
+
   /** Remembers an answer, unless the cache was cleared since its question was asked. Resolves when it is handed to the disk. */
   async put(right: Right, epoch: number): Promise<void> {
     if (epoch !== this.#epoch) return;

@@ -17,6 +17,8 @@ import type { ThingEvent } from "./state.ts";
 export interface EffectParts {
   readonly channel: Channel;
   readonly friends: Friends;
+  /** Asks again about friends of whom nothing is remembered. */
+  readonly reviewFriends: (signal: AbortSignal) => Promise<void>;
   readonly whereabouts: Whereabouts;
   readonly barrier: Barrier;
   readonly clock: Clock;
@@ -47,6 +49,9 @@ export function performer(parts: EffectParts): Perform {
       case "askOwner":
         await friends.ask(effect.owner);
         return { type: "ownerAsked" };
+      case "reviewFriends":
+        await parts.reviewFriends(signal);
+        return undefined;
       case "findServers":
         return { type: "serversFound", servers: [await findServer(parts, effect.registry, signal)] };
     }

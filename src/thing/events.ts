@@ -35,6 +35,8 @@ export interface ThingEvents {
   claimed: [claim: ThingClaimed];
   /** Somebody may now see the Thing's presence and ask it directly. */
   friended: [jid: BareJid];
+  /** Somebody is no friend any more: a provisioning server said so. */
+  unfriended: [jid: BareJid];
   /** A provisioning server said that rights have changed: everything remembered is forgotten. */
   rightsCleared: [server: BareJid];
   /** Somebody asked for something, and this is what they got. */
@@ -51,6 +53,7 @@ const EVENTS: Readonly<Record<keyof ThingEvents, true>> = {
   claimText: true,
   claimed: true,
   friended: true,
+  unfriended: true,
   rightsCleared: true,
   decision: true,
   fault: true,

@@ -25,6 +25,8 @@ export type FaultCode =
   | "registry"
   /** No provisioning server was found. */
   | "provisioning"
+  /** A provisioning server wanted a friendship ended that the Thing cannot do without. */
+  | "unfriend-ignored"
   /** The owner could not be asked for friendship. */
   | "owner"
   /** The sensor failed or yielded something wrong. */

@@ -42,6 +42,7 @@ const faultOf: Readonly<Record<WireEffect["do"], FaultCode>> = {
   emptyKey: "registry",
   askOwner: "owner",
   findServers: "provisioning",
+  reviewFriends: "provisioning",
 };
 
 /** The state of a Thing, and what it is doing about it. */

@@ -81,6 +81,8 @@ export type ThingEvent =
   | { readonly type: "keyEmptied" }
   /** The owner was asked for friendship. */
   | { readonly type: "ownerAsked" }
+  /** A provisioning server had all rights forgotten. */
+  | { readonly type: "rightsCleared" }
   /** Provisioning servers were found. */
   | { readonly type: "serversFound"; readonly servers: readonly BareJid[] };
 
@@ -98,6 +100,8 @@ export type ThingEffect =
   | { readonly do: "askOwner"; readonly owner: BareJid }
   /** Look for a provisioning server. */
   | { readonly do: "findServers"; readonly registry: BareJid }
+  /** Ask again about friends of whom nothing is remembered (XEP-0324 3.2). */
+  | { readonly do: "reviewFriends" }
   /** Forget all rights: other servers decide now (P-5.2-7). */
   | { readonly do: "clearRights" };
 

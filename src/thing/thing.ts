@@ -9,7 +9,7 @@ import { Friends } from "../connection/friends.ts";
 import { FriendWhereabouts } from "../connection/whereabouts.ts";
 import type { LinkState } from "../connection/connection-manager.ts";
 import { Barrier } from "../provisioning/barrier.ts";
-import { Guard } from "../provisioning/guard.ts";
+import { Guard, type Standing } from "../provisioning/guard.ts";
 import { RightsCache } from "../provisioning/rights-cache.ts";
 import { answerRequests } from "./answers.ts";
 import { performer } from "./effects.ts";
@@ -17,10 +17,12 @@ import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
 import { FaultLog } from "./fault-log.ts";
 import { connectionFaults, type FaultCode } from "./faults.ts";
 import { FriendRequests } from "./friend-requests.ts";
+import { reviewFriends } from "./friend-review.ts";
 import { Identity } from "./identity.ts";
 import { LastFault } from "./last-fault.ts";
 import { connectionLink, linkSeam, toLink, type MakeLink, type ThingLink, type WithLink } from "./link.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
+import { followRecommendations } from "./recommendations.ts";
 import { Rights } from "./rights.ts";
 import { Runner } from "./runner.ts";
 import {
@@ -111,6 +113,10 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.rights = new Rights(this.#cache);
     this.#identity = new Identity({ storage, random, account: settings.account, domain: settings.address.domain });
     const whereabouts = new FriendWhereabouts({ channel: this.#channel, friends: this.#friends, clock });
+    const standing = (): Standing => {
+      const { state } = this;
+      return { owner: ownerOf(state), registry: registryOf(state), servers: trustedServers(state) };
+    };
     const guard = new Guard({
       channel: this.#channel,
       whereabouts,
@@ -118,12 +124,15 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       barrier: this.#barrier,
       clock,
       logger,
-      standing: () => {
-        const { state } = this;
-        return { owner: ownerOf(state), registry: registryOf(state), servers: trustedServers(state) };
-      },
+      standing,
       onDecision: (question, decision, ms) => this.#tell("decision", { question, decision, ms }),
     });
+    const friendships = {
+      friends: this.#friends,
+      guard,
+      onUnfriended: (jid: BareJid) => this.#tell("unfriended", jid),
+    };
+    followRecommendations({ ...friendships, router: this.#channel.router, cache: this.#cache, standing, onFault });
     this.#requests = new FriendRequests({
       friends: this.#friends,
       guard,
@@ -144,6 +153,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
         channel: this.#channel,
         friends: this.#friends,
         whereabouts,
+        reviewFriends: (signal) => reviewFriends(friendships, signal),
         barrier: this.#barrier,
         clock,
         registry: settings.registry,
@@ -159,7 +169,10 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       state: () => this.state,
       registry: () => registryOf(this.state) ?? this.#registering,
       apply: (event) => this.#runner.apply(event),
-      onCleared: (server) => this.#tell("rightsCleared", server),
+      onCleared: (server) => {
+        this.#tell("rightsCleared", server);
+        this.#dispatch({ type: "rightsCleared" });
+      },
       onFault,
     });
   }

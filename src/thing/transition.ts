@@ -26,6 +26,8 @@ export function transition(state: ThingState, event: ThingEvent): Step {
       return remember(state, "keyEmptied");
     case "ownerAsked":
       return remember(state, "ownerAsked");
+    case "rightsCleared":
+      return { state, effects: state.link.is === "online" ? review(state) : [] };
     case "serversFound":
       return serversFound(state, event.servers);
   }
@@ -67,7 +69,10 @@ function link(state: ThingState, event: Extract<ThingEvent, { type: "link" }>): 
   if (event.link.is === "stopped" && state.link.is === "stopped") return nothing(state);
   if (event.link.is !== "online") return nothing(next);
   const registry = registryOf(next);
-  return { state: next, effects: [{ do: "greet", registry, servers: trustedServers(next) }, ...due(next)] };
+  return {
+    state: next,
+    effects: [{ do: "greet", registry, servers: trustedServers(next) }, ...due(next), ...review(next)],
+  };
 }
 
 /** What is still to be done on the wire: all of it is derived from the state, so that nothing is lost with a stream. */
@@ -80,6 +85,11 @@ function due(state: ThingState): readonly ThingEffect[] {
   if (!ownership.ownerAsked) effects.push({ do: "askOwner", owner: ownership.owner });
   if (trust.is === "none") effects.push({ do: "findServers", registry: ownership.registry });
   return effects;
+}
+
+/** Who is a friend, the trusted servers say; a Thing that has none is not told who is none. */
+function review({ trust }: ThingState): readonly ThingEffect[] {
+  return trust.is === "delegated" ? [{ do: "reviewFriends" }] : [];
 }
 
 function registered(state: ThingState, registry: BareJid): Step {
@@ -113,6 +123,6 @@ function serversFound(state: ThingState, servers: readonly BareJid[]): Step {
   if (state.trust.is === "delegated" || servers.length === 0) return nothing(state);
   const next: ThingState = { ...state, trust: { is: "delegated", servers, origin: "found" } };
   const effects: ThingEffect[] = [{ do: "clearRights" }];
-  if (next.link.is === "online") effects.push({ do: "introduce", servers });
+  if (next.link.is === "online") effects.push({ do: "introduce", servers }, ...review(next));
   return { state: next, effects };
 }

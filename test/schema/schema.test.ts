@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery } from "../../src/codec/disco.ts";
 import { buildClaimed, buildMine, buildRegister, buildUpdate } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
+import { buildFriend, buildUnfriend } from "../../src/codec/friendship.ts";
 import * as provisioning from "../../src/codec/provisioning.ts";
 import { buildRegistration, buildRegistrationForm, buildRegistrationRequest } from "../../src/codec/registration.ts";
 import { buildRoster, buildRosterRemoval } from "../../src/codec/roster.ts";
@@ -75,6 +76,8 @@ const builders: Readonly<Record<string, fc.Arbitrary<XmlElement>>> = {
   canReadResponse: fc
     .tuple(some.canReadResponse, some.bareJid)
     .map(([value, jid]) => asked(provisioning.buildCanReadResponse({ ...value, jid }))),
+  friend: some.bareJid.map((jid) => told(buildFriend({ jid }))),
+  unfriend: some.bareJid.map((jid) => told(buildUnfriend({ jid }))),
   clearCache: fc.constant(asked(provisioning.buildClearCache())),
   clearCacheResponse: fc.constant(asked(provisioning.buildClearCacheResponse())),
   req: some.readRequest.map((value) => asked(buildReq(value))),

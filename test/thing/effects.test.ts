@@ -29,6 +29,7 @@ function site(options: { registry?: BareJid } = {}) {
     friends,
     barrier,
     registry: options.registry,
+    reviewFriends: () => Promise.resolve(),
     onRegistering: (jid) => void registering.push(`${jid}, ${parts.wire.asked(jid, "register").length} sent`),
     tags: () => [{ name: "KEY", type: "str", value: "k" }],
   });

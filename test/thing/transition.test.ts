@@ -58,7 +58,8 @@ function inWords(effect: ThingEffect): string {
     case "askOwner":
       return `askOwner ${effect.owner}`;
     case "clearRights":
-      return "clearRights";
+    case "reviewFriends":
+      return effect.do;
   }
 }
 
@@ -176,8 +177,11 @@ const table: readonly Row[] = [
     trust: ["none"],
     becomes: { trust: { is: "delegated", servers: [server, otherServer], origin: "found" } },
     always: ["clearRights"],
-    does: [`introduce ${server} ${otherServer}`],
+    does: [`introduce ${server} ${otherServer}`, "reviewFriends"],
   },
+  // XEP-0324 3.2, 3.5: who is a friend is asked again
+  { event: { type: "rightsCleared" }, of: everyOwnership, trust: ["none"] },
+  { event: { type: "rightsCleared" }, of: everyOwnership, trust: ["configured", "found"], does: ["reviewFriends"] },
 ];
 
 describe("the state after an event, and what is done", () => {
@@ -209,7 +213,7 @@ describe("the state after an event, and what is done", () => {
     const all = everyOwnership.flatMap((one) => everyTrust.map((other) => `${one} ${other}`)).sort();
     const incomplete = [...seen].filter(([key]) => !key.includes(thief) && !key.includes('"servers"'));
     for (const [, states] of incomplete) expect([...states].sort()).toEqual(all);
-    expect(incomplete).toHaveLength(6);
+    expect(incomplete).toHaveLength(7);
   });
 });
 
@@ -248,6 +252,7 @@ describe("the link", () => {
         `greet ${[greeting[ownership], ...servers].join(" ")}`,
         ...due[ownership],
         ...search,
+        ...(trust === "none" ? [] : ["reviewFriends"]),
       ]);
     },
   );
@@ -346,6 +351,7 @@ describe("whatever happens, in whatever order", () => {
       }),
       () => ({ type: "keyEmptied" }),
       () => ({ type: "ownerAsked" }),
+      () => ({ type: "rightsCleared" }),
       () => ({ type: "serversFound", servers: pick(random, [[], [server], [otherServer, server]]) }),
     ])();
   }
@@ -390,7 +396,7 @@ describe("whatever happens, in whatever order", () => {
       if (effect.do === "findServers") expect([ownership.is, trust.is]).toEqual(["claimed", "none"]);
     }
     // Nothing is done because of nothing.
-    if (state === before) expect(effects).toEqual([]);
+    if (state === before && event.type !== "rightsCleared") expect(effects).toEqual([]);
     // Whatever comes about can be kept and read again.
     const account = { username: "u", password: "p", resource: "r", pending: false };
     const saved = parseSaved(JSON.parse(JSON.stringify({ domain: "d", account, key: "k", ownership, trust })));

@@ -1,0 +1,227 @@
+import { describe, expect, test } from "vitest";
+import { bareJid, type BareJid } from "../../src/core/jid.ts";
+import { buildFriend, buildUnfriend } from "../../src/codec/friendship.ts";
+import { ns } from "../../src/codec/namespaces.ts";
+import { buildIsFriendResponse } from "../../src/codec/provisioning.ts";
+import { buildRoster, type RosterItem, type Subscription } from "../../src/codec/roster.ts";
+import { el } from "../../src/codec/xml.ts";
+import { Friends } from "../../src/connection/friends.ts";
+import { Barrier } from "../../src/provisioning/barrier.ts";
+import { Guard } from "../../src/provisioning/guard.ts";
+import { RightsCache } from "../../src/provisioning/rights-cache.ts";
+import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import { reviewFriends } from "../../src/thing/friend-review.ts";
+import { followRecommendations } from "../../src/thing/recommendations.ts";
+import { listeningLogger, scriptedChannel, settled, type Said } from "../support/scripted-wire.ts";
+import { otherServer, owner, registry, server } from "./life.ts";
+
+const account = "thing@example.org";
+const friend = bareJid("friend@example.org");
+const former = bareJid("former@example.org");
+const asked = bareJid("asked@example.org");
+const never = new AbortController().signal;
+
+const item = (jid: BareJid, subscription: Subscription): RosterItem => ({
+  jid,
+  subscription,
+  pendingOut: false,
+  name: "",
+  groups: [],
+});
+
+/** A Thing's friendships, and servers that recommend whom the list says. */
+async function site(roster: readonly RosterItem[], servers: readonly BareJid[] = [server]) {
+  const logger = listeningLogger();
+  const parts = scriptedChannel({ logger });
+  const { wire, channel } = parts;
+  const storage = memoryStorage();
+  await storage.open();
+  const cache = new RightsCache({ storage, logger, onFault: () => undefined });
+  await cache.load();
+  const friends = new Friends(channel);
+  const standing = () => ({ owner, registry, servers });
+  const guard = new Guard({ ...parts, cache, logger, barrier: new Barrier(), standing, onDecision: () => undefined });
+  const unfriended: BareJid[] = [];
+  const faults: string[] = [];
+  const friendships = { friends, guard, onUnfriended: (jid: BareJid) => void unfriended.push(jid) };
+  const onFault = (code: string, text: string): void => void faults.push(`${code}: ${text}`);
+  followRecommendations({ ...friendships, router: channel.router, cache, standing, onFault });
+  wire.peer(account, (payload, type) =>
+    payload.is("query", ns.roster) && type === "get" ? buildRoster(roster) : undefined,
+  );
+  await friends.load();
+  const recommends = (one: BareJid, ...jids: BareJid[]): void =>
+    wire.peer(one, ({ attrs }): Said => {
+      const jid = bareJid(attrs["jid"] ?? "");
+      return buildIsFriendResponse({ jid, result: jids.includes(jid), secondaryTrustAllowed: false });
+    });
+  const removed = (): (string | undefined)[] =>
+    wire.asked(account, "query").flatMap((query) => query.getChildElements().map(({ attrs }) => attrs["jid"]));
+  const isAsked = (one: BareJid): (string | undefined)[] =>
+    wire.asked(one, "isFriend").map(({ attrs }) => attrs["jid"]);
+  const tell = async (from: string, payload: ReturnType<typeof el>): Promise<void> => {
+    wire.tell(from, payload);
+    for (let turn = 0; turn < 5; turn++) await settled();
+  };
+  return { ...parts, cache, friends, guard, friendships, unfriended, faults, recommends, removed, isAsked, tell };
+}
+
+describe("friends of whom nothing is remembered", () => {
+  test("are asked about again; whom the servers are against leaves the roster, so that a lost unfriend heals", async () => {
+    const { friendships, friends, recommends, unfriended, removed, isAsked } = await site([
+      item(friend, "both"),
+      item(former, "from"),
+      item(asked, "to"),
+      item(owner, "both"),
+      item(registry, "from"),
+      item(server, "from"),
+    ]);
+    recommends(server, friend);
+    await reviewFriends(friendships, never);
+    // Who cannot see the Thing is no friend of its, and those it answers to are not asked about (X-E1).
+    expect(isAsked(server)).toEqual([friend, former]);
+    expect([unfriended, removed(), friends.has(former)]).toEqual([[former], [former], undefined]);
+  });
+
+  test("are not asked about when a yes is remembered", async () => {
+    const { friendships, recommends, isAsked } = await site([item(friend, "both")]);
+    recommends(server, friend);
+    await reviewFriends(friendships, never);
+    await reviewFriends(friendships, never);
+    expect(isAsked(server)).toEqual([friend]);
+  });
+
+  test("a remembered no ends the friendship without a question", async () => {
+    const { friendships, friends, guard, recommends, isAsked, unfriended } = await site([item(former, "from")]);
+    recommends(server);
+    expect((await guard.decide({ kind: "friend", jid: former }, never)).outcome).toBe("refused");
+    expect(friends.has(former)?.from).toBe(true);
+    await reviewFriends(friendships, never);
+    expect([isAsked(server), unfriended]).toEqual([[former], [former]]);
+  });
+
+  test("P-E28: without an answer they stay, and it is to be done again", async () => {
+    const { friendships, friends, wire, unfriended } = await site([item(friend, "both")]);
+    wire.peer(server, () => ({ error: "service-unavailable" }));
+    await expect(reviewFriends(friendships, never)).rejects.toMatchObject({ code: "ERR_DISCOVERY" });
+    expect([friends.has(friend)?.from, unfriended]).toEqual([true, []]);
+  });
+
+  test("are asked about once more when a clearCache comes in the middle", async () => {
+    const { friendships, cache, wire, unfriended } = await site([item(friend, "both"), item(former, "both")]);
+    let clear: Promise<void> | undefined;
+    wire.peer(server, async ({ attrs }) => {
+      const result = clear === undefined;
+      if (attrs["jid"] === former) clear ??= cache.clear();
+      await clear;
+      return buildIsFriendResponse({ result, secondaryTrustAllowed: false });
+    });
+    await reviewFriends(friendships, never);
+    // The friend had been asked about before the rights were cleared: what was answered then counts no more.
+    expect(unfriended).toEqual([friend, former]);
+  });
+
+  test("ends with the stream", async () => {
+    const { friendships, wire } = await site([item(friend, "both")]);
+    wire.peer(server, () => "silent");
+    const stream = new AbortController();
+    const review = reviewFriends(friendships, stream.signal);
+    stream.abort(new Error("gone"));
+    await expect(review).rejects.toThrow("gone");
+  });
+});
+
+describe("unfriend (XEP-0324 3.2.3)", () => {
+  test("P-E17: from a trusted server ends the friendship, and what was remembered is forgotten", async () => {
+    const { tell, friends, guard, recommends, unfriended, removed } = await site([item(friend, "both")]);
+    recommends(server, friend);
+    await guard.decide({ kind: "friend", jid: friend }, never);
+    await tell(server, buildUnfriend({ jid: bareJid("friend@example.org") }));
+    expect([unfriended, removed(), friends.has(friend)]).toEqual([[friend], [friend], undefined]);
+    expect(guard.isKnown({ kind: "friend", jid: friend })).toBe(false);
+  });
+
+  test.each([["stranger@example.org/x"], ["friend@example.org/x"], [`${owner}/x`], [registry], ["evil.example.org"]])(
+    "P-E17: from %s is passed over in silence",
+    async (from) => {
+      const { tell, friends, unfriended, wire, cache } = await site([item(friend, "both")]);
+      const [before, epoch] = [wire.sent.length, cache.epoch];
+      await tell(from, buildUnfriend({ jid: friend }));
+      await tell(from, buildFriend({ jid: asked }));
+      expect([unfriended, friends.has(friend)?.from, wire.sent.length, cache.epoch]).toEqual([[], true, before, epoch]);
+    },
+  );
+
+  test("P-E17: whom another server allows stays; whom nobody else answers for goes", async () => {
+    const { tell, unfriended, recommends, wire } = await site(
+      [item(friend, "both"), item(former, "both")],
+      [server, otherServer],
+    );
+    recommends(server);
+    recommends(otherServer, friend);
+    await tell(server, buildUnfriend({ jid: friend }));
+    expect(unfriended).toEqual([]);
+    wire.peer(otherServer, () => ({ error: "remote-server-timeout" }));
+    await tell(server, buildUnfriend({ jid: former }));
+    expect(unfriended).toEqual([former]);
+  });
+
+  test.each([
+    ["the owner", owner],
+    ["the Registry", registry],
+    ["the server itself", server],
+  ])("X-E1: for %s is not followed, and told of", async (_, jid) => {
+    const { tell, unfriended, faults, friends } = await site([item(jid, "both")]);
+    await tell(server, buildUnfriend({ jid }));
+    expect([unfriended, friends.has(jid)?.from]).toEqual([[], true]);
+    expect(faults).toEqual([expect.stringMatching(/^unfriend-ignored: /)]);
+  });
+
+  test("P-E17: for somebody who is no friend there is nothing to do", async () => {
+    const { tell, unfriended, removed } = await site([]);
+    await tell(server, buildUnfriend({ jid: friend }));
+    expect([unfriended, removed()]).toEqual([[], []]);
+  });
+
+  test("one that says nothing is dropped", async () => {
+    const { tell, unfriended, friends } = await site([item(friend, "both")]);
+    await tell(server, el("unfriend", { xmlns: ns.provisioning }));
+    expect([unfriended, friends.has(friend)?.from]).toEqual([[], true]);
+  });
+});
+
+describe("friend (XEP-0324 3.2.4)", () => {
+  test("P-E17: isFriend first, then the Thing asks for friendship", async () => {
+    const { tell, recommends, isAsked, wire } = await site([]);
+    recommends(server, friend);
+    await tell(server, buildFriend({ jid: friend }));
+    expect([isAsked(server), wire.presences]).toEqual([[friend], [`subscribe ${friend}`]]);
+  });
+
+  test("P-E17: a no of that question prevails over the recommendation", async () => {
+    const { tell, recommends, wire } = await site([]);
+    recommends(server);
+    await tell(server, buildFriend({ jid: friend }));
+    expect(wire.presences).toEqual([]);
+  });
+
+  test("of somebody whose friend the Thing is already asks nobody", async () => {
+    const { tell, recommends, isAsked, wire } = await site([item(friend, "to")]);
+    recommends(server, friend);
+    await tell(server, buildFriend({ jid: friend }));
+    expect([isAsked(server), wire.presences]).toEqual([[], []]);
+  });
+
+  test("a flood of them is cut short", async () => {
+    const { tell, wire, isAsked } = await site([]);
+    let asking: (said: Said) => void = () => undefined;
+    wire.peer(server, () => new Promise<Said>((resolve) => (asking = resolve)));
+    for (let n = 0; n < 300; n++) wire.tell(server, buildFriend({ jid: bareJid(`friend${n}@example.org`) }));
+    await tell(server, buildFriend({ jid: friend }));
+    for (let n = 0; n < 300; n++) {
+      asking({ error: "service-unavailable" });
+      await settled();
+    }
+    expect(isAsked(server)).toHaveLength(100);
+  });
+});
