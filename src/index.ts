@@ -12,13 +12,14 @@ export type { Rights } from "./thing/rights.ts";
 export type { Right } from "./provisioning/right.ts";
 export type { RightsOptions } from "./provisioning/rights-cache.ts";
 export type { Decision, DecisionSource } from "./provisioning/guard.ts";
-export type { FriendQuestion, Question, ReadQuestion } from "./provisioning/questions.ts";
+export type { ControlQuestion, FriendQuestion, Question, ReadQuestion } from "./provisioning/questions.ts";
 export type { Grant } from "./provisioning/grants.ts";
 export type { FieldDefinition, ReadContext, Reading, SensorDefinition } from "./sensor/definition.ts";
 export type { FieldType, FieldTypeSet } from "./codec/field-types.ts";
 export type { NodeRef } from "./codec/node-ref.ts";
 export type { Tags } from "./codec/tags.ts";
 export type { Tokens } from "./codec/tokens.ts";
+export type { CanControl } from "./codec/can-control.ts";
 export type { CanRead } from "./codec/provisioning.ts";
 export type { TlsPolicy } from "./connection/tls-policy.ts";
 export type { CallOptions } from "./core/abort.ts";
@@ -42,6 +43,7 @@ export {
   TimeoutError,
   TlsPolicyError,
   type AnySdkError,
+  type ParameterProblem,
   type SdkErrorCode,
   type StanzaErrorType,
 } from "./core/errors.ts";

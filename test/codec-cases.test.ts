@@ -2,6 +2,13 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { formatClaimText, parseClaimText } from "../src/codec/claim-text.ts";
+import {
+  buildCanControl,
+  buildCanControlResponse,
+  parseCanControl,
+  parseCanControlResponse,
+} from "../src/codec/can-control.ts";
+import * as control from "../src/codec/control.ts";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery, parseInfo, parseItems } from "../src/codec/disco.ts";
 import { buildFriend, buildUnfriend, parseFriend, parseUnfriend } from "../src/codec/friendship.ts";
 import * as discovery from "../src/codec/iot-discovery.ts";
@@ -24,7 +31,9 @@ interface Case {
   readonly build?: unknown;
   /** Attributes of the payload that are written although the listing leaves them out. */
   readonly adds?: Readonly<Record<string, string>>;
-  /** Why there is one of the four before. */
+  /** Attributes of the payload that are not written although the listing has them. */
+  readonly omits?: readonly string[];
+  /** Why there is one of the five before. */
   readonly because?: string;
 }
 
@@ -57,6 +66,8 @@ const codecs: Readonly<Record<string, Codec>> = {
   unfriend: { parse: parseUnfriend, build: buildUnfriend },
   canRead: { parse: provisioning.parseCanRead, build: provisioning.buildCanRead },
   canReadResponse: { parse: provisioning.parseCanReadResponse, build: provisioning.buildCanReadResponse },
+  canControl: { parse: parseCanControl, build: buildCanControl },
+  canControlResponse: { parse: parseCanControlResponse, build: buildCanControlResponse },
   clearCache: nameOnly("clearCache", ns.provisioning, provisioning.buildClearCache),
   clearCacheResponse: nameOnly("clearCacheResponse", ns.provisioning, provisioning.buildClearCacheResponse),
   req: { parse: sensorData.parseReq, build: sensorData.buildReq },
@@ -64,6 +75,8 @@ const codecs: Readonly<Record<string, Codec>> = {
   fields: { parse: sensorData.parseFields, build: sensorData.buildFields },
   failure: { parse: sensorData.parseFailure, build: sensorData.buildFailure },
   done: { parse: sensorData.parseDone },
+  set: { parse: control.parseSet, build: control.buildSet },
+  setResponse: { parse: control.parseSetResponse, build: control.buildSetResponse },
   error: { parse: parseError, build: buildError },
 };
 
@@ -106,7 +119,9 @@ function parsePayload(stanza: XmlElement, { codec }: Case): unknown {
   const children = stanza.getChildElements();
   if (codec === "error") {
     const error = stanzaErrorOf(stanza, "peer");
-    return error && { condition: error.condition, type: error.type, text: error.text };
+    if (error === undefined) return undefined;
+    const { condition, type, text, parameters } = error;
+    return { condition, type, text, ...(parameters.length > 0 && { parameters }) };
   }
   expect(stanzaErrorOf(stanza, "peer")).toBeUndefined();
   if (codec === "empty") return children.length === 0 ? undefined : children;
@@ -123,10 +138,13 @@ function rebuild(stanza: XmlElement, { codec, value, build = value }: Case): Xml
   return iq({ type: type as IqType, id: id!, to, from }, payload);
 }
 
-/** The stanza with the attributes on its payload that we always write. */
-function completed(stanza: XmlElement, { adds = {} }: Case): unknown {
+/** The stanza with the attributes on its payload that we always write, and without those that we never do. */
+function completed(stanza: XmlElement, { adds = {}, omits = [] }: Case): unknown {
   const [payload] = stanza.getChildElements();
-  if (payload) Object.assign(payload.attrs, adds);
+  if (payload) {
+    Object.assign(payload.attrs, adds);
+    for (const name of omits) Reflect.deleteProperty(payload.attrs, name);
+  }
   return canonical(stanza);
 }
 
@@ -175,8 +193,8 @@ describe("the cases", () => {
     const entries = stanzaCases.flatMap(({ json }) => json);
     const known = [...Object.keys(codecs), "empty", "absent"].sort();
     expect([...new Set(entries.map(({ codec }) => codec))].sort()).toEqual(known);
-    for (const { codec, published, build, adds, because } of entries) {
-      const exception = codec === "absent" || [published, build, adds].some((part) => part !== undefined);
+    for (const { codec, published, build, adds, omits, because } of entries) {
+      const exception = codec === "absent" || [published, build, adds, omits].some((part) => part !== undefined);
       expect(because !== undefined).toBe(exception);
     }
   });

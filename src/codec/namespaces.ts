@@ -14,4 +14,8 @@ export const ns = {
   provisioning: "urn:xmpp:iot:provisioning",
   /** XEP-0323 Internet of Things - Sensor Data */
   sensorData: "urn:xmpp:iot:sensordata",
+  /** XEP-0325 Internet of Things - Control */
+  control: "urn:xmpp:iot:control",
+  /** XEP-0004 Data Forms */
+  form: "jabber:x:data",
 } as const;

@@ -1,11 +1,11 @@
 // XEP-0324 Internet of Things - Provisioning 0.5.1: sections 3.2 (friends), 3.3 (readout), 3.5 (cache).
-import { ProtocolError } from "../core/errors.ts";
-import { parseJid, type BareJid } from "../core/jid.ts";
+import type { BareJid } from "../core/jid.ts";
 import { fieldTypeAttributes, parseFieldTypes, type FieldTypeSet } from "./field-types.ts";
 import { ns } from "./namespaces.ts";
-import { nodeAttributes, parseNodeRef, type NodeRef } from "./node-ref.ts";
+import { nodeAttributes, type NodeRef } from "./node-ref.ts";
+import { expect, expectOnly, optionalJid, parseNames, parseNodes, requiredJid } from "./provisioning-parts.ts";
 import { parseTokens, tokenAttributes, type Tokens } from "./tokens.ts";
-import { at, el, flag, optional, required, requiredFlag, type XmlElement } from "./xml.ts";
+import { el, flag, requiredFlag, type XmlElement } from "./xml.ts";
 
 /** May somebody be a friend of the Thing? (XEP-0324 3.2.1) */
 export interface IsFriend {
@@ -49,39 +49,6 @@ export interface CanReadResponse {
   readonly nodes: readonly NodeRef[];
   /** The names of the fields granted. */
   readonly fields: readonly string[];
-}
-
-function expect(element: XmlElement | undefined, name: string): XmlElement {
-  if (element?.is(name, ns.provisioning)) return element;
-  throw new ProtocolError(`not a ${name} of XEP-0324`, element?.name ?? "");
-}
-
-/**
- * Refuses an answer that holds other children. Everywhere else what is unknown is ignored; here a list is a restriction,
- * and one that is not understood would widen what is granted.
- */
-function expectOnly(response: XmlElement, names: readonly string[]): void {
-  for (const child of response.getChildElements()) {
-    if (!names.some((name) => child.is(name, ns.provisioning))) {
-      throw new ProtocolError(`an unknown restriction, ${child.name}`, response.name);
-    }
-  }
-}
-
-function requiredJid(element: XmlElement): BareJid {
-  return parseJid(required(element, "jid"), at(element, "jid")).bare;
-}
-
-function optionalJid(element: XmlElement): { jid?: BareJid } {
-  return optional(element, "jid") === undefined ? {} : { jid: requiredJid(element) };
-}
-
-function parseNames(element: XmlElement, name: string): readonly string[] {
-  return element.getChildren(name, ns.provisioning).map((child) => required(child, "name"));
-}
-
-function parseNodes(element: XmlElement): readonly NodeRef[] {
-  return element.getChildren("node", ns.provisioning).map(parseNodeRef);
 }
 
 function buildLists(value: { nodes: readonly NodeRef[]; fields: readonly string[] }): readonly XmlElement[] {

@@ -1,5 +1,6 @@
 // RFC 6120 section 8: the frame of every stanza, and error elements. RFC 6121 section 4.7.1: presence types.
-import { ProtocolError, StanzaError, type StanzaErrorType } from "../core/errors.ts";
+import { ProtocolError, StanzaError, type ParameterProblem, type StanzaErrorType } from "../core/errors.ts";
+import { refusalCode } from "./control.ts";
 import { ns } from "./namespaces.ts";
 import { at, el, localName, optional, own, required, type XmlElement } from "./xml.ts";
 
@@ -76,17 +77,20 @@ export interface StanzaErrorInfo {
   readonly type: StanzaErrorType;
   /** Words for people; empty if none. */
   readonly text: string;
+  /** What is wrong with single control parameters (XEP-0325 3.1.3); absent where nothing is said of them. */
+  readonly parameters?: readonly ParameterProblem[];
 }
 
 const errorTypes: ReadonlySet<string> = new Set<StanzaErrorType>(["auth", "cancel", "continue", "modify", "wait"]);
 
 /** Makes an error element. */
-export function buildError(info: { condition: string; type: StanzaErrorType; text?: string }): XmlElement {
+export function buildError(info: Omit<StanzaErrorInfo, "text"> & { readonly text?: string }): XmlElement {
   return el(
     "error",
     { type: info.type },
     el(info.condition, { xmlns: ns.stanzas }),
     info.text ? el("text", { xmlns: ns.stanzas, "xml:lang": "en" }, info.text) : undefined,
+    ...(info.parameters ?? []).map(({ name, text }) => el("paramError", { xmlns: ns.control, var: name }, text)),
   );
 }
 
@@ -99,17 +103,35 @@ export function parseError(element: XmlElement | undefined): StanzaErrorInfo {
     condition: condition === undefined ? "undefined-condition" : own(localName(condition)),
     type: errorTypes.has(type ?? "") ? (type as StanzaErrorType) : "cancel",
     text: own(conditions.find((child) => child.is("text"))?.text() ?? ""),
+    ...parseParamErrors(element),
   };
+}
+
+function parseParamErrors(element: XmlElement | undefined): { parameters?: readonly ParameterProblem[] } {
+  const parameters = (element?.getChildren("paramError", ns.control) ?? []).flatMap((child) => {
+    const name = optional(child, "var");
+    return name === undefined ? [] : [{ name, text: own(child.text()) }];
+  });
+  return parameters.length === 0 ? {} : { parameters };
 }
 
 /**
  * The error that an answer holds, if it is one. Old peers put `<error/>` into a result: that is the error too, never
- * a success (P-E2).
+ * a success (P-E2). Nor is an old code of failure in the place of an error (P-E4).
  */
 export function stanzaErrorOf(stanza: XmlElement, from: string): StanzaError | undefined {
   // In the stanza's own namespace: jabber:client, on a component's stream jabber:component:accept, or none.
   const child = stanza.getChildElements().find((element) => element.is("error") && element.getNS() === stanza.getNS());
-  if (optional(stanza, "type") !== "error" && child === undefined) return undefined;
-  const { condition, type, text } = parseError(child);
-  return new StanzaError(condition, type, from, text);
+  if (child === undefined) {
+    const code = stanza.getChildElements().flatMap((element) => refusalCode(element) ?? [])[0];
+    if (code !== undefined) return new StanzaError(conditionOf(code), "cancel", from, code);
+    if (optional(stanza, "type") !== "error") return undefined;
+  }
+  const { condition, type, text, parameters } = parseError(child);
+  return new StanzaError(condition, type, from, text, parameters);
+}
+
+/** P-E4 names one code; of the others it says no more than that they are failures. */
+function conditionOf(code: string): string {
+  return code === "InsufficientPrivileges" ? "forbidden" : "undefined-condition";
 }

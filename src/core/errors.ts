@@ -77,6 +77,14 @@ export class ProtocolError extends SdkError {
 /** The error types of RFC 6120 section 8.3.2: what the asker may do about it. */
 export type StanzaErrorType = "auth" | "cancel" | "continue" | "modify" | "wait";
 
+/** What is wrong with one parameter of a request to set some (XEP-0325 section 3.1.3). */
+export interface ParameterProblem {
+  /** The name of the parameter. */
+  readonly name: string;
+  /** What is wrong with it, in words; empty if nothing is said. */
+  readonly text: string;
+}
+
 /** A peer answered with an error stanza (RFC 6120 section 8.3). */
 export class StanzaError extends SdkError {
   readonly code = "ERR_STANZA";
@@ -90,6 +98,8 @@ export class StanzaError extends SdkError {
     readonly from: string,
     /** The peer's own words; empty if it gave none. */
     readonly text = "",
+    /** What it says of single control parameters; empty if it says nothing of them. */
+    readonly parameters: readonly ParameterProblem[] = [],
   ) {
     super(`${from} answered ${condition}${text === "" ? "" : `: ${text}`}`);
   }

@@ -1,8 +1,9 @@
-import type { StanzaErrorType } from "./errors.ts";
+import type { ParameterProblem, StanzaErrorType } from "./errors.ts";
 
 /** The conditions a handler may answer with (RFC 6120 section 8.3.3), those that make sense for a Thing. */
 export type RefusalCondition =
   | "bad-request"
+  | "conflict"
   | "feature-not-implemented"
   | "forbidden"
   | "internal-server-error"
@@ -14,6 +15,7 @@ export type RefusalCondition =
 
 const types: Readonly<Record<RefusalCondition, StanzaErrorType>> = {
   "bad-request": "modify",
+  conflict: "wait", // XEP-0325 5.1: locked by another user, to be tried again; RFC 6120 has cancel
   "feature-not-implemented": "cancel",
   forbidden: "cancel",
   "internal-server-error": "cancel",
@@ -42,6 +44,8 @@ export class Refusal extends Error {
     readonly condition: RefusalCondition,
     /** Words for the asker; they go over the wire. */
     readonly text = "",
+    /** What is wrong with single control parameters; goes over the wire too. */
+    readonly parameters: readonly ParameterProblem[] = [],
   ) {
     super(text === "" ? condition : `${condition}: ${text}`);
     this.name = "Refusal";

@@ -1,10 +1,11 @@
-// The questions on the wire, one server at a time (XEP-0324 3.2.1, 3.3).
+// The questions on the wire, one server at a time (XEP-0324 3.2.1, 3.3, 3.4).
 import type { CallOptions } from "../core/abort.ts";
 import type { BareJid } from "../core/jid.ts";
+import { buildCanControl, parseCanControlResponse } from "../codec/can-control.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildCanRead, buildIsFriend, parseCanReadResponse, parseIsFriendResponse } from "../codec/provisioning.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
-import { intersect, wholeGrant, type Grant } from "./grants.ts";
+import { intersect, intersectControl, wholeGrant, type Grant } from "./grants.ts";
 import type { Question } from "./questions.ts";
 
 /** What one server answers. */
@@ -30,6 +31,10 @@ export async function ask(
     const answer = await channel.request({ type: "get", to, payload: buildIsFriend(question) }, options);
     const { result, secondaryTrustAllowed } = parseIsFriendResponse(answer);
     return { grant: result ? wholeGrant(server) : undefined, secondaryTrustAllowed };
+  }
+  if (question.kind === "control") {
+    const answer = await channel.request({ type: "get", to, payload: buildCanControl(question) }, options);
+    return { grant: intersectControl(question, parseCanControlResponse(answer), server) };
   }
   const answer = await channel.request({ type: "get", to, payload: buildCanRead(question) }, options);
   return { grant: intersect(question, parseCanReadResponse(answer), server) };

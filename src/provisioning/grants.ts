@@ -1,28 +1,31 @@
-// What a provisioning server grants, and what that lets through: XEP-0324 3.3.2, 3.3.3, 5.3; P-E18 to P-E20.
+// What a provisioning server grants, and what that lets through: XEP-0324 3.3.2, 3.3.3, 3.4.2, 3.4.3, 5.3; P-E18 to P-E20.
 import type { BareJid } from "../core/jid.ts";
+import type { CanControlResponse } from "../codec/can-control.ts";
 import type { CanReadResponse } from "../codec/provisioning.ts";
 import { fieldTypes, type FieldType, type FieldTypeSet } from "../codec/field-types.ts";
 import { refersTo, type NodeRef } from "../codec/node-ref.ts";
-import type { ReadQuestion } from "./questions.ts";
+import type { ControlQuestion, ReadQuestion } from "./questions.ts";
 
 /**
- * What one server grants, cut down to what was asked. Empty lists of nodes and fields are no restriction. Grants of
- * several servers stand side by side: what is let through must be permitted by one of them as a whole (P-E20).
+ * What one server grants, cut down to what was asked. Empty lists of nodes, fields and parameters are no restriction;
+ * which of them count is a matter of what was asked: a grant of readout lets nothing be controlled. Grants of several servers stand side by side: what is let through must be permitted by one of them as a whole (P-E20).
  */
 export interface Grant {
   /** Who grants it: a provisioning server, or the owner of a Thing that has none. */
   readonly by: BareJid;
-  /** The kinds of field. Empty in a grant of friendship. */
+  /** The kinds of field. Empty in a grant of friendship or control. */
   readonly types: readonly FieldType[];
   /** The nodes; what a reference leaves out may be anything. */
   readonly nodes: readonly NodeRef[];
   /** The names of the fields. */
   readonly fields: readonly string[];
+  /** The names of the control parameters. */
+  readonly parameters: readonly string[];
 }
 
 /** A grant that restricts nothing. */
 export function wholeGrant(by: BareJid, types: FieldTypeSet = new Set()): Grant {
-  return { by, types: [...types], nodes: [], fields: [] };
+  return { by, types: [...types], nodes: [], fields: [], parameters: [] };
 }
 
 /**
@@ -35,14 +38,27 @@ export function intersect(question: ReadQuestion, response: CanReadResponse, by:
     (type) => question.types.has(type) && (response.types.size === 0 || response.types.has(type)),
   );
   const nodes = meet(question.nodes, response.nodes, (node) => node.nodeId, commonNode);
-  const fields = meet(
-    question.fields,
-    response.fields,
-    (name) => name,
-    (name) => name,
-  );
+  const fields = meetNames(question.fields, response.fields);
   if (types.length === 0 || nodes === undefined || fields === undefined) return undefined;
-  return { by, types, nodes, fields };
+  return { by, types, nodes, fields, parameters: [] };
+}
+
+/** The same of an answer about control (XEP-0324 3.4.2, 3.4.3). */
+export function intersectControl(
+  question: ControlQuestion,
+  response: CanControlResponse,
+  by: BareJid,
+): Grant | undefined {
+  if (!response.result) return undefined;
+  const nodes = meet(question.nodes, response.nodes, (node) => node.nodeId, commonNode);
+  const parameters = meetNames(question.parameters, response.parameters);
+  if (nodes === undefined || parameters === undefined) return undefined;
+  return { by, types: [], nodes, fields: [], parameters };
+}
+
+function meetNames(asked: readonly string[], granted: readonly string[]): readonly string[] | undefined {
+  const same = (name: string): string => name;
+  return meet(asked, granted, same, same);
 }
 
 /**
@@ -78,15 +94,13 @@ function commonNode(a: NodeRef, b: NodeRef): NodeRef | undefined {
 }
 
 /** Tells whether a grant gives everything a question asks for, so that no other server can add to it. */
-export function isWhole(question: ReadQuestion, grant: Grant): boolean {
-  return (
-    [...question.types].every((type) => grant.types.includes(type)) &&
-    coversFields(question.fields, grant.fields) &&
-    coversNodes(question.nodes, grant.nodes)
-  );
+export function isWhole(question: ReadQuestion | ControlQuestion, grant: Grant): boolean {
+  if (!coversNodes(question.nodes, grant.nodes)) return false;
+  if (question.kind === "control") return coversNames(question.parameters, grant.parameters);
+  return [...question.types].every((type) => grant.types.includes(type)) && coversNames(question.fields, grant.fields);
 }
 
-function coversFields(asked: readonly string[], granted: readonly string[]): boolean {
+function coversNames(asked: readonly string[], granted: readonly string[]): boolean {
   if (granted.length === 0) return true;
   const names = new Set(granted);
   return asked.length > 0 && asked.every((name) => names.has(name));
@@ -114,6 +128,18 @@ export function permits(
       permitsNode(grant, field.node) &&
       (grant.fields.length === 0 || grant.fields.includes(field.name)) &&
       grant.types.some((type) => field.types.has(type)),
+  );
+}
+
+/** Tells whether one of the grants lets a parameter of a node be set: node and name by the same grant (P-E20). */
+export function permitsControl(
+  grants: readonly Grant[],
+  parameter: { readonly node: NodeRef; readonly name: string },
+): boolean {
+  return grants.some(
+    (grant) =>
+      permitsNode(grant, parameter.node) &&
+      (grant.parameters.length === 0 || grant.parameters.includes(parameter.name)),
   );
 }
 

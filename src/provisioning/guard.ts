@@ -1,4 +1,4 @@
-// The one entry point for "may they?": XEP-0324 3.2, 3.3, 5.2, 5.3; X-E1, P-E28. Every doubt is a refusal.
+// The one entry point for "may they?": XEP-0324 3.2 to 3.4, 5.2, 5.3; X-E1, P-E28. Every doubt is a refusal.
 import { withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
@@ -34,7 +34,7 @@ export type Decision =
       /** Of a friendship: true if the Thing may befriend them on its own nevertheless (XEP-0324 3.1.4). Left out: no. */
       readonly secondaryTrustAllowed?: true;
     }
-  /** No trusted server answered. For readout a no, for friendship a "later" (P-E28). */
+  /** No trusted server answered. For readout and control a no, for friendship a "later" (P-E28). */
   | { readonly outcome: "unanswered"; readonly source: "none" };
 
 /** Whom the Thing answers to at the moment. */
@@ -72,7 +72,7 @@ export interface GuardOptions {
 // With the barrier before it this stays below the time a handler has, so that the caller hears a "later" from us.
 const ASK_TIMEOUT = 6_000;
 
-/** Decides who may befriend and read the Thing. */
+/** Decides who may befriend, read and control the Thing. */
 export class Guard {
   readonly #options: GuardOptions;
   // Equal questions at the same time become one. Kept by epoch: who asks after a clearCache must not be given what was
@@ -203,9 +203,10 @@ function withoutAsking(question: Question, standing: Standing): Decision | undef
     return { outcome: "granted", grants: [wholeGrant(jid)], source: "owner" };
   }
   if (servers.length > 0) return undefined;
-  // Without a provisioning server the owner may read, and nobody else (design, settled readings).
-  if (kind === "read" && jid === owner) {
-    return { outcome: "granted", grants: [wholeGrant(jid, question.types)], source: "owner" };
+  // Without a provisioning server the owner may read and control, and nobody else (design, settled readings).
+  if (kind !== "friend" && jid === owner) {
+    const types = kind === "read" ? question.types : undefined;
+    return { outcome: "granted", grants: [wholeGrant(jid, types)], source: "owner" };
   }
   // Who wants to be a friend can be asked about once there is a server to ask: a refused request would be lost (P-E28).
   return kind === "friend" ? { outcome: "unanswered", source: "none" } : { outcome: "refused", source: "none" };

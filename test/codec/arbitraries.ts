@@ -1,5 +1,7 @@
 // Values for property tests of the codecs. All of them may stand in XML; what may not is tested by itself.
 import fc from "fast-check";
+import type { CanControl, CanControlResponse } from "../../src/codec/can-control.ts";
+import type { ParameterSetting, SetRequest, SetResponse } from "../../src/codec/control.ts";
 import { fieldTypes, type FieldTypeSet } from "../../src/codec/field-types.ts";
 import type { Claimed, Mine, Register, Update } from "../../src/codec/iot-discovery.ts";
 import type { NodeRef } from "../../src/codec/node-ref.ts";
@@ -7,6 +9,7 @@ import type { CanRead, CanReadResponse, IsFriendResponse } from "../../src/codec
 import type { Failure, Field, FieldGroup, Fields, FieldValue, ReadRequest } from "../../src/codec/sensor-data.ts";
 import { tagProblem, type Tag } from "../../src/codec/tags.ts";
 import type { Tokens } from "../../src/codec/tokens.ts";
+import type { ParameterProblem } from "../../src/core/errors.ts";
 import { parseJid, type BareJid } from "../../src/core/jid.ts";
 
 type Arbitrary<T> = fc.Arbitrary<T>;
@@ -153,6 +156,47 @@ export const canRead: Arbitrary<CanRead> = fc.record({ jid: bareJid, tokens, ...
 export const canReadResponse: Arbitrary<CanReadResponse> = fc
   .tuple(maybeJid, fc.record({ result: fc.boolean(), ...lists }))
   .map(([jid, value]) => ({ ...jid, ...value }));
+
+const controlLists = { nodes: fc.array(nodeRef, { maxLength: 4 }), parameters: fc.array(text, { maxLength: 4 }) };
+
+export const canControl: Arbitrary<CanControl> = fc.record({ jid: bareJid, tokens, ...controlLists });
+
+export const canControlResponse: Arbitrary<CanControlResponse> = fc
+  .tuple(maybeJid, fc.record({ result: fc.boolean(), ...controlLists }))
+  .map(([jid, value]) => ({ ...jid, ...value }));
+
+/** What an error says of a parameter. */
+export const parameterProblem: Arbitrary<ParameterProblem> = fc.record({ name: text, text });
+
+const booleanSetting: Arbitrary<ParameterSetting> = fc.record({
+  kind: fc.constant("boolean" as const),
+  name: text,
+  value: fc.boolean(),
+});
+const otherKinds = ["int", "long", "string", "double", "date", "time", "dateTime", "duration", "color"] as const;
+const settings = (other: Arbitrary<ParameterSetting>): Arbitrary<SetRequest> =>
+  fc.record({
+    nodes: controlLists.nodes,
+    parameters: fc.array(fc.oneof(booleanSetting, other), { maxLength: 4 }),
+    tokens,
+    hasForm: fc.constant(false),
+  });
+
+/** A request to set parameters, with values of all kinds: they are read as they are written. */
+export const setRequest: Arbitrary<SetRequest> = settings(
+  fc.record({ kind: fc.constantFrom(...otherKinds), name: text, value: text }),
+);
+
+/** The same with values that the schema allows. */
+export const validSetRequest: Arbitrary<SetRequest> = settings(
+  fc.oneof(
+    fc.record({ kind: fc.constant("int" as const), name: text, value: fc.integer().map(String) }),
+    fc.record({ kind: fc.constant("string" as const), name: text, value: text }),
+    fc.record({ kind: fc.constant("color" as const), name: text, value: fc.stringMatching(/^[0-9a-fA-F]{6}$/) }),
+  ),
+);
+
+export const setResponse: Arbitrary<SetResponse> = fc.record(controlLists);
 
 /** An xs:int. */
 export const int = fc.oneof(fc.integer(), fc.constantFrom(0, -(2 ** 31), 2 ** 31 - 1));

@@ -47,7 +47,9 @@ const attributeNames = [
   ..."serviceToken deviceToken userToken __proto__ constructor hasOwnProperty toString".split(" "),
 ];
 const childNames =
-  "node field str num timestamp numeric string boolean error identity feature item text __proto__".split(" ");
+  "node field str num timestamp numeric string boolean int parameter error identity feature item text __proto__".split(
+    " ",
+  );
 
 const values = fc.oneof(
   fc.constantFrom(

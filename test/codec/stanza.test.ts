@@ -14,7 +14,7 @@ import {
 } from "../../src/codec/stanza.ts";
 import { el, parseXml } from "../../src/codec/xml.ts";
 import { Refusal } from "../../src/core/refusal.ts";
-import { text } from "./arbitraries.ts";
+import { parameterProblem, text } from "./arbitraries.ts";
 import { anyElement, isTotal, overTheWire, refuses } from "./laws.ts";
 
 describe("the frame of a stanza", () => {
@@ -72,8 +72,10 @@ describe("an error (RFC 6120 section 8.3)", () => {
   it("is read as it was written", () => {
     const types = fc.constantFrom("auth", "cancel", "continue", "modify", "wait");
     const conditions = fc.constantFrom("forbidden", "item-not-found", "undefined-condition", "gone");
+    const parameters = fc.array(parameterProblem, { minLength: 1, maxLength: 3 });
+    const said = { condition: conditions, type: types, text };
     fc.assert(
-      fc.property(fc.record({ condition: conditions, type: types, text }), (info) => {
+      fc.property(fc.oneof(fc.record(said), fc.record({ ...said, parameters })), (info) => {
         expect(parseError(overTheWire(buildError(info)))).toEqual(info);
       }),
     );
@@ -101,6 +103,19 @@ describe("an error (RFC 6120 section 8.3)", () => {
       type: "wait",
       text: "Hm.",
     });
+  });
+
+  it("says what is wrong with single parameters, as far as that can be understood (XEP-0325 3.1.3)", () => {
+    const problem = "<paramError xmlns='urn:xmpp:iot:control' var='Output'>Invalid parameter type.</paramError>";
+    const nameless = "<paramError xmlns='urn:xmpp:iot:control'>Hm.</paramError><paramError var='Other'/>";
+    const xml = (inside: string) => `<error type='modify'><bad-request xmlns='${ns.stanzas}'/>${inside}</error>`;
+    expect(parseError(parseXml(xml(problem + nameless))).parameters).toEqual([
+      { name: "Output", text: "Invalid parameter type." },
+    ]);
+    expect(parseError(parseXml(xml(nameless)))).not.toHaveProperty("parameters");
+    expect(stanzaErrorOf(parseXml(`<iq type='error'>${xml(problem)}</iq>`), "a@b.c")?.parameters).toEqual([
+      { name: "Output", text: "Invalid parameter type." },
+    ]);
   });
 
   it("has its condition without prefix, and beside elements of the application", () => {
@@ -133,6 +148,28 @@ describe("an answer", () => {
       expect(errorOf(`<iq${xmlns} type='result'>${forbidden}</iq>`)?.condition).toBe("forbidden");
     }
     expect(errorOf(`<iq xmlns='jabber:component:accept' type='result'>${forbidden}</iq>`)?.condition).toBe("forbidden");
+  });
+
+  it.each([
+    ["InsufficientPrivileges", "forbidden"],
+    ["Locked", "undefined-condition"],
+    ["ok", "undefined-condition"],
+  ])("with the old code %s of control is an error, whatever its type (P-E4)", (code, condition) => {
+    for (const type of ["result", "error"]) {
+      const response = `<setResponse xmlns='${ns.control}' responseCode='${code}'/>`;
+      const error = errorOf(`<iq xmlns='jabber:client' type='${type}'>${response}</iq>`);
+      expect(error).toMatchObject({ condition, type: "cancel", text: code, from: "a@b.c" });
+      expect(errorOf(`<iq xmlns='jabber:client' type='${type}'>${response}${forbidden}</iq>`)).toMatchObject({
+        condition: "forbidden",
+        text: "",
+      });
+    }
+  });
+
+  it("with the old code of success is none in a result, and one in an error (P-E4)", () => {
+    const response = `<setResponse xmlns='${ns.control}' responseCode='OK'/>`;
+    expect(errorOf(`<iq xmlns='jabber:client' type='result'>${response}</iq>`)).toBeUndefined();
+    expect(errorOf(`<iq xmlns='jabber:client' type='error'>${response}</iq>`)?.condition).toBe("undefined-condition");
   });
 
   it("of type result is none, even with an element called error of somebody else's", () => {

@@ -5,6 +5,7 @@ describe("Refusal", () => {
   // RFC 6120 section 8.3.3: the type that goes with each condition.
   it.each<[RefusalCondition, string]>([
     ["bad-request", "modify"],
+    ["conflict", "wait"], // XEP-0325 5.1 has wait where RFC 6120 has cancel
     ["feature-not-implemented", "cancel"],
     ["forbidden", "cancel"], // XEP-0323 3.3 has cancel where RFC 6120 has auth (P-E3)
     ["internal-server-error", "cancel"],
@@ -26,5 +27,6 @@ describe("Refusal", () => {
     const refusal = new Refusal("resource-constraint", "Warming up.");
     expect(refusal.text).toBe("Warming up.");
     expect(refusal.message).toBe("resource-constraint: Warming up.");
+    expect(refusal.parameters).toEqual([]);
   });
 });

@@ -1,11 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bareJid } from "../../src/core/jid.ts";
+import type { CanControlResponse } from "../../src/codec/can-control.ts";
 import type { CanReadResponse } from "../../src/codec/provisioning.ts";
 import { fieldTypes, type FieldType } from "../../src/codec/field-types.ts";
 import type { NodeRef } from "../../src/codec/node-ref.ts";
-import { intersect, isWhole, permits, permitsNode, wholeGrant, type Grant } from "../../src/provisioning/grants.ts";
-import type { ReadQuestion } from "../../src/provisioning/questions.ts";
+import {
+  intersect,
+  intersectControl,
+  isWhole,
+  permits,
+  permitsControl,
+  permitsNode,
+  wholeGrant,
+  type Grant,
+} from "../../src/provisioning/grants.ts";
+import type { ControlQuestion, ReadQuestion } from "../../src/provisioning/questions.ts";
 
 const server = bareJid("provisioning.example.org");
 const other = bareJid("second.example.org");
@@ -131,6 +141,7 @@ describe("what is left of a server's answer", () => {
       types: ["momentary"],
       nodes: [],
       fields: [],
+      parameters: [],
     });
   });
 
@@ -169,7 +180,8 @@ describe("a grant of everything", () => {
   });
 
   test("is never one that lets something not through, also for a grant that was not cut down to the question", () => {
-    const grant = fc.record({ by: fc.constant(server), types: fc.subarray(kinds), nodes, fields });
+    const parameters = fc.constant([]);
+    const grant = fc.record({ by: fc.constant(server), types: fc.subarray(kinds), nodes, fields, parameters });
     fc.assert(
       fc.property(question, grant, (asked, given) => {
         fc.pre(isWhole(asked, given));
@@ -236,6 +248,68 @@ describe("a reference to a node in a grant", () => {
 
   test("without any reference means every node", () => {
     expect(permitsNode(wholeGrant(server), { nodeId: "a", sourceId: "s" })).toBe(true);
+  });
+});
+
+describe("what is left of a server's answer about control", () => {
+  const places = world.filter(({ kind }) => kind === "momentary");
+  const wanted = fc
+    .record({ nodes, parameters: fields })
+    .map((parts): ControlQuestion => ({ kind: "control", jid: bareJid("who@example.org"), tokens: {}, ...parts }));
+  const said: fc.Arbitrary<CanControlResponse> = fc.record({ result: fc.boolean(), nodes, parameters: fields });
+  const inside = (lists: { nodes: readonly NodeRef[]; parameters: readonly string[] }, place: Thing): boolean =>
+    within({ nodes: lists.nodes, fields: lists.parameters }, place);
+
+  test("P-3.4.2-5, P-3.4.3-4, P-E19: lets be set exactly what was asked and granted, and is a refusal when that is nothing", () => {
+    fc.assert(
+      fc.property(wanted, said, (asked, answer) => {
+        const grant = intersectControl(asked, answer, server);
+        const expected = places.filter((place) => inside(asked, place) && answer.result && inside(answer, place));
+        const found = grant === undefined ? [] : places.filter((place) => permitsControl([grant], place));
+        expect(found).toEqual(expected);
+        expect(grant === undefined).toBe(expected.length === 0);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("P-E20: over several servers is the union of whole grants", () => {
+    fc.assert(
+      fc.property(wanted, fc.array(said, { maxLength: 3 }), (asked, answers) => {
+        const grants = answers.flatMap((answer) => intersectControl(asked, answer, server) ?? []);
+        const expected = places.filter(
+          (place) => inside(asked, place) && answers.some((answer) => answer.result && inside(answer, place)),
+        );
+        expect(places.filter((place) => permitsControl(grants, place))).toEqual(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("P-E20: is whole only if it lets everything asked for be set", () => {
+    fc.assert(
+      fc.property(wanted, said, (asked, answer) => {
+        const grant = intersectControl(asked, answer, server);
+        fc.pre(grant !== undefined && isWhole(asked, grant));
+        expect(places.filter((place) => inside(asked, place) && !permitsControl([grant], place))).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("P-3.4.2-2, P-3.4.2-4: is whole when the answer has no lists", () => {
+    fc.assert(
+      fc.property(wanted, (asked) => {
+        const grant = intersectControl(asked, { result: true, nodes: [], parameters: [] }, server);
+        expect(grant !== undefined && isWhole(asked, grant)).toBe(true);
+      }),
+    );
+  });
+
+  test("lets no field be read", () => {
+    const asked: ControlQuestion = { kind: "control", jid: other, tokens: {}, nodes: [], parameters: ["T"] };
+    const grant = intersectControl(asked, { result: true, nodes: [], parameters: [] }, server) as Grant;
+    expect(world.filter((thing) => lets([grant], thing))).toEqual([]);
   });
 });
 

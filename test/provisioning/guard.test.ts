@@ -1,14 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { bareJid, type BareJid } from "../../src/core/jid.ts";
+import { buildCanControlResponse, type CanControlResponse } from "../../src/codec/can-control.ts";
 import { buildCanReadResponse, buildIsFriendResponse, type CanReadResponse } from "../../src/codec/provisioning.ts";
 import type { FieldType } from "../../src/codec/field-types.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
-import { permits } from "../../src/provisioning/grants.ts";
+import { permits, permitsControl } from "../../src/provisioning/grants.ts";
 import { Guard, type Decision, type Standing } from "../../src/provisioning/guard.ts";
 import {
   questionKey,
+  type ControlQuestion,
   type FriendQuestion,
   type Question,
   type ReadQuestion,
@@ -28,6 +30,12 @@ function read(jid: BareJid, parts: Partial<ReadQuestion> = {}): ReadQuestion {
   return { kind: "read", jid, tokens: {}, types: new Set<FieldType>(["momentary"]), nodes: [], fields: [], ...parts };
 }
 
+function control(jid: BareJid, parts: Partial<ControlQuestion> = {}): ControlQuestion {
+  return { kind: "control", jid, tokens: {}, nodes: [], parameters: ["LED"], ...parts };
+}
+
+const lets = (result: boolean, parts: Partial<CanControlResponse> = {}): XmlElement =>
+  buildCanControlResponse({ result, nodes: [], parameters: [], ...parts });
 const says = (result: boolean, parts: Partial<CanReadResponse> = {}): XmlElement =>
   buildCanReadResponse({ result, types: new Set(), nodes: [], fields: [], ...parts });
 const befriends = (result: boolean): XmlElement => buildIsFriendResponse({ result, secondaryTrustAllowed: false });
@@ -35,7 +43,7 @@ const befriends = (result: boolean): XmlElement => buildIsFriendResponse({ resul
 const always =
   (result: boolean): Peer =>
   (payload) =>
-    payload.is("isFriend") ? befriends(result) : says(result);
+    payload.is("isFriend") ? befriends(result) : payload.is("canControl") ? lets(result) : says(result);
 
 async function site(standing: Partial<Standing> = {}) {
   const storage = memoryStorage();
@@ -572,5 +580,92 @@ describe("each decision", () => {
       { question, decision, ms: 6_000 },
       { question: friend(owner), decision: expect.objectContaining({ source: "owner" }) as Decision, ms: 0 },
     ]);
+  });
+});
+
+describe("control", () => {
+  test.each([
+    ["its owner", owner, "granted", "owner"],
+    ["a stranger", stranger, "refused", "none"],
+    ["the Registry", registry, "refused", "none"],
+  ] as const)("of a Thing without a provisioning server: %s gets it %s", async (_, jid, outcome, source) => {
+    const { decide, wire, cache } = await site({ servers: [] });
+    const decision = await decide(control(jid));
+    expect(decision).toMatchObject({ outcome, source });
+    if (decision.outcome === "granted") {
+      expect(permitsControl(decision.grants, { node: { nodeId: "" }, name: "LED" })).toBe(true);
+    }
+    expect([wire.sent, cache.count]).toEqual([[], 0]);
+  });
+
+  test("of a Thing that has neither server nor owner is nobody's", async () => {
+    const { decide } = await site({ servers: [], owner: undefined });
+    expect((await decide(control(owner))).outcome).toBe("refused");
+  });
+
+  test("P-3.4.1-1, P-E9: is asked about with the tokens, nodes and parameters of the request, and nothing else", async () => {
+    const { decide, wire } = await site();
+    wire.peer(server, always(true));
+    const tokens = { serviceToken: "S1 S2", deviceToken: "D", userToken: "U" };
+    const nodes = [{ nodeId: "1", sourceId: "s" }, { nodeId: "" }];
+    await decide(control(stranger, { tokens, nodes, parameters: ["LED", "Fan"] }));
+    expect(wire.sent.map((stanza) => stanza.attrs["type"])).toEqual(["get"]);
+    expect(wire.asked(server).map(String)).toEqual([
+      `<canControl xmlns="${ns.provisioning}" jid="${stranger}" serviceToken="S1 S2" deviceToken="D" userToken="U">` +
+        '<node nodeId="1" sourceId="s"/><node nodeId=""/><parameter name="LED"/><parameter name="Fan"/></canControl>',
+    ]);
+  });
+
+  test.each([
+    ["the owner", owner],
+    ["the Registry", registry],
+    ["the server itself", server],
+  ] as const)("of a Thing with a provisioning server is asked about also for %s", async (_, jid) => {
+    const { decide, wire } = await site();
+    wire.peer(server, always(false));
+    expect(await decide(control(jid))).toEqual({ outcome: "refused", source: "server" });
+    expect(wire.asked(server, "canControl")).toHaveLength(1);
+  });
+
+  test("P-5.2-1, P-5.2-8: is remembered, the yes and the no, and apart from readout", async () => {
+    const { decide, wire, cache } = await site();
+    wire.peer(server, (payload) => (payload.is("canControl") ? lets(true) : says(false)));
+    expect(await decide(control(stranger))).toMatchObject({ outcome: "granted", source: "server" });
+    expect(await decide(read(stranger))).toEqual({ outcome: "refused", source: "server" });
+    expect(await decide(control(stranger))).toMatchObject({ outcome: "granted", source: "cache" });
+    expect(await decide(read(stranger))).toEqual({ outcome: "refused", source: "cache" });
+    expect(cache.entries().map(({ kind }) => kind)).toEqual(["read", "control"]);
+    await cache.clear();
+    wire.peer(server, always(false));
+    expect(await decide(control(stranger))).toEqual({ outcome: "refused", source: "server" });
+    expect(await decide(control(stranger))).toEqual({ outcome: "refused", source: "cache" });
+  });
+
+  test("P-E20: granted in parts by several servers is asked of all of them; a whole grant settles it", async () => {
+    const { decide, wire } = await site({ servers: [server, second] });
+    const asked = control(stranger, { parameters: ["LED", "Fan"] });
+    wire.peer(server, () => lets(true, { parameters: ["LED"] }));
+    wire.peer(second, () => lets(true, { parameters: ["Fan"], nodes: [{ nodeId: "other" }] }));
+    const decision = await decide(asked);
+    const grants = decision.outcome === "granted" ? decision.grants : [];
+    const node = { nodeId: "" };
+    expect(["LED", "Fan"].map((name) => permitsControl(grants, { node, name }))).toEqual([true, false]);
+    wire.peer(server, () => "silent");
+    wire.peer(second, () => lets(true));
+    expect(await decide(control(owner))).toMatchObject({ outcome: "granted", grants: [{ by: second }] });
+  });
+
+  test.each<[string, XmlElement]>([
+    ["an answer to another question", says(true)],
+    [
+      "a restriction that is not understood",
+      el("canControlResponse", { xmlns: ns.provisioning, result: true }, el("x")),
+    ],
+    ["an answer without a result", el("canControlResponse", { xmlns: ns.provisioning })],
+  ])("P-E28: is not granted by %s, and it is no refusal either", async (_, answer) => {
+    const { decide, wire, cache } = await site();
+    wire.peer(server, () => answer);
+    expect(await decide(control(stranger))).toEqual({ outcome: "unanswered", source: "none" });
+    expect(cache.count).toBe(0);
   });
 });

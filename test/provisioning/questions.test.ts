@@ -4,11 +4,18 @@ import { bareJid } from "../../src/core/jid.ts";
 import { fieldTypes } from "../../src/codec/field-types.ts";
 import type { NodeRef } from "../../src/codec/node-ref.ts";
 import type { Tokens } from "../../src/codec/tokens.ts";
-import { questionKey, type Question, type ReadQuestion } from "../../src/provisioning/questions.ts";
+import {
+  questionKey,
+  type ControlQuestion,
+  type Question,
+  type ReadQuestion,
+} from "../../src/provisioning/questions.ts";
 
 // What somebody would send who wants one question to be taken for another: separators, digits, and next to nothing.
 const hostile = fc.oneof(
-  fc.string({ unit: fc.constantFrom(":", "0", "1", "2", "3", "r", "f", "\n", "\u0000", "\u0001", "é", "😀", " ") }),
+  fc.string({
+    unit: fc.constantFrom(":", "0", "1", "2", "3", "r", "f", "c", "\n", "\u0000", "\u0001", "é", "😀", " "),
+  }),
   fc.string({ unit: "binary" }),
   fc.constantFrom("1:a", "0:", "2:0:", "__proto__", "constructor", ""),
 );
@@ -30,9 +37,17 @@ const read: fc.Arbitrary<ReadQuestion> = fc.record({
   nodes: fc.array(node, { maxLength: 3 }),
   fields: fc.array(hostile, { maxLength: 3 }),
 });
+const control: fc.Arbitrary<ControlQuestion> = fc.record({
+  kind: fc.constant("control" as const),
+  jid: domain,
+  tokens,
+  nodes: fc.array(node, { maxLength: 3 }),
+  parameters: fc.array(hostile, { maxLength: 3 }),
+});
 const question: fc.Arbitrary<Question> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("friend" as const), jid: domain }) },
-  { weight: 9, arbitrary: read },
+  { weight: 5, arbitrary: read },
+  { weight: 5, arbitrary: control },
 );
 
 /** What a question means, in a form that can be compared: lists as sets, nothing else lost. */
@@ -40,13 +55,14 @@ function meaning(asked: Question): unknown {
   if (asked.kind === "friend") return ["friend", asked.jid];
   const sorted = (values: readonly unknown[]): string[] => [...new Set(values.map((v) => JSON.stringify(v)))].sort();
   return [
+    asked.kind,
     asked.jid,
     asked.tokens.serviceToken ?? null,
     asked.tokens.deviceToken ?? null,
     asked.tokens.userToken ?? null,
-    sorted([...asked.types]),
+    sorted(asked.kind === "read" ? [...asked.types] : []),
     sorted(asked.nodes.map(({ nodeId, sourceId = null, cacheType = null }) => [nodeId, sourceId, cacheType])),
-    sorted(asked.fields),
+    sorted(asked.kind === "read" ? asked.fields : asked.parameters),
   ];
 }
 
@@ -73,6 +89,30 @@ describe("the key of a question", () => {
   test("is another one for any question that means something else", () => {
     fc.assert(
       fc.property(question, question, (one, other) => {
+        const same = JSON.stringify(meaning(one)) === JSON.stringify(meaning(other));
+        expect(questionKey(one) === questionKey(other)).toBe(same);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("P-5.2-1: is the same for the same question about control, whatever the order of its lists", () => {
+    fc.assert(
+      fc.property(control, (asked) => {
+        const again = {
+          ...asked,
+          nodes: [...asked.nodes, ...asked.nodes.slice(0, 1)].reverse(),
+          parameters: [...asked.parameters, ...asked.parameters.slice(0, 1)].reverse(),
+        };
+        expect(questionKey(again)).toBe(questionKey(asked));
+      }),
+    );
+  });
+
+  test("about control is another one when only a part of the question is another one", () => {
+    fc.assert(
+      fc.property(control, control, fc.constantFrom("jid", "tokens", "nodes", "parameters"), (one, from, part) => {
+        const other = { ...one, [part]: from[part] };
         const same = JSON.stringify(meaning(one)) === JSON.stringify(meaning(other));
         expect(questionKey(one) === questionKey(other)).toBe(same);
       }),
@@ -179,11 +219,12 @@ describe("the key of a question", () => {
     expect(asked({ nodeId: "1", sourceId: "", cacheType: "" })).toBe(asked({ nodeId: "1" }));
   });
 
-  test("tells friendship from readout", () => {
+  test("tells friendship, readout and control apart", () => {
     const jid = bareJid("a@b");
     const friend = questionKey({ kind: "friend", jid });
     const readout = questionKey({ kind: "read", jid, tokens: {}, types: new Set(), nodes: [], fields: [] });
-    expect(friend).not.toBe(readout);
+    const control = questionKey({ kind: "control", jid, tokens: {}, nodes: [], parameters: [] });
+    expect(new Set([friend, readout, control]).size).toBe(3);
     expect(friend).not.toBe(questionKey({ kind: "friend", jid: bareJid("b@b") }));
   });
 });

@@ -78,14 +78,28 @@ describe("remembered rights", () => {
       kind: "read",
       jid: bob,
       grants: [
-        { by: server, types: ["momentary"], nodes: [{ nodeId: "1", sourceId: "s" }, { nodeId: "" }], fields: ["é\n"] },
-        { by: bareJid("second.example.org"), types: ["peak"], nodes: [], fields: [] },
+        {
+          by: server,
+          types: ["momentary"],
+          nodes: [{ nodeId: "1", sourceId: "s" }, { nodeId: "" }],
+          fields: ["é\n"],
+          parameters: [],
+        },
+        { by: bareJid("second.example.org"), types: ["peak"], nodes: [], fields: [], parameters: [] },
       ],
+    };
+    const wanted = { kind: "control", jid: bob, tokens: {}, nodes: [], parameters: ["LED"] } as const;
+    const control: Right = {
+      key: questionKey(wanted),
+      kind: "control",
+      jid: bob,
+      grants: [{ ...wholeGrant(server), parameters: ["LED"] }],
     };
     await cache.put(right("ann", { grants: [] }), cache.epoch);
     await cache.put(read, cache.epoch);
+    await cache.put(control, cache.epoch);
     const again = await booted(storage);
-    expect(again.cache.entries()).toEqual([read, right("ann", { grants: [] })]);
+    expect(again.cache.entries()).toEqual([control, read, right("ann", { grants: [] })]);
     expect(again.faults).toEqual([]);
   });
 
@@ -527,6 +541,13 @@ describe("a damaged file of rights", () => {
 describe("a record of odd shape", () => {
   const grant = wholeGrant(server, new Set(["momentary"]));
   const good = right("a", { grants: [grant] });
+  const asked = { kind: "control", jid: good.jid, tokens: {}, nodes: [], parameters: ["LED"] } as const;
+  const control = (parts: object): object => ({
+    ...good,
+    kind: "control",
+    key: questionKey(asked),
+    grants: [{ ...grant, types: [], ...parts }],
+  });
   const odd: readonly [string, unknown][] = [
     ["nothing", null],
     ["a number", 1],
@@ -535,12 +556,13 @@ describe("a record of odd shape", () => {
     ["an empty object", {}],
     ["no key", { ...good, key: undefined }],
     ["a key that is no text", { ...good, key: 1 }],
-    ["an unknown kind", { ...good, kind: "control" }],
+    ["an unknown kind", { ...good, kind: "own" }],
     ["no JID", { ...good, jid: undefined }],
     ["a JID with a resource", { ...good, jid: "a@example.org/x" }],
     ["a JID that is not normal", { ...good, jid: "A@example.org" }],
     ["a JID that is none", { ...good, jid: "@" }],
     ["the key of a question of another kind", { ...good, kind: "read" }],
+    ["the key of a question of a third kind", { ...good, kind: "control" }],
     ["the key of a question about somebody else", { ...good, jid: "b@example.org" }],
     ["no grants", { ...good, grants: undefined }],
     ["grants that are no list", { ...good, grants: { length: 0 } }],
@@ -558,6 +580,8 @@ describe("a record of odd shape", () => {
     ["a grant of a field that is no text", { ...good, grants: [{ ...grant, fields: [1] }] }],
     ["leave by nobody", { ...good, secondaryTrustBy: [null] }],
     ["leave that is no list", { ...good, secondaryTrustBy: true }],
+    ["a grant of a parameter that is no text", { ...good, grants: [{ ...grant, parameters: [1] }] }],
+    ["a grant of control that is not said of which", control({ parameters: undefined })],
     ["a good grant beside a bad one", { ...good, grants: [grant, { ...grant, fields: "Temperature" }] }],
   ];
 
@@ -568,6 +592,16 @@ describe("a record of odd shape", () => {
     expect(names(cache)).toEqual(["last", "first"]);
     expect(faults).toEqual(["rights-damaged: 1 of 3 records could not be read"]);
     expect((await booted(storage)).faults).toEqual([]);
+  });
+
+  test("is not one of a time before there was control: it restricts no parameters", async () => {
+    const storage = await opened();
+    const { parameters, ...before } = grant;
+    const old = { ...good, grants: [before] };
+    await new Journal({ storage, name: "rights", format: 1 }).append([old, control({ parameters: ["LED"] })]);
+    const { cache, faults } = await booted(storage);
+    expect([cache.get(good.key)?.grants, parameters, faults]).toEqual([[grant], [], []]);
+    expect(cache.get(questionKey(asked))?.grants[0]?.parameters).toEqual(["LED"]);
   });
 
   test("is not what a good one is", async () => {

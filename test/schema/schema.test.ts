@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
+import { buildCanControl, buildCanControlResponse } from "../../src/codec/can-control.ts";
+import { buildSet, buildSetResponse } from "../../src/codec/control.ts";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery } from "../../src/codec/disco.ts";
 import { buildClaimed, buildMine, buildRegister, buildUpdate } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
@@ -34,6 +36,7 @@ const rosterItem = fc.record({
 const formField = fc.constantFrom("username", "password", "email");
 const conditions: readonly RefusalCondition[] = [
   "bad-request",
+  "conflict",
   "feature-not-implemented",
   "forbidden",
   "internal-server-error",
@@ -78,12 +81,18 @@ const builders: Readonly<Record<string, fc.Arbitrary<XmlElement>>> = {
     .map(([value, jid]) => asked(provisioning.buildCanReadResponse({ ...value, jid }))),
   friend: some.bareJid.map((jid) => told(buildFriend({ jid }))),
   unfriend: some.bareJid.map((jid) => told(buildUnfriend({ jid }))),
+  canControl: some.canControl.map((value) => asked(buildCanControl(value))),
+  canControlResponse: fc
+    .tuple(some.canControlResponse, some.bareJid)
+    .map(([value, jid]) => asked(buildCanControlResponse({ ...value, jid }))),
   clearCache: fc.constant(asked(provisioning.buildClearCache())),
   clearCacheResponse: fc.constant(asked(provisioning.buildClearCacheResponse())),
   req: some.readRequest.map((value) => asked(buildReq(value))),
   accepted: some.int.map((seqnr) => asked(buildAccepted({ seqnr }))),
   fields: some.fields.map((value) => told(buildFields(value))),
   failure: some.failure.map((value) => told(buildFailure(value))),
+  set: some.validSetRequest.map((value) => asked(buildSet(value))),
+  setResponse: some.setResponse.map((value) => asked(buildSetResponse(value))),
   registrationRequest: fc.constant(iq({ type: "get", id: "1" }, buildRegistrationRequest())),
   registrationForm: fc
     .record({ registered: fc.boolean(), instructions: some.text, fields: fc.uniqueArray(formField) })
@@ -99,8 +108,10 @@ const builders: Readonly<Record<string, fc.Arbitrary<XmlElement>>> = {
   rosterRemoval: some.bareJid.map((jid) => asked(buildRosterRemoval(jid))),
   ping: fc.constant(iq({ type: "get", id: "1" }, el("ping", { xmlns: ns.ping }))),
   error: fc
-    .tuple(fc.constantFrom(...conditions), some.text)
-    .map(([condition, text]) => iq({ type: "error", id: "1" }, buildError(new Refusal(condition, text)))),
+    .tuple(fc.constantFrom(...conditions), some.text, fc.array(some.parameterProblem, { maxLength: 2 }))
+    .map(([condition, text, parameters]) =>
+      iq({ type: "error", id: "1" }, buildError(new Refusal(condition, text, parameters))),
+    ),
   presence: fc.constantFrom(...presenceTypes).map((type) => presence({ type, to: "a@b.c" })),
 };
 
@@ -126,6 +137,9 @@ describe("what is wrong is found", () => {
     ["an unknown attribute", inIq(`<req xmlns='${ns.sensorData}' seqnr='1' momentarily='true'/>`)],
     ["a missing one", inIq(`<req xmlns='${ns.sensorData}' momentary='true'/>`)],
     ["one of the wrong type", inIq(`<req xmlns='${ns.sensorData}' seqnr='one'/>`)],
+    ["a parameter that is not of its kind", inIq(`<set xmlns='${ns.control}'><int name='A' value='1,5'/></set>`)],
+    ["a parameter of a kind that there is not", inIq(`<set xmlns='${ns.control}'><bool name='A' value='1'/></set>`)],
+    ["an old code of success (P-E4)", inIq(`<setResponse xmlns='${ns.control}' responseCode='OK'/>`, "result")],
     ["an unknown element", inIq(`<rejected xmlns='${ns.sensorData}' seqnr='1'/>`)],
     [
       "a child without its namespace",
