@@ -2,6 +2,7 @@
 // that says so is on its way (XEP-0324 5.2, P-5.2-6). Without the wait up to 12 requests were answered from stale grants.
 import { raceSignal, withDeadline, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
+import { StanzaError } from "../core/errors.ts";
 import { el } from "../codec/xml.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { BareJid } from "../core/jid.ts";
@@ -41,28 +42,46 @@ export class Barrier {
   /**
    * Asks each server something that it answers at once (XEP-0199). Stanzas between two parties keep their order: a
    * `clearCache` that was due since the presence before has arrived when the answer has. An error is an answer too.
+   * Resolves to the servers that were not there.
    */
-  async settle(
-    { channel, whereabouts, clock }: BarrierParts,
-    servers: readonly BareJid[],
-    signal: AbortSignal,
-  ): Promise<void> {
+  async settle(parts: BarrierParts, servers: readonly BareJid[], signal: AbortSignal): Promise<readonly BareJid[]> {
     const lower = this.#lower;
+    const { channel } = parts;
     const stream = channel.jid;
-    const hear = async (server: BareJid, options: CallOptions): Promise<void> => {
-      const to = await whereabouts.addressOf(server, ns.provisioning, options);
-      await channel.request({ type: "get", to, payload: el("ping", { xmlns: ns.ping }) }, options);
-    };
-    const wait = async (limited: AbortSignal): Promise<void> => {
-      await Promise.allSettled(servers.map((server) => hear(server, { signal: limited })));
-    };
-    try {
-      await withDeadline(clock, { signal, timeout: BARRIER_TIMEOUT }, "barrier", wait);
-    } catch {
-      // Late servers are not waited for (design: 2 s).
-    }
+    // Late servers are not waited for (design: 2 s).
+    const away = await whoIsAway(parts, servers, { signal, timeout: BARRIER_TIMEOUT });
     // A stream that ended leaves the barrier up for the next one. The channel knows of the end before the signal does.
-    if (signal.aborted || channel.jid !== stream) return;
+    if (signal.aborted || channel.jid !== stream) return [];
     lower();
+    return away;
   }
+}
+
+/** Asks each of these servers for a sign of life; resolves to those that gave none within the time. Never rejects. */
+export async function whoIsAway(
+  { channel, whereabouts, clock }: BarrierParts,
+  servers: readonly BareJid[],
+  options: CallOptions,
+): Promise<readonly BareJid[]> {
+  const away = new Set(servers);
+  const hear = async (server: BareJid, signal: AbortSignal): Promise<void> => {
+    try {
+      const to = await whereabouts.addressOf(server, ns.provisioning, { signal });
+      await channel.request({ type: "get", to, payload: el("ping", { xmlns: ns.ping }) }, { signal });
+    } catch (error) {
+      if (isAway(error)) return;
+    }
+    away.delete(server);
+  };
+  const all = async (signal: AbortSignal): Promise<unknown> =>
+    Promise.all(servers.map((server) => hear(server, signal)));
+  await withDeadline(clock, options, "a sign of life", all).catch(() => undefined);
+  return [...away];
+}
+
+/** Whether it was the XMPP server who answered, in the place of somebody who is not there (RFC 6120 8.3.3, 10.4). */
+function isAway(error: unknown): boolean {
+  if (!(error instanceof StanzaError)) return true;
+  // Prosody has `remote-server-timeout` of type `wait` for a component that is not attached, ejabberd the other one.
+  return error.type === "wait" || ["remote-server-not-found", "recipient-unavailable"].includes(error.condition);
 }

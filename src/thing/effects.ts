@@ -1,14 +1,17 @@
 // What a Thing does on the wire, effect by effect.
+import { sleep } from "../core/abort.ts";
+import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { DiscoveryError } from "../core/errors.ts";
 import { isComponent, type BareJid } from "../core/jid.ts";
+import type { RandomSource } from "../core/random.ts";
 import { ns } from "../codec/namespaces.ts";
 import { presence } from "../codec/stanza.ts";
 import type { Tag } from "../codec/tags.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import type { Friends } from "../connection/friends.ts";
 import { findComponents, hasFeature } from "../discovery/components.ts";
-import type { Barrier } from "../provisioning/barrier.ts";
+import { whoIsAway, type Barrier } from "../provisioning/barrier.ts";
 import { emptyKey, register } from "../registry/registry-client.ts";
 import type { Perform } from "./runner.ts";
 import type { ThingEvent } from "./state.ts";
@@ -22,6 +25,8 @@ export interface EffectParts {
   readonly whereabouts: Whereabouts;
   readonly barrier: Barrier;
   readonly clock: Clock;
+  /** Randomness for the spread of tries. */
+  readonly random: RandomSource;
   /** The configured Registry. */
   readonly registry: BareJid | undefined;
   /** Told before a registration goes out: the notice of a claim may come as soon as the Registry has it. */
@@ -78,7 +83,7 @@ async function greet(
   await friends.load({ signal, timeout: ANSWER_WITHIN });
   await channel.send(presence(), ...directed([registry, ...servers]));
   await askForFriendship(friends, [registry, ...servers]);
-  void barrier.settle(parts, servers, signal);
+  void barrier.settle(parts, servers, signal).then((away) => introduceAgain(parts, away, signal));
   return undefined;
 }
 
@@ -88,6 +93,24 @@ async function introduce({ channel, friends }: EffectParts, servers: readonly Ba
   if (stanzas.length > 0) await channel.send(...stanzas);
   await askForFriendship(friends, servers);
   return undefined;
+}
+
+/**
+ * A component that was away never had the presence, and does not know where to send that rules have changed: a server
+ * that was started again is often up before its components are. It is told again until it is there (P-3.5.1-2, P-5.1-2).
+ */
+async function introduceAgain(parts: EffectParts, servers: readonly BareJid[], signal: AbortSignal): Promise<void> {
+  const { channel, clock, random } = parts;
+  const backoff = new Backoff(random);
+  try {
+    for (let away = servers.filter(isComponent); away.length > 0;) {
+      await sleep(clock, backoff.next(), signal);
+      await channel.send(...directed(away));
+      away = [...(await whoIsAway(parts, away, { signal, timeout: ANSWER_WITHIN }))];
+    }
+  } catch {
+    // The stream has ended; the next one begins anew.
+  }
 }
 
 /** Services that are accounts are asked to be friends (P-3.1.1-13, XEP-0347 5.1): by their presence they can be reached. */

@@ -156,6 +156,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
         reviewFriends: (signal) => reviewFriends(friendships, signal),
         barrier: this.#barrier,
         clock,
+        random,
         registry: settings.registry,
         onRegistering: (registry) => (this.#registering = registry),
         tags: () => withKey(settings.tags, this.#key),

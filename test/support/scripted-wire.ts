@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Wire, Whereabouts } from "../../src/channel/channel.ts";
 import { StanzaChannel } from "../../src/channel/stanza-channel.ts";
 import type { Clock } from "../../src/core/clock.ts";
-import { ConnectionError } from "../../src/core/errors.ts";
+import { ConnectionError, type StanzaErrorType } from "../../src/core/errors.ts";
 import { bareJid, parseJid, type Jid } from "../../src/core/jid.ts";
 import type { LogFields, Logger } from "../../src/core/logger.ts";
 import { silentLogger } from "../../src/core/logger.ts";
@@ -13,7 +13,7 @@ import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 
 /** What a peer says: a payload, `undefined` for an empty result, a condition for an error, `silent` for nothing. */
-export type Said = XmlElement | undefined | "silent" | { readonly error: string };
+export type Said = XmlElement | undefined | "silent" | { readonly error: string; readonly type?: StanzaErrorType };
 
 /** A peer of the Thing: what it says to an IQ. */
 export type Peer = (payload: XmlElement, type: string, to: string) => Said | Promise<Said>;
@@ -116,7 +116,7 @@ export class ScriptedWire implements Wire {
     if (said === "silent") return;
     const to = this.jid.full;
     if (typeof said === "object" && "error" in said && typeof said.error === "string") {
-      const error = buildError({ condition: said.error, type: "cancel" });
+      const error = buildError({ condition: said.error, type: said.type ?? "cancel" });
       this.receive(iq({ type: "error", id, from, to }, error));
       return;
     }

@@ -8,7 +8,8 @@ import { buildRoster } from "../../src/codec/roster.ts";
 import { Friends } from "../../src/connection/friends.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
 import { performer } from "../../src/thing/effects.ts";
-import { scriptedChannel, settled, type Peer } from "../support/scripted-wire.ts";
+import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
+import { scriptedChannel, settled, type Peer, type Said } from "../support/scripted-wire.ts";
 import { otherRegistry, otherServer, owner, registry, server } from "./life.ts";
 
 const account = "thing@example.org";
@@ -26,6 +27,7 @@ function site(options: { registry?: BareJid } = {}) {
   const registering: string[] = [];
   const perform = performer({
     ...parts,
+    random: new SeededRandom("effects"),
     friends,
     barrier,
     registry: options.registry,
@@ -111,6 +113,57 @@ describe("greeting", () => {
     await clock.advance(10_000);
     expect(await greeting).toBe("ERR_TIMEOUT");
     expect([wire.presences, wire.asked(server)]).toEqual([[], []]);
+  });
+});
+
+describe("a server that was away when the Thing came back", () => {
+  const introductions = (sent: readonly string[]): number => sent.filter((one) => one === `available ${server}`).length;
+
+  test.each<[string, Said]>([
+    ["Prosody says so", { error: "remote-server-timeout", type: "wait" }],
+    ["ejabberd says so", { error: "remote-server-not-found" }],
+    ["nobody says anything", "silent"],
+  ])("P-3.5.1-2: is sent presence again, until it is there (%s)", async (_, said) => {
+    const { perform, wire, clock } = site();
+    wire.peer(server, () => said);
+    wire.peer(otherServer, () => undefined);
+    const stream = new AbortController();
+    await perform({ do: "greet", registry, servers: [server, otherServer] }, stream.signal);
+    await clock.advance(60_000);
+    expect(introductions(wire.presences)).toBeGreaterThan(2);
+    wire.peer(server, () => undefined);
+    await clock.advance(120_000);
+    const told = introductions(wire.presences);
+    await clock.advance(1_200_000);
+    expect(introductions(wire.presences)).toBe(told);
+    expect(wire.presences.filter((one) => one === `available ${otherServer}`)).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("is left alone when the stream has ended", async () => {
+    const { perform, wire, clock } = site();
+    wire.peer(server, () => ({ error: "remote-server-not-found" }));
+    const stream = new AbortController();
+    await perform({ do: "greet", registry, servers: [server] }, stream.signal);
+    await settled();
+    stream.abort(new Error("the stream has ended"));
+    await clock.advance(1_200_000);
+    expect(introductions(wire.presences)).toBe(1);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("is there if it does not know the question; and an account is a friend, whose presence tells", async () => {
+    const { perform, wire, clock } = site();
+    wire.peer(server, () => ({ error: "service-unavailable" }));
+    const account = bareJid("provisioning@example.org");
+    await perform({ do: "greet", registry, servers: [server, account] }, never);
+    await clock.advance(1_200_000);
+    expect(wire.presences).toEqual([
+      "available",
+      `available ${registry}`,
+      `available ${server}`,
+      `subscribe ${account}`,
+    ]);
   });
 });
 
