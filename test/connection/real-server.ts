@@ -14,6 +14,7 @@ import { connect, type Connection, type ConnectOptions } from "../../src/connect
 import { ConnectionManager, type LinkState } from "../../src/connection/connection-manager.ts";
 import type { Friends } from "../../src/connection/friends.ts";
 import { eventually, rejection } from "./harness.ts";
+import { managedLinks } from "./managed-links.ts";
 
 const cleanups: (() => Promise<unknown>)[] = [];
 let users = 0;
@@ -56,6 +57,7 @@ export function onARealServer(
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
   });
   afterAll(() => server.stop());
+  managedLinks(() => server);
 
   const options = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({
     service: `xmpp://127.0.0.1:${server.port}`,

@@ -1,4 +1,5 @@
 // RFC 6120 section 4.9.3: why a stream ends.
+import type { XmlElement } from "../../codec/xml.ts";
 
 /** The stream error conditions this server uses. */
 export type StreamCondition =
@@ -15,6 +16,7 @@ export type StreamCondition =
   | "resource-constraint"
   | "restricted-xml"
   | "system-shutdown"
+  | "undefined-condition"
   | "unsupported-stanza-type"
   | "unsupported-version";
 
@@ -25,6 +27,8 @@ export class StreamFault extends Error {
     readonly condition: StreamCondition,
     /** Words for the client's log. */
     readonly text = "",
+    /** A condition of an extension (section 4.9.4). */
+    readonly detail?: XmlElement,
   ) {
     super(text === "" ? condition : `${condition}: ${text}`);
     this.name = "StreamFault";

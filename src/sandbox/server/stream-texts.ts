@@ -13,6 +13,8 @@ export const streamNs = {
   bind: "urn:ietf:params:xml:ns:xmpp-bind",
   /** RFC 3921 section 3 */
   session: "urn:ietf:params:xml:ns:xmpp-session",
+  /** XEP-0198 */
+  management: "urn:xmpp:sm:3",
 } as const;
 
 /** The opening of a stream (section 4.7). `to` is whom the client said it is (section 4.7.2). */
@@ -33,7 +35,7 @@ export const FOOTER = "</stream:stream>";
 /** A stream error (section 4.9). */
 export function streamError(fault: StreamFault): string {
   const text = fault.text === "" ? undefined : el("text", { xmlns: streamNs.errors, "xml:lang": "en" }, fault.text);
-  return el("stream:error", {}, el(fault.condition, { xmlns: streamNs.errors }), text).toString();
+  return el("stream:error", {}, el(fault.condition, { xmlns: streamNs.errors }), text, fault.detail).toString();
 }
 
 /** What comes next, before TLS (section 5.3.1), before authentication (section 6.3.1), after it (section 7.3). */
@@ -44,7 +46,11 @@ export function features(phase: "plain" | "secure" | "authenticated"): string {
       el("mechanisms", { xmlns: streamNs.sasl }, ...mechanisms.map((name) => el("mechanism", {}, name))),
       el("register", { xmlns: ns.registerFeature }), // XEP-0077 section 8
     ],
-    authenticated: [el("bind", { xmlns: streamNs.bind }), el("session", { xmlns: streamNs.session }, el("optional"))],
+    authenticated: [
+      el("bind", { xmlns: streamNs.bind }),
+      el("session", { xmlns: streamNs.session }, el("optional")),
+      el("sm", { xmlns: streamNs.management }),
+    ],
   };
   return el("stream:features", {}, ...offered[phase]).toString();
 }

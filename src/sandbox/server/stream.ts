@@ -8,6 +8,7 @@ import { silentLogger, type Logger } from "../../core/logger.ts";
 import { randomToken, type RandomSource } from "../../core/random.ts";
 import { ns } from "../../codec/namespaces.ts";
 import { el, nonEmpty, optional, own, type XmlElement } from "../../codec/xml.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import { ClientLink } from "./client-link.ts";
 import type { XmppDomain } from "./domain.ts";
 import { startSasl, type SaslExchange, type SaslStep } from "./sasl.ts";
@@ -51,6 +52,7 @@ export class ClientStream {
   #tries = 0;
   #username = "";
   #session: Session | undefined;
+  readonly #acknowledgements = new Acknowledgements((text) => this.#link.write(text));
 
   constructor(raw: Duplex, options: ClientStreamOptions) {
     this.#options = options;
@@ -124,8 +126,11 @@ export class ClientStream {
       case "secure":
         return this.#beforeAuthentication(element);
       case "authenticated":
+        if (this.#acknowledgements.take(element, false)) return;
         return this.#beforeBinding(element);
       case "bound":
+        if (this.#acknowledgements.take(element, true)) return;
+        if (stanzaKind(element) !== undefined) this.#acknowledgements.received();
         return this.#session?.receive(element);
       case "closing":
       case "closed":
@@ -212,7 +217,7 @@ export class ClientStream {
       this.#session = this.#options.domain.bind(
         this.#username,
         resource ? own(resource) : undefined,
-        (stanzas) => this.#link.write(stanzas.join("")),
+        (stanzas) => this.#link.write(stanzas.join("") + this.#acknowledgements.sent(stanzas.length)),
         (condition) => this.close(condition),
       );
     } catch (error) {
@@ -235,7 +240,7 @@ export class ClientStream {
     if (this.#phase === "closing" || this.#phase === "closed") return;
     this.#phase = "closing";
     this.#reader.stop();
-    this.#link.write(lastWords + FOOTER);
+    this.#link.write(this.#acknowledgements.answer() + lastWords + FOOTER);
     this.#link.end();
     this.#session?.end();
   }

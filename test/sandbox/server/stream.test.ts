@@ -86,7 +86,7 @@ test("inside TLS there are three mechanisms and registration, and after them bin
   );
   expect(await client.scram("sha1", "alice", "alice's secret")).toMatch(/^<success/);
   expect(await client.open()).toContain(
-    `<stream:features><bind xmlns="${BIND}"/><session xmlns="urn:ietf:params:xml:ns:xmpp-session"><optional/></session></stream:features>`,
+    `<stream:features><bind xmlns="${BIND}"/><session xmlns="urn:ietf:params:xml:ns:xmpp-session"><optional/></session><sm xmlns="urn:xmpp:sm:3"/></stream:features>`,
   );
   client.destroy();
 });
