@@ -6,6 +6,7 @@ import { withDeadline } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
 import { systemClock, type Clock, type Timer } from "../core/clock.ts";
 import { AuthenticationError, ConfigError, ConnectionError, messageOf } from "../core/errors.ts";
+import { configJid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -37,9 +38,11 @@ export interface Attachment extends AsyncDisposable {
  * a connection that is lost later is made again (first within 1,000 ms, at most 30,000 ms apart) until `close()`.
  *
  * Rejects with `ERR_AUTHENTICATION` if the secret is wrong, `ERR_CONNECTION` if the server cannot be reached or does
- * not know the component, `ERR_CONFIG` if the optional package `@xmpp/component` is not installed.
+ * not know the component, `ERR_CONFIG` if the service is an account or the optional package `@xmpp/component` is not installed.
  */
 export async function attachComponent(service: StanzaService, options: AttachOptions): Promise<Attachment> {
+  const { local } = configJid(service.jid, "service.jid");
+  if (local !== "") throw new ConfigError(`service.jid: "${service.jid}" is an account: use attachAccount`);
   const make = await loadLibrary();
   const link = new ComponentLink(service, options, make);
   try {

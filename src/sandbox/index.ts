@@ -4,20 +4,25 @@
  * @packageDocumentation
  */
 export { startSandbox } from "./sandbox.ts";
-export type { Sandbox, SandboxOptions, SandboxUser } from "./sandbox.ts";
+export type { Hosting, Sandbox, SandboxOptions, SandboxUser } from "./sandbox.ts";
 export { ReferenceRegistry, type RegisteredThing, type RegistryOptions } from "./registry.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";
 export type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server.ts";
 export type { StanzaListener } from "./server/domain.ts";
-export type { StanzaService } from "./stanza-service.ts";
+export type { HostedAccount, StanzaService } from "./stanza-service.ts";
+export type { FriendshipOutcome } from "./service-friends.ts";
 export type { ReadLimits, Rule } from "./rules.ts";
 export { attachComponent, type AttachOptions, type Attachment } from "./attach-component.ts";
+export { attachAccount } from "./attach-account.ts";
+export type { AccountAttachment, AttachAccountOptions, TlsPolicy } from "./attach-account.ts";
 export { SimulatedClock, type SimulatedClockOptions } from "./simulated-clock.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export type { XmlElement } from "../codec/xml.ts";
 export type { FieldType } from "../codec/field-types.ts";
 export type { NodeRef } from "../codec/node-ref.ts";
+export type { RosterItem, Subscription } from "../codec/roster.ts";
 export type { Tag } from "../codec/tags.ts";
+export type { CallOptions } from "../core/abort.ts";
 export type { Clock, Timer } from "../core/clock.ts";
 export type { BareJid } from "../core/jid.ts";
 export type { LogFields, Logger } from "../core/logger.ts";

@@ -23,6 +23,8 @@ export interface CacheInvalidationOptions {
   readonly retry: number;
   /** Carries away what is sent without anything coming in. */
   readonly output: (stanzas: readonly XmlElement[]) => void;
+  /** Only presence tells where a Thing is: the server is an account, whose friends say when they come and go (P-E8). */
+  readonly byPresence: boolean;
 }
 
 /** An address at which a Thing can be told. */
@@ -66,7 +68,7 @@ export class CacheInvalidation {
   asked(from: Jid): void {
     const device = this.#device(from.bare);
     device.asked = true;
-    if (isAddress(from)) this.#address(device, from.full);
+    if (!this.#options.byPresence && isAddress(from)) this.#address(device, from.full);
   }
 
   /** The rules changed: every Thing that ever asked must forget. */
@@ -99,8 +101,9 @@ export class CacheInvalidation {
   request(from: Jid): readonly XmlElement[] {
     const device = this.#devices.get(from.bare);
     if (!device?.due || !isAddress(from)) return [];
-    const address = this.#address(device, from.full);
-    if (address.refused) return [];
+    const { byPresence } = this.#options;
+    const address = byPresence ? device.addresses.get(from.full) : this.#address(device, from.full);
+    if (address === undefined || address.refused) return [];
     // Where there was no presence, the same address may be a new stream by now.
     return address.present && address.id !== undefined ? [] : this.#send(device, [address]);
   }
@@ -121,6 +124,15 @@ export class CacheInvalidation {
     if (["service-unavailable", "recipient-unavailable"].includes(error.condition)) this.#gone(from);
     else address.refused = true;
     this.#schedule(device);
+  }
+
+  /** The server's own stream has begun anew or ended: what it knew of presence is void. */
+  forgetPresence(): void {
+    for (const [jid, device] of this.#devices) {
+      device.addresses.clear();
+      this.#schedule(device);
+      if (!device.asked) this.#devices.delete(jid);
+    }
   }
 
   /** Stops repeating. */

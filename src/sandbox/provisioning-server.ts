@@ -1,5 +1,7 @@
 // XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.2.1, 3.2.2, 3.3 and 3.5.
+import type { CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
+import { ConfigError, StateError } from "../core/errors.ts";
 import { configJid, type BareJid, type Jid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
@@ -8,12 +10,20 @@ import { buildCanReadResponse, buildIsFriendResponse, parseCanRead, parseIsFrien
 import type { XmlElement } from "../codec/xml.ts";
 import { CacheInvalidation } from "./provisioning-server-cache.ts";
 import { decideFriend, decideRead, narrow, normaliseRules, withRule, type ReadLimits, type Rule } from "./rules.ts";
-import { serve, type ServiceAnswer, type ServiceHandlers, type ServiceRequest } from "./service-frame.ts";
-import type { StanzaService } from "./stanza-service.ts";
+import { ServiceFriends, type FriendshipOutcome } from "./service-friends.ts";
+import {
+  serve,
+  serviceAddress,
+  serviceInfo,
+  type ServiceAnswer,
+  type ServiceHandlers,
+  type ServiceRequest,
+} from "./service-frame.ts";
+import type { HostedAccount, StanzaService } from "./stanza-service.ts";
 
 /** What a {@link ReferenceProvisioningServer} is made of. */
 export interface ProvisioningServerOptions {
-  /** Its address, for instance `provisioning.localhost`. */
+  /** Its address: `provisioning.localhost` as a component, `provisioning@localhost` as an account (XEP-0324 5.1). */
   readonly jid: string;
   /** Randomness for the ids of its requests. Default: the operating system's. */
   readonly random?: RandomSource | undefined;
@@ -60,30 +70,34 @@ export class ReferenceProvisioningServer implements StanzaService {
   readonly name = "Provisioning Server";
   readonly #handlers: ServiceHandlers;
   readonly #cache: CacheInvalidation;
+  readonly #friends: ServiceFriends | undefined;
   readonly #counts = new Map<QuestionKind, number>();
   readonly #questions: AskedQuestion[] = [];
   #rules: readonly Rule[];
   #carry: (stanzas: readonly XmlElement[]) => void = () => undefined;
 
-  /** Throws `ERR_CONFIG` if `jid` or a JID in the rules is none. */
+  /** Throws `ERR_CONFIG` if `jid` or a JID in the rules is none, or `jid` has a resource. */
   constructor(options: ProvisioningServerOptions) {
-    const address = configJid(options.jid, "jid");
+    const address = serviceAddress(options.jid);
+    const { random = systemRandom, clock = systemClock, logger = silentLogger, retry = 10_000 } = options;
+    const output = (stanzas: readonly XmlElement[]): void => this.#carry(stanzas);
+    const isAccount = address.local !== "";
     this.jid = address.full;
     this.#rules = normaliseRules(options.rules ?? []);
     this.#cache = new CacheInvalidation({
       from: this.jid,
-      random: options.random ?? systemRandom,
-      clock: options.clock ?? systemClock,
-      logger: options.logger ?? silentLogger,
-      retry: options.retry ?? 10_000,
-      output: (stanzas) => this.#carry(stanzas),
+      random,
+      clock,
+      logger,
+      retry,
+      output,
+      byPresence: isAccount,
     });
+    this.#friends = isAccount ? new ServiceFriends({ clock, output }) : undefined;
     this.#handlers = {
       address,
-      info: {
-        identities: [{ category: "component", type: "generic", name: this.name }],
-        features: [ns.discoInfo, ns.provisioning, ns.ping],
-      },
+      info: serviceInfo(address, this.name, ns.provisioning),
+      friends: this.#friends,
       seen: (from) => this.#cache.request(from),
       count: () => undefined,
       request: (request) => this.#request(request),
@@ -132,12 +146,45 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.#addRule({ thing, jid: reader, read });
   }
 
+  /** As an account: the Things whose presence it sees. */
+  get friends(): readonly BareJid[] {
+    return this.#friends?.list ?? [];
+  }
+
+  /**
+   * As an account: asks a Thing for friendship (XEP-0324 3.1.1), as its operator tells it to. One that trusts nobody
+   * yet shows it by its LED and waits for its button. Sent once: a refused or lost request is asked again by calling
+   * again. A Thing that is a friend already is `accepted` without being asked.
+   *
+   * Resolves to `pending` when no answer has come in time (default 60,000 ms); {@link friends} tells if one comes
+   * later. Rejects with `ERR_STATE` on a component, `ERR_CONFIG` if `thing` is no account, `ERR_CONNECTION` when
+   * the server is offline, `ERR_STANZA` if the request could not be delivered.
+   *
+   * @param thing its bare JID
+   */
+  async askFriendship(thing: string, options: CallOptions = {}): Promise<FriendshipOutcome> {
+    const { local, bare } = configJid(thing, "thing");
+    if (this.#friends === undefined) {
+      throw new StateError(
+        `${this.jid} is a component and befriends nobody (XEP-0324 5.1): ` +
+          `let the Thing find it, or run the server as an account (jid "name@domain", attachAccount)`,
+      );
+    }
+    if (local === "") throw new ConfigError(`thing: "${thing}" is no account: components are not befriended`);
+    return this.#friends.ask(bare, options);
+  }
+
   receive(stanza: XmlElement): readonly XmlElement[] {
     return serve(stanza, this.#handlers);
   }
 
   onOutput(carry: (stanzas: readonly XmlElement[]) => void): void {
     this.#carry = carry;
+  }
+
+  onAccount(account?: HostedAccount): void {
+    this.#friends?.onAccount(account);
+    this.#cache.forgetPresence();
   }
 
   stop(): void {

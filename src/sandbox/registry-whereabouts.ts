@@ -7,10 +7,27 @@ import type { BareJid, Jid } from "../core/jid.ts";
 export class Whereabouts {
   // The newest last.
   readonly #known = new Map<BareJid, Set<string>>();
+  readonly #asked = new Map<BareJid, string>();
+  readonly #broadcast: boolean;
 
-  /** Came, or asked something. */
+  /**
+   * @param broadcast presence comes from all connections of a friend, of which the one that asks is the Thing; to a
+   * component only those send presence that mean it (D-E15)
+   */
+  constructor(broadcast: boolean) {
+    this.#broadcast = broadcast;
+  }
+
+  /** Asked something: from here (D-E16). */
+  asked(jid: Jid): void {
+    if (!isAddress(jid)) return;
+    this.seen(jid);
+    this.#asked.set(jid.bare, jid.full);
+  }
+
+  /** Came. */
   seen(jid: Jid): void {
-    if (jid.resource === "" && jid.local !== "") return; // not an address to send an IQ to
+    if (!isAddress(jid)) return;
     const addresses = this.#known.get(jid.bare) ?? new Set();
     addresses.delete(jid.full);
     this.#known.set(jid.bare, addresses.add(jid.full));
@@ -21,10 +38,23 @@ export class Whereabouts {
     const addresses = this.#known.get(jid.bare);
     addresses?.delete(jid.full);
     if (jid.resource === "" || addresses?.size === 0) this.#known.delete(jid.bare);
+    if (jid.resource === "" || this.#asked.get(jid.bare) === jid.full) this.#asked.delete(jid.bare);
   }
 
-  /** Where an account was seen last, if it is still there. */
-  last(jid: BareJid): string | undefined {
-    return [...(this.#known.get(jid) ?? [])].at(-1);
+  /** Nobody can tell any more who is there; where questions came from stays the best guess. */
+  forgetPresence(): void {
+    this.#known.clear();
   }
+
+  /** Where notices go: to the newest address; of a friend's to that of the last request, unless only others are there. */
+  last(jid: BareJid): string | undefined {
+    const there = this.#known.get(jid);
+    const asked = this.#broadcast ? this.#asked.get(jid) : undefined;
+    if (asked !== undefined && (there === undefined || there.has(asked))) return asked;
+    return [...(there ?? [])].at(-1);
+  }
+}
+
+function isAddress(jid: Jid): boolean {
+  return jid.resource !== "" || jid.local === "";
 }

@@ -1,6 +1,6 @@
 // XEP-0347 Internet of Things - Discovery 0.5.1, the Registry's side: sections 3.6 to 3.9 and 3.13.
 import { systemClock, type Clock } from "../core/clock.ts";
-import { configJid, type BareJid, type Jid } from "../core/jid.ts";
+import type { BareJid, Jid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -12,18 +12,21 @@ import type { Tag } from "../codec/tags.ts";
 import { el, type XmlElement } from "../codec/xml.ts";
 import { checkTags, fingerprint, mergeTags, MOST_TAGS } from "./registry-tags.ts";
 import { Whereabouts } from "./registry-whereabouts.ts";
+import { ServiceFriends } from "./service-friends.ts";
 import {
   serve,
+  serviceAddress,
+  serviceInfo,
   type ServiceAnswer,
   type ServiceHandlers,
   type ServiceReply,
   type ServiceRequest,
 } from "./service-frame.ts";
-import type { StanzaService } from "./stanza-service.ts";
+import type { HostedAccount, StanzaService } from "./stanza-service.ts";
 
 /** What a {@link ReferenceRegistry} is made of. */
 export interface RegistryOptions {
-  /** Its address, for instance `discovery.localhost`. */
+  /** Its address: `discovery.localhost` as a component, `discovery@localhost` as an account (XEP-0347 5.1). */
   readonly jid: string;
   /** Randomness for the ids of its requests. Default: the operating system's. */
   readonly random?: RandomSource | undefined;
@@ -87,29 +90,32 @@ export class ReferenceRegistry implements StanzaService {
   readonly jid: string;
   readonly name = "Thing Registry";
   readonly #handlers: ServiceHandlers;
+  readonly #friends: ServiceFriends | undefined;
   readonly #random: RandomSource;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #entries = new Map<string, Entry>();
   readonly #accounts = new Set<BareJid>();
-  readonly #whereabouts = new Whereabouts();
+  readonly #whereabouts: Whereabouts;
   /** Claimed Things that have not acknowledged it, by the id of the notice to them. */
   readonly #untold = new Map<string, Entry>();
   readonly #requests = new Map<string, number>();
 
-  /** Throws `ERR_CONFIG` if `jid` is no address. */
+  /** Throws `ERR_CONFIG` if `jid` is no address, or has a resource. */
   constructor(options: RegistryOptions) {
-    const address = configJid(options.jid, "jid");
+    const address = serviceAddress(options.jid);
     this.jid = address.full;
     this.#random = options.random ?? systemRandom;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
+    const isAccount = address.local !== "";
+    this.#whereabouts = new Whereabouts(isAccount);
+    // It asks nobody by itself: nothing goes out unless something comes in.
+    if (isAccount) this.#friends = new ServiceFriends({ clock: this.#clock, output: () => undefined });
     this.#handlers = {
       address,
-      info: {
-        identities: [{ category: "component", type: "generic", name: this.name }],
-        features: [ns.discoInfo, ns.discovery, ns.ping],
-      },
+      info: serviceInfo(address, this.name, ns.discovery),
+      friends: this.#friends,
       seen: (from) => this.#seen(from),
       count: (name) => this.#count(name),
       request: (request) => this.#request(request),
@@ -132,6 +138,16 @@ export class ReferenceRegistry implements StanzaService {
     return serve(stanza, this.#handlers);
   }
 
+  /** As an account: the Things whose presence it sees. Each decides how long (D-E14). */
+  get friends(): readonly BareJid[] {
+    return this.#friends?.list ?? [];
+  }
+
+  onAccount(account?: HostedAccount): void {
+    this.#friends?.onAccount(account);
+    this.#whereabouts.forgetPresence();
+  }
+
   /** It speaks only when something comes in. */
   onOutput(): void {
     return undefined;
@@ -148,7 +164,7 @@ export class ReferenceRegistry implements StanzaService {
 
   /** D-E16: a Thing is told where its last request came from. Strangers who only ask are not remembered. */
   #seen(from: Jid): readonly XmlElement[] {
-    if (this.#accounts.has(from.bare)) this.#whereabouts.seen(from);
+    if (this.#accounts.has(from.bare)) this.#whereabouts.asked(from);
     return [];
   }
 
@@ -179,7 +195,7 @@ export class ReferenceRegistry implements StanzaService {
     const registered = fingerprint(tags);
     this.#entries.set(key, { jid, node, registeredAt: known?.registeredAt ?? now, registered, tags, claim });
     this.#accounts.add(jid);
-    this.#whereabouts.seen(from);
+    this.#whereabouts.asked(from);
     this.#logger.info("registered", { thing: jid, node: node?.nodeId, selfOwned });
     return {};
   }

@@ -1,6 +1,9 @@
 import { systemClock, type Clock } from "../core/clock.ts";
+import { isComponent } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
+import { attachAccount } from "./attach-account.ts";
+import type { Attachment } from "./attach-component.ts";
 import { makeCertificates } from "./certificates.ts";
 import { ReferenceProvisioningServer } from "./provisioning-server.ts";
 import { ReferenceRegistry } from "./registry.ts";
@@ -8,12 +11,20 @@ import { XmppDomain, type StanzaListener } from "./server/domain.ts";
 import { XmppListener } from "./server/listener.ts";
 import type { StanzaService } from "./stanza-service.ts";
 
+/** How a service is reached: at an address of its own (`provisioning.localhost`), or as an account, a friend. */
+export type Hosting = "component" | "account";
+
 /** How a sandbox is set up. */
 export interface SandboxOptions {
   /** The XMPP domain. Default `localhost`. */
   readonly domain?: string;
   /** The port on 127.0.0.1; 0, the default, lets the system choose. */
   readonly port?: number;
+  /**
+   * How its services are reached (XEP-0324 5.1, XEP-0347 5.1). Default: as components, which Things find by
+   * themselves. Accounts (`discovery@` and `provisioning@` + domain) they must be told of, or be asked by.
+   */
+  readonly hosting?: { readonly registry?: Hosting; readonly provisioning?: Hosting };
   /** Where it writes what happens. Default: nowhere. */
   readonly logger?: Logger;
   /** Time. Default: the machine's. */
@@ -42,9 +53,12 @@ export interface Sandbox extends AsyncDisposable {
   readonly domain: string;
   /** The authority that its certificate is to be checked by, PEM. Made at this start; its key is nowhere. */
   readonly ca: string;
-  /** The Thing Registry, at `discovery.` + domain. */
+  /** The Thing Registry, at `discovery.` + domain; as an account at `discovery@` + domain. */
   readonly registry: ReferenceRegistry;
-  /** The Provisioning Server, at `provisioning.` + domain: set its rules here. Without rules every answer is no. */
+  /**
+   * The Provisioning Server, at `provisioning.` + domain, as an account at `provisioning@` + domain: set its rules
+   * here. Without rules every answer is no.
+   */
   readonly provisioning: ReferenceProvisioningServer;
   /** Makes an account. Default password: random. Throws `ERR_REGISTRATION` if the name is taken. */
   addUser(username: string, password?: string): SandboxUser;
@@ -81,21 +95,41 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const { clock = systemClock, random = systemRandom, logger = silentLogger, port = 0 } = options;
   const server = new XmppDomain({ domain: options.domain ?? "localhost", clock, random, logger });
   const { domain } = server;
-  const registry = new ReferenceRegistry({ jid: `discovery.${domain}`, clock, random, logger });
-  const provisioning = new ReferenceProvisioningServer({ jid: `provisioning.${domain}`, clock, random, logger });
-  server.attach(registry);
-  server.attach(provisioning);
+  const { hosting = {} } = options;
+  const address = (name: string, how: Hosting = "component"): string =>
+    how === "account" ? `${name}@${domain}` : `${name}.${domain}`;
+  const parts = { clock, random, logger };
+  const registry = new ReferenceRegistry({ jid: address("discovery", hosting.registry), ...parts });
+  const provisioning = new ReferenceProvisioningServer({
+    jid: address("provisioning", hosting.provisioning),
+    ...parts,
+  });
+  const services = [registry, provisioning];
+  for (const service of services) if (isComponent(service.jid)) server.attach(service);
   const certificates = await makeCertificates(domain, clock);
   const listener = new XmppListener({ domain: server, certificates, port, clock, random, logger });
   const listening = await listener.listen();
+  const service = `xmpp://127.0.0.1:${listening}`;
+  const accounts: Attachment[] = [];
   let stopping: Promise<void> | undefined;
-  const stop = (): Promise<void> => {
-    registry.stop();
-    provisioning.stop();
-    return (stopping ??= listener.close());
+  const end = async (): Promise<void> => {
+    for (const each of services) each.stop();
+    await Promise.all(accounts.map((account) => account.close()));
+    await listener.close();
   };
+  const stop = (): Promise<void> => (stopping ??= end());
+  try {
+    for (const account of services.filter(({ jid }) => !isComponent(jid))) {
+      const password = randomToken(random);
+      server.register(account.jid.slice(0, account.jid.indexOf("@")), password);
+      accounts.push(await attachAccount(account, { service, password, tls: { ca: certificates.ca }, ...parts }));
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
-    service: `xmpp://127.0.0.1:${listening}`,
+    service,
     port: listening,
     domain,
     ca: certificates.ca,
@@ -106,8 +140,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       return { jid: `${username}@${domain}`, username, password };
     },
     drop: (jid) => server.drop(jid),
-    attach: (service) => server.attach(service),
-    detach: (service) => server.detach(service),
+    attach: (component) => server.attach(component),
+    detach: (component) => server.detach(component),
     onStanza: (heard) => server.onStanza(heard),
     stop,
     [Symbol.asyncDispose]: stop,

@@ -1,11 +1,12 @@
 // What both reference services have in common: taking stanzas apart (RFC 6120 section 8), XEP-0030, XEP-0199.
-import { ProtocolError, type StanzaError } from "../core/errors.ts";
-import { tryParseJid, type Jid } from "../core/jid.ts";
+import { ConfigError, ProtocolError, type StanzaError } from "../core/errors.ts";
+import { configJid, tryParseJid, type Jid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { buildInfo, type DiscoInfo } from "../codec/disco.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildError, iq, iqType, stanzaErrorOf } from "../codec/stanza.ts";
 import { isXmlText, nonEmpty, optional, type XmlElement } from "../codec/xml.ts";
+import type { ServiceFriends } from "./service-friends.ts";
 
 /** An IQ request to a service. */
 export interface ServiceRequest {
@@ -41,6 +42,8 @@ export interface ServiceHandlers {
   readonly address: Jid;
   /** What it says of itself. */
   readonly info: DiscoInfo;
+  /** Its friends, if it is an account. */
+  readonly friends: ServiceFriends | undefined;
   /** Somebody asks something, whatever it is. What this gives goes out before the answer. */
   seen(from: Jid): readonly XmlElement[];
   /** Counts a request that has a name here. */
@@ -53,6 +56,19 @@ export interface ServiceHandlers {
   presence(from: Jid, available: boolean): readonly XmlElement[];
 }
 
+/** The address of a service: a domain for a component, a bare JID for an account. Throws `ERR_CONFIG` otherwise. */
+export function serviceAddress(jid: string): Jid {
+  const address = configJid(jid, "jid");
+  if (address.resource !== "") throw new ConfigError(`jid: "${jid}" has a resource`);
+  return address;
+}
+
+/** What a service says of itself. Things go by the feature (XEP-0324 4, XEP-0347 4), people by the rest. */
+export function serviceInfo(address: Jid, name: string, feature: string): DiscoInfo {
+  const kind = address.local === "" ? { category: "component", type: "generic" } : { category: "client", type: "bot" };
+  return { identities: [{ ...kind, name }], features: [ns.discoInfo, feature, ns.ping] };
+}
+
 /** Takes a stanza apart and gives what is to be sent at once. Never throws for what the stanza holds. */
 export function serve(stanza: XmlElement, handlers: ServiceHandlers): readonly XmlElement[] {
   const from = tryParseJid(optional(stanza, "from") ?? "");
@@ -62,18 +78,40 @@ export function serve(stanza: XmlElement, handlers: ServiceHandlers): readonly X
   return []; // messages mean nothing to either service
 }
 
-/** The whole domain of a component is delivered to it; only the service's own address is somebody. */
-function isForService(stanza: XmlElement, handlers: ServiceHandlers): boolean {
+/**
+ * The whole domain of a component is delivered to it; only the service's own address is somebody. An account is
+ * reached at its full JID and its bare one.
+ */
+function isForService(stanza: XmlElement, { address }: ServiceHandlers): boolean {
   const to = optional(stanza, "to");
-  return to === undefined || tryParseJid(to)?.full === handlers.address.full;
+  if (to === undefined) return true;
+  const jid = tryParseJid(to);
+  return address.local === "" ? jid?.full === address.full : jid?.bare === address.bare;
 }
 
 function servePresence(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): readonly XmlElement[] {
+  const { friends, address } = handlers;
   const type = optional(stanza, "type");
-  if (type === undefined) return handlers.presence(from, true);
-  // An error comes back for presence that could not be delivered: that address is gone.
-  if (type === "unavailable" || type === "error") return handlers.presence(from, false);
-  return []; // a component needs no friendship (XEP-0347 5.1, XEP-0324 5.1)
+  if (address.local !== "" && from.bare === address.bare) return []; // an account sees its own presence
+  switch (type) {
+    case undefined:
+      return handlers.presence(from, true);
+    case "error": // for presence that could not be delivered: that address is gone
+      friends?.failed(from, stanzaErrorOf(stanza, from.full));
+      return handlers.presence(from, false);
+    case "unavailable":
+      return handlers.presence(from, false);
+    case "unsubscribed": // the Thing lets itself be seen no more: its address is forgotten
+      friends?.take(type, from);
+      return friends === undefined ? [] : handlers.presence(tryParseJid(from.bare) ?? from, false);
+    case "subscribe":
+    case "subscribed":
+    case "unsubscribe":
+      // A component needs no friendship (XEP-0347 5.1, XEP-0324 5.1).
+      return friends?.take(type, from) ?? [];
+    default:
+      return [];
+  }
 }
 
 function serveIq(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): readonly XmlElement[] {

@@ -85,8 +85,16 @@ function allowedPackage(module: string, layer: Layer): boolean {
   );
 }
 
-/** Imports that the layers do not allow. Files directly in `src` are entry points: they may import any folder. */
-export function layerViolations(sources: Sources, layers: Readonly<Record<string, Layer>>): readonly string[] {
+/**
+ * Imports that the layers do not allow. Files directly in `src` are entry points: they may import any folder.
+ *
+ * @param bridges files that may import a folder their own may not
+ */
+export function layerViolations(
+  sources: Sources,
+  layers: Readonly<Record<string, Layer>>,
+  bridges: Readonly<Record<string, readonly string[]>> = {},
+): readonly string[] {
   const violations: string[] = [];
   for (const [path, text] of sources) {
     const folder = folderOf(path);
@@ -100,7 +108,7 @@ export function layerViolations(sources: Sources, layers: Readonly<Record<string
       const allowed =
         target === undefined
           ? layer !== undefined && allowedPackage(entry.module, layer)
-          : layer === undefined || target === folder || layer.folders.includes(target);
+          : layer === undefined || target === folder || [...layer.folders, ...(bridges[path] ?? [])].includes(target);
       if (!allowed) violations.push(`${path}: may not import ${entry.module}`);
     }
   }
