@@ -56,7 +56,7 @@ modules:
 /** Starts an ejabberd; `undefined` if there is none on this machine. */
 export async function startEjabberd(options: { components?: readonly string[] } = {}): Promise<Ejabberd | undefined> {
   if (libraries === undefined) return undefined;
-  const { components = ["discovery.localhost", "provisioning.localhost"] } = options;
+  const { components = ["discovery.localhost", "provisioning.localhost", "other.localhost"] } = options;
   return startServer(
     {
       name: "ejabberd",

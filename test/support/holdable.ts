@@ -1,12 +1,14 @@
 import type { XmlElement } from "../../src/codec/xml.ts";
 import type { StanzaService } from "../../src/sandbox/stanza-service.ts";
 
-/** A service whose answers can be held back, so that something can happen in between. */
+/** A service whose answers can be held back, so that something can happen in between, and that can be made to speak. */
 export class Holdable implements StanzaService {
   readonly jid: string;
   readonly name: string;
   readonly #service: StanzaService;
   readonly #held: XmlElement[] = [];
+  /** All that was sent to it. */
+  readonly heard: XmlElement[] = [];
   #isHeld: ((stanza: XmlElement) => boolean) | undefined;
   #carry: (stanzas: readonly XmlElement[]) => void = () => undefined;
 
@@ -32,7 +34,13 @@ export class Holdable implements StanzaService {
     for (const stanza of this.#held.splice(0)) this.#carry(this.#service.receive(stanza));
   }
 
+  /** Says something in its name that it would not say by itself. */
+  say(stanza: XmlElement): void {
+    this.#carry([stanza]);
+  }
+
   receive(stanza: XmlElement): readonly XmlElement[] {
+    this.heard.push(stanza);
     if (this.#isHeld?.(stanza) !== true) return this.#service.receive(stanza);
     this.#held.push(stanza);
     return [];

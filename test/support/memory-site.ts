@@ -4,7 +4,7 @@ import { silentLogger } from "../../src/core/logger.ts";
 import { randomToken, systemRandom } from "../../src/core/random.ts";
 import { StanzaChannel } from "../../src/channel/stanza-channel.ts";
 import { presence } from "../../src/codec/stanza.ts";
-import type { XmlElement } from "../../src/codec/xml.ts";
+import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import type { Connection } from "../../src/connection/connect.ts";
 import { Friends } from "../../src/connection/friends.ts";
 import { answerPings } from "../../src/connection/ping.ts";
@@ -15,6 +15,7 @@ import { XmppDomain, type Session } from "../../src/sandbox/server/domain.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import { linkSeam, type MakeLink } from "../../src/thing/link.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
+import { Bystander } from "./bystander.ts";
 import { Holdable } from "./holdable.ts";
 import { thingOptions, type Site } from "./site.ts";
 
@@ -62,12 +63,18 @@ export function startMemorySite(): Promise<Site> {
   const registry = new ReferenceRegistry({ jid: "discovery.localhost", ...parts });
   const provisioning = new ReferenceProvisioningServer({ jid: "provisioning.localhost", ...parts });
   const hold = new Holdable(provisioning);
-  domain.attach(registry);
-  domain.attach(hold);
+  const speaking = {
+    registry: new Holdable(registry),
+    provisioning: hold,
+    other: new Holdable(new Bystander("other.localhost")),
+  };
+  for (const service of Object.values(speaking)) domain.attach(service);
   const sent: XmlElement[] = [];
   domain.onStanza((direction, _from, _to, stanza) => direction === "in" && sent.push(stanza));
 
+  const devices: StanzaChannel[] = [];
   const link: MakeLink = ({ channel, account, onState }) => {
+    devices.push(channel);
     let session: Session | undefined;
     let begun: Promise<void> | undefined;
     answerPings(channel);
@@ -118,6 +125,8 @@ export function startMemorySite(): Promise<Site> {
     registry,
     provisioning,
     hold,
+    speaking,
+    forge: (stanza) => devices.at(-1)?.receive(parseXml(stanza.toString())),
     sent,
     thing: (storage, overrides) =>
       new Thing({ ...thingOptions(storage, nowhere, overrides), [linkSeam]: link } as ThingOptions),

@@ -42,7 +42,7 @@ ${components.join("\n")}
 /** Starts a Prosody; `undefined` if there is none on this machine. */
 export async function startProsody(options: { components?: readonly string[] } = {}): Promise<Prosody | undefined> {
   if (noProsody !== undefined) return undefined;
-  const { components = ["discovery.localhost", "provisioning.localhost"] } = options;
+  const { components = ["discovery.localhost", "provisioning.localhost", "other.localhost"] } = options;
   return startServer(
     {
       name: "Prosody",

@@ -7,6 +7,7 @@ import { attachComponent } from "../../src/sandbox/attach-component.ts";
 import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
 import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
 import { Thing } from "../../src/thing/thing.ts";
+import { Bystander } from "./bystander.ts";
 import { Holdable } from "./holdable.ts";
 import type { RealXmppServer } from "./server-process.ts";
 import { thingOptions, type Site } from "./site.ts";
@@ -50,8 +51,13 @@ export async function startRealSite(starting: Promise<RealXmppServer | undefined
   const registry = new ReferenceRegistry({ jid: "discovery.localhost", ...parts });
   const provisioning = new ReferenceProvisioningServer({ jid: "provisioning.localhost", ...parts });
   const hold = new Holdable(provisioning);
+  const speaking = {
+    registry: new Holdable(registry),
+    provisioning: hold,
+    other: new Holdable(new Bystander("other.localhost")),
+  };
   const attachments = await Promise.all(
-    [registry, hold].map((service) => attachComponent(service, real.component(service.jid))),
+    Object.values(speaking).map((service) => attachComponent(service, real.component(service.jid))),
   );
   const relay = await startRelay(real.port);
   const { ca } = real;
@@ -62,6 +68,7 @@ export async function startRealSite(starting: Promise<RealXmppServer | undefined
     registry,
     provisioning,
     hold,
+    speaking,
     sent: [],
     thing: (storage, overrides) => new Thing(thingOptions(storage, server, { tls: { ca }, ...overrides })),
     user: (username) =>

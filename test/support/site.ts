@@ -1,6 +1,7 @@
 import type { XmlElement } from "../../src/codec/xml.ts";
 import { connect, type Connection } from "../../src/connection/connect.ts";
 import { startSandbox } from "../../src/sandbox/sandbox.ts";
+import { Bystander } from "./bystander.ts";
 import { Holdable } from "./holdable.ts";
 import type { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
 import type { ReferenceRegistry } from "../../src/sandbox/registry.ts";
@@ -16,6 +17,10 @@ export interface Site {
   readonly provisioning: ReferenceProvisioningServer;
   /** Holds back what the Provisioning Server would answer. */
   readonly hold: Holdable;
+  /** Those who can be made to say what they would not; `provisioning` is also `hold`. */
+  readonly speaking: { readonly registry: Holdable; readonly provisioning: Holdable; readonly other: Holdable };
+  /** Hands the Thing a stanza with whatever sender it names, as only its own server could. In memory only. */
+  readonly forge?: (stanza: XmlElement) => void;
   /** What went through the server, where that can be seen. */
   readonly sent: readonly XmlElement[];
   /** A Thing that is not started yet. */
@@ -56,8 +61,14 @@ export async function startSandboxSite(): Promise<Site> {
   const sandbox = await startSandbox();
   const { service, domain, ca } = sandbox;
   const hold = new Holdable(sandbox.provisioning);
+  const speaking = {
+    registry: new Holdable(sandbox.registry),
+    provisioning: hold,
+    other: new Holdable(new Bystander(`other.${domain}`)),
+  };
+  sandbox.detach(sandbox.registry);
   sandbox.detach(sandbox.provisioning);
-  sandbox.attach(hold);
+  for (const service of Object.values(speaking)) sandbox.attach(service);
   const sent: XmlElement[] = [];
   sandbox.onStanza((direction, _from, _to, stanza) => direction === "in" && sent.push(stanza));
   return {
@@ -66,6 +77,7 @@ export async function startSandboxSite(): Promise<Site> {
     registry: sandbox.registry,
     provisioning: sandbox.provisioning,
     hold,
+    speaking,
     sent,
     thing: (storage, overrides) => new Thing(thingOptions(storage, { service, domain }, { tls: { ca }, ...overrides })),
     user: (username) => connect({ service, domain, username, password: "secret", register: true, tls: { ca } }),
