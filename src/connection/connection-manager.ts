@@ -1,5 +1,6 @@
 import { raceSignal, sleep } from "../core/abort.ts";
 import { Backoff, type BackoffOptions } from "../core/backoff.ts";
+import { sleepUntilJump } from "../core/clock-jump.ts";
 import {
   ConnectionError,
   DiscoveryError,
@@ -8,6 +9,7 @@ import {
   messageOf,
   type SdkError,
 } from "../core/errors.ts";
+import { randomFraction } from "../core/random.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import { presence } from "../codec/stanza.ts";
 import type { Account, AccountStore } from "./account.ts";
@@ -15,6 +17,7 @@ import type { ServerAddress } from "./address.ts";
 import { answerPings } from "./ping.ts";
 import { openStream, type StreamOptions, type XmppStream } from "./stream.ts";
 import { streamEnd, type StreamEnd } from "./stream-end.ts";
+import { CertificateTimeError } from "./tls-policy.ts";
 import { describeUndelivered } from "./undelivered.ts";
 
 /** How things stand with the link. */
@@ -51,12 +54,20 @@ export interface ConnectionManagerOptions extends Pick<
  * What does not heal by itself. `conflict`: another session took the full JID (or
  * ejabberd removed the account), the link is given up. The others are
  * tried again, after growing waits, since people may have repaired the server meanwhile: `authentication` (name or
- * password refused, or the server proved nothing), `tls-policy` (no TLS, or no proof), `registration` (no account
+ * password refused, or the server proved nothing), `tls-policy` (no TLS, or no proof), `clock-behind` (the certificate
+ * is not valid yet by the device's clock: tried again every 10 s, and when the clock jumps), `registration` (no account
  * made), `account` (the account could not be read or kept), `configuration` (an option that cannot be used). And what
  * nobody sends again by itself: `not-delivered` (the stream ended before the server acknowledged it, XEP-0198).
  */
 export type ConnectionFault =
-  "conflict" | "authentication" | "tls-policy" | "registration" | "account" | "configuration" | "not-delivered";
+  | "conflict"
+  | "authentication"
+  | "tls-policy"
+  | "clock-behind"
+  | "registration"
+  | "account"
+  | "configuration"
+  | "not-delivered";
 
 const faults: ReadonlyMap<string, ConnectionFault> = new Map([
   ["ERR_AUTHENTICATION", "authentication"],
@@ -69,6 +80,8 @@ const faults: ReadonlyMap<string, ConnectionFault> = new Map([
 // A server that takes a login and throws out again at once (overload, policy, a crash loop) must meet growing waits
 // too. Half a minute is longer than any such loop, and short against what a working link lives.
 const SETTLED = 30_000;
+// A clock that is set by the network is right within seconds of that being there: waits that grow would miss it.
+const CLOCK_RETRY = 10_000;
 // How often a taken name is changed in one go. Random names do not clash twice; a server that says so is broken.
 const MOST_NAMES = 3;
 
@@ -110,10 +123,16 @@ export class ConnectionManager {
     while (!signal.aborted) {
       const reason = await this.#round(signal);
       if (reason === undefined) return;
-      const ms = this.#backoff.next();
+      const ms = isClockBehind(reason) ? this.#clockRetry() : this.#backoff.next();
       this.#tell({ is: "waiting", ms, reason });
-      await sleep(this.#options.clock, ms, signal).catch(() => undefined);
+      const wait = reason instanceof CertificateTimeError ? sleepUntilJump : sleep;
+      await wait(this.#options.clock, ms, signal).catch(() => undefined);
     }
+  }
+
+  /** A wait that does not grow; with a little spread, since a power cut ends for many Things at once. */
+  #clockRetry(): number {
+    return CLOCK_RETRY * (0.9 + 0.2 * randomFraction(this.#options.random));
   }
 
   /** Tries each server until one has had a stream up. Tells why it is down again, or nothing when that was the last. */
@@ -145,7 +164,7 @@ export class ConnectionManager {
       stream = await this.#open(address, signal);
     } catch (error) {
       const reason = asSdkError(error);
-      const fault = faults.get(reason.code);
+      const fault = isClockBehind(reason) ? "clock-behind" : faults.get(reason.code);
       if (fault !== undefined && !signal.aborted) this.#options.onFault(fault, reason.message, reason);
       this.#options.logger.info("no connection", { domain: address.domain, why: reason.message });
       return { end: streamEnd(reason), wasUp: false };
@@ -231,6 +250,10 @@ async function* until<T>(signal: AbortSignal, source: AsyncIterable<T> | Iterabl
     // Not waited for: a search that hangs would hang here too.
     Promise.resolve(iterator.return?.()).catch(() => undefined);
   }
+}
+
+function isClockBehind(reason: SdkError): boolean {
+  return reason instanceof CertificateTimeError && reason.clockBehind;
 }
 
 function asSdkError(error: unknown): SdkError {

@@ -1,7 +1,13 @@
 // RFC 6120 sections 5 and 13.7, RFC 7590: TLS is always required and always verified against the XMPP domain.
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
-import { checkServerIdentity, createSecureContext, type ConnectionOptions, type SecureContext } from "node:tls";
+import {
+  checkServerIdentity,
+  createSecureContext,
+  type ConnectionOptions,
+  type DetailedPeerCertificate,
+  type SecureContext,
+} from "node:tls";
 import { domainToASCII } from "node:url";
 import { ConfigError, ConnectionError, TlsPolicyError, type SdkError } from "../core/errors.ts";
 import { checkKnown } from "../core/options.ts";
@@ -93,18 +99,79 @@ const networkTrouble: ReadonlySet<string> = new Set([
   "ENETDOWN",
 ]);
 
-/** Says why a TLS handshake failed: `ERR_TLS_POLICY`, or `ERR_CONNECTION` if the link broke in the middle of it. */
-export function tlsFailure(cause: Error, domain: string, now: number): SdkError {
+// The clock of a machine that runs this library cannot rightly be before that.
+const RELEASED = Date.UTC(2026, 0, 1);
+
+/**
+ * Two clocks contradict each other: the device's and the certificate. Nothing secret was sent. Time alone, or whoever
+ * sets the clock, can mend it.
+ */
+export class CertificateTimeError extends TlsPolicyError {
+  constructor(
+    message: string,
+    /** The device's clock is behind for certain, or most likely: the certificate is not valid yet by it. */
+    readonly clockBehind: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** From when to when a server's certificates are all valid, in milliseconds since 1970. */
+export interface Validity {
+  readonly begins: number;
+  readonly ends: number;
+}
+
+// Who issued himself is his own issuer.
+const LONGEST_CHAIN = 10;
+
+/** Of all certificates up to the authority the last beginning and the first end. */
+export function validityOf(shown: DetailedPeerCertificate): Validity {
+  const begins: number[] = [];
+  const ends: number[] = [];
+  let one: DetailedPeerCertificate | undefined = shown;
+  for (let depth = 0; depth < LONGEST_CHAIN && one !== undefined; depth++) {
+    begins.push(Date.parse(one.valid_from));
+    ends.push(Date.parse(one.valid_to));
+    one = one.issuerCertificate as DetailedPeerCertificate | undefined; // none above what is the last one known
+  }
+  return { begins: Math.max(...begins), ends: Math.min(...ends) };
+}
+
+/**
+ * Says why a TLS handshake failed: `ERR_TLS_POLICY`, or `ERR_CONNECTION` if the link broke in the middle of it.
+ *
+ * @param now the device's wall time, in milliseconds since 1970
+ * @param validity when what the server has shown is valid, if it came to that
+ */
+export function tlsFailure(cause: Error, domain: string, now: number, validity?: Validity): SdkError {
   const code = (cause as { code?: unknown }).code;
   if (typeof code === "string" && networkTrouble.has(code)) {
     return new ConnectionError(`the connection broke during the TLS handshake: ${code}`, { cause });
   }
-  if (code === "CERT_NOT_YET_VALID") {
-    const clock = new Date(now).toISOString();
-    return new TlsPolicyError(
-      `the certificate for ${domain} is not yet valid: the device's clock, which says ${clock}, may be behind`,
-      { cause },
-    );
+  const says = `the device's clock says ${isoTime(now)}`;
+  const begins = code === "CERT_NOT_YET_VALID" || code === "CRL_NOT_YET_VALID";
+  const ends = code === "CERT_HAS_EXPIRED" || code === "CRL_HAS_EXPIRED";
+  if (begins || (ends && now < RELEASED)) {
+    const known = begins
+      ? `the certificate for ${domain} begins ${isoTime(validity?.begins)}`
+      : `this library was made after ${isoTime(RELEASED)}`;
+    const message = `${says}, but ${known}: set the clock, or wait until the network does (NTP)`;
+    return new CertificateTimeError(message, true, { cause });
+  }
+  if (ends) {
+    const ended = `the certificate for ${domain} has expired, ${isoTime(validity?.ends)}`;
+    const message = `${ended}; ${says}: the server needs a new one, unless the clock is ahead`;
+    return new CertificateTimeError(message, false, { cause });
   }
   return new TlsPolicyError(`the server does not prove to be ${domain}: ${cause.message}`, { cause });
 }
+
+// A certificate may say anything, also what is no date.
+function isoTime(ms = Number.NaN): string {
+  return Math.abs(ms) <= LATEST ? new Date(ms).toISOString() : "at an unknown time";
+}
+
+// The last moment that a Date can be.
+const LATEST = 8.64e15;

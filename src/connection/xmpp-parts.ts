@@ -4,11 +4,12 @@
 // that is relied on has a contract test in test/connection/xmpp-parts.test.ts.
 import type { Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";
-import type { ConnectionOptions } from "node:tls";
+import type { ConnectionOptions, TLSSocket } from "node:tls";
 import XmppConnection from "@xmpp/tcp/lib/Connection.js";
 import TlsSocket from "@xmpp/tls/lib/Socket.js";
 import type { Element, Parser } from "@xmpp/xml";
 import type { XmlElement } from "../codec/xml.ts";
+import { validityOf, type Validity } from "./tls-policy.ts";
 import { XmlFramer, type XmlLimits } from "./xml-framer.ts";
 
 /** What a {@link Link} tells. After `onClosed` or {@link Link.destroy} it tells nothing any more. */
@@ -35,6 +36,7 @@ export class Link {
   readonly #connection: StreamConnection;
   #socket: Socket | undefined;
   #tls: TlsSocket | undefined;
+  #validity: Validity | undefined;
   #destroyed = false;
 
   constructor(address: { host: string; port: number; domain: string }, limits: XmlLimits, listener: LinkListener) {
@@ -71,11 +73,19 @@ export class Link {
     // From here on the TLS socket tells what goes wrong; the one below must not end the process.
     socket.on("error", () => undefined);
     tls.connect({ ...options, socket });
+    // Before Node judges it: of one that is refused nothing can be asked any more.
+    const shown = tls.socket as TLSSocket;
+    shown.prependOnceListener("secure", () => (this.#validity = validityOf(shown.getPeerCertificate(true))));
     this.#connection._attachSocket(tls);
     return new Promise((resolve, reject) => {
       tls.once("connect", resolve);
       tls.once("error", reject);
     });
+  }
+
+  /** When the certificate that the server has shown is valid, whether it proves anything or not. */
+  get validity(): Validity | undefined {
+    return this.#validity;
   }
 
   /** Opens a stream, or opens it anew: what the old one left half read is forgotten. */

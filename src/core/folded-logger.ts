@@ -11,7 +11,8 @@ export function foldedLogger(logger: Logger, clock: Clock): Logger {
   const write =
     (level: "info" | "warn" | "error") =>
     (message: string, fields?: LogFields): void => {
-      const repeats = fold.note(`${level} ${message}`, JSON.stringify(fields ?? {}));
+      // A time or a size among the fields makes no other line.
+      const repeats = fold.note(`${level} ${message}`, JSON.stringify(fields ?? {}).replace(/\d+/g, "0"));
       if (repeats === undefined) return;
       const again = inWords(repeats);
       logger[level](again === "" ? message : `${message} (${again})`, fields);

@@ -14,7 +14,7 @@ import {
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { makeAuthority, makeCertificate } from "../support/certificates.ts";
 import { HEADER, features, mechanisms, serverContext, type FakeConnection } from "../support/fake-server.ts";
-import { addressOf, afterwards, authority, context, eventually, rejection, serve } from "./harness.ts";
+import { addressOf, afterwards, authority, certificate, context, eventually, rejection, serve } from "./harness.ts";
 
 const ACCOUNT: Account = { username: "user", password: "secret", resource: "r", pending: false };
 const NOT_AUTHORIZED = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>";
@@ -76,6 +76,74 @@ function manage(options: Partial<ConnectionManagerOptions> & Pick<ConnectionMana
 const online = (setting: Setting): Promise<void> => eventually(() => setting.states.at(-1)?.is === "online");
 const waiting = (setting: Setting): Promise<void> => eventually(() => setting.states.at(-1)?.is === "waiting");
 const loggingIn = () => serve((connection) => connection.logIn(context));
+
+describe("a device without a clock battery", () => {
+  const early = () => makeCertificate(authority, { from: new Date(Date.now() + 3.6e6) });
+  const served = (shown: { cert: string; key: string }) =>
+    serve(async (connection) => {
+      await connection.logIn(serverContext(shown));
+    });
+
+  it("says that its clock is behind, and tries again every ten seconds, not ever more rarely", async () => {
+    const server = await served(early());
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    for (let tries = 1; tries <= 8; tries++) {
+      await waiting(setting);
+      expect(server.connections).toHaveLength(tries);
+      const state = setting.states.at(-1) as Extract<LinkState, { is: "waiting" }>;
+      expect(Math.round(state.ms)).toBe(11_000); // the widest spread
+      await setting.clock.advance(state.ms);
+      await eventually(() => server.connections.length === tries + 1);
+    }
+    await waiting(setting);
+    expect(setting.faults[0]).toMatch(
+      /^clock-behind: the device's clock says 2026-01-01T00:00:00\.000Z, but the certificate/,
+    );
+    expect(server.everything).not.toMatch(/<auth|<response|<register|<iq|dXNlcg/);
+  });
+
+  it("tries again within a second when the clock is set, and goes by the growing waits from then on", async () => {
+    let shown = early();
+    const server = await serve(async (connection) => {
+      await connection.logIn(serverContext(shown));
+    });
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    await waiting(setting);
+    await setting.clock.advance(2_000);
+    expect(server.connections).toHaveLength(1);
+    setting.clock.jump(10 * 365 * 86_400_000);
+    shown = certificate; // what the jump does to the proof
+    await setting.clock.advance(1_000);
+    await online(setting);
+    expect(server.connections).toHaveLength(2);
+    expect(setting.path()).toBe("connecting waiting connecting online");
+  });
+
+  it("that is ahead waits as for anything else, but does not sleep through its clock being set back", async () => {
+    const expired = makeCertificate(authority, { from: new Date(Date.now() - 9e6), until: new Date(Date.now() - 5e6) });
+    const server = await served(expired);
+    const setting = manage({ addresses: () => [addressOf(server)], backoff: { first: 300_000 } });
+    setting.manager.start();
+    await waiting(setting);
+    expect(setting.faults[0]).toMatch(/^tls-policy: .* has expired/);
+    expect(setting.states.at(-1)).toMatchObject({ is: "waiting", ms: expect.closeTo(300_000, 0) as number });
+    setting.clock.jump(-365 * 86_400_000);
+    await setting.clock.advance(1_000);
+    await eventually(() => server.connections.length === 2);
+  });
+
+  it("can be stopped while it waits", async () => {
+    const server = await served(early());
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    await waiting(setting);
+    await setting.manager.stop();
+    expect(setting.states.at(-1)).toEqual({ is: "stopped" });
+    expect(setting.clock.pending).toBe(0);
+  });
+});
 
 describe("the link", () => {
   it("comes up, and the channel works over it", async () => {

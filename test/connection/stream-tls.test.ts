@@ -96,13 +96,40 @@ describe("TLS before everything else", () => {
     }
   });
 
-  it("says that the clock may be behind when a certificate is not yet valid", async () => {
-    const from = new Date(Date.now() + 3.6e6);
+  it("says that the clock is behind when a certificate is not yet valid", async () => {
+    const from = new Date(Math.floor(Date.now() / 1_000 + 3_600) * 1_000);
     const server = await serverWith(makeCertificate(authority, { from }));
     const clock = new SimulatedClock({ now: Date.UTC(2000, 0, 1) });
     const error = await refusal(server, { clock });
-    expect(error).toMatchObject({ code: "ERR_TLS_POLICY" });
-    expect(error.message).toContain("the device's clock, which says 2000-01-01T00:00:00.000Z, may be behind");
+    expect(error).toMatchObject({ code: "ERR_TLS_POLICY", clockBehind: true });
+    expect(error.message).toBe(
+      `the device's clock says 2000-01-01T00:00:00.000Z, but the certificate for localhost begins ${from.toISOString()}: set the clock, or wait until the network does (NTP)`,
+    );
+  });
+
+  it.each([
+    [
+      "the clock is behind for certain, when it is behind the library itself",
+      Date.UTC(2021, 0, 1),
+      true,
+      /was made after 2026-01-01/,
+    ],
+    [
+      "either may be wrong, when not",
+      Date.UTC(2027, 0, 1),
+      false,
+      /has expired, .*; the device's clock says 2027-01-01/,
+    ],
+  ])("says of one that has expired that %s", async (_what, now, clockBehind, message) => {
+    const until = new Date(Math.floor(Date.now() / 1_000 - 3_600) * 1_000);
+    const server = await serverWith(makeCertificate(authority, { from: new Date(Date.now() - 9e6), until }));
+    const error = await refusal(server, { clock: new SimulatedClock({ now }) });
+    expect(error).toMatchObject({
+      code: "ERR_TLS_POLICY",
+      clockBehind,
+      message: expect.stringMatching(message) as string,
+    });
+    if (!clockBehind) expect(error.message).toContain(`has expired, ${until.toISOString()}`);
   });
 
   it("trusts nobody but the authorities of the policy", async () => {
