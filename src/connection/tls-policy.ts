@@ -128,15 +128,15 @@ const LONGEST_CHAIN = 10;
 
 /** Of all certificates up to the authority the last beginning and the first end. */
 export function validityOf(shown: DetailedPeerCertificate): Validity {
-  const begins: number[] = [];
-  const ends: number[] = [];
-  let one: DetailedPeerCertificate | undefined = shown;
+  let begins = Number.NEGATIVE_INFINITY;
+  let ends = Number.POSITIVE_INFINITY;
+  let one: Partial<DetailedPeerCertificate> | undefined = shown; // the last one known has no issuer
   for (let depth = 0; depth < LONGEST_CHAIN && one !== undefined; depth++) {
-    begins.push(Date.parse(one.valid_from));
-    ends.push(Date.parse(one.valid_to));
-    one = one.issuerCertificate as DetailedPeerCertificate | undefined; // none above what is the last one known
+    begins = Math.max(begins, Date.parse(one.valid_from ?? ""));
+    ends = Math.min(ends, Date.parse(one.valid_to ?? ""));
+    one = one.issuerCertificate;
   }
-  return { begins: Math.max(...begins), ends: Math.min(...ends) };
+  return { begins, ends };
 }
 
 /**
