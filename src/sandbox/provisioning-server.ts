@@ -1,12 +1,14 @@
-// XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.2.1, 3.2.2, 3.3 and 3.5.
+// XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.2, 3.3 and 3.5.
 import type { CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError, StateError } from "../core/errors.ts";
 import { configJid, type BareJid, type Jid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
+import { buildFriend, buildUnfriend } from "../codec/friendship.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildCanReadResponse, buildIsFriendResponse, parseCanRead, parseIsFriend } from "../codec/provisioning.ts";
+import { message } from "../codec/stanza.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import { CacheInvalidation } from "./provisioning-server-cache.ts";
 import { decideFriend, decideRead, narrow, normaliseRules, withRule, type ReadLimits, type Rule } from "./rules.ts";
@@ -35,6 +37,8 @@ export interface ProvisioningServerOptions {
   readonly retry?: number | undefined;
   /** The rules it begins with. Default none: everything is refused. */
   readonly rules?: readonly Rule[] | undefined;
+  /** Whether Things may trust further servers (XEP-0324 3.1.4). Default false. */
+  readonly secondaryTrustAllowed?: boolean | undefined;
 }
 
 /** The questions it answers. */
@@ -68,11 +72,15 @@ const MOST_QUESTIONS = 10_000;
 export class ReferenceProvisioningServer implements StanzaService {
   readonly jid: string;
   readonly name = "Provisioning Server";
+  /** Whether Things may trust further servers (XEP-0324 3.1.4): said in every answer to isFriend, yes or no (P-E16). */
+  secondaryTrustAllowed: boolean;
   readonly #handlers: ServiceHandlers;
   readonly #cache: CacheInvalidation;
   readonly #friends: ServiceFriends | undefined;
   readonly #counts = new Map<QuestionKind, number>();
   readonly #questions: AskedQuestion[] = [];
+  /** The Things that have asked isFriend. */
+  readonly #consulted = new Set<BareJid>();
   #rules: readonly Rule[];
   #carry: (stanzas: readonly XmlElement[]) => void = () => undefined;
 
@@ -83,6 +91,7 @@ export class ReferenceProvisioningServer implements StanzaService {
     const output = (stanzas: readonly XmlElement[]): void => this.#carry(stanzas);
     const isAccount = address.local !== "";
     this.jid = address.full;
+    this.secondaryTrustAllowed = options.secondaryTrustAllowed ?? false;
     this.#rules = normaliseRules(options.rules ?? []);
     this.#cache = new CacheInvalidation({
       from: this.jid,
@@ -146,6 +155,27 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.#addRule({ thing, jid: reader, read });
   }
 
+  /**
+   * Recommends a friendship to a Thing (XEP-0324 3.2.4), which asks whether it is a friend and then befriends it. A
+   * message: nobody answers, and what is sent while the server is offline is lost. Throws `ERR_CONFIG` for JIDs that
+   * are none.
+   */
+  recommendFriend(thing: string, jid: string): void {
+    this.#tell(thing, buildFriend({ jid: configJid(jid, "jid").bare }));
+  }
+
+  /**
+   * Ends a friendship of a Thing (XEP-0324 3.2.3). Tells whether the message went out: it is meant for Things that
+   * have asked this server about friends before (P-3.2.3-2). The rules stay: forbid it there too. Throws `ERR_CONFIG`
+   * for JIDs that are none.
+   */
+  unfriend(thing: string, jid: string): boolean {
+    const other = configJid(jid, "jid").bare;
+    if (!this.#consulted.has(configJid(thing, "thing").bare)) return false;
+    this.#tell(thing, buildUnfriend({ jid: other }));
+    return true;
+  }
+
   /** As an account: the Things whose presence it sees. */
   get friends(): readonly BareJid[] {
     return this.#friends?.list ?? [];
@@ -191,6 +221,12 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.#cache.stop();
   }
 
+  /** Messages go to the bare JID: its server knows where the Thing is, or keeps them until it comes (P-E8). */
+  #tell(thing: string, payload: XmlElement): void {
+    const to = configJid(thing, "thing").bare;
+    this.#carry([message({ to, from: this.jid }, payload)]);
+  }
+
   #addRule(rule: Rule): void {
     this.setRules(normaliseRules([rule]).reduce(withRule, this.#rules));
   }
@@ -206,7 +242,8 @@ export class ReferenceProvisioningServer implements StanzaService {
     const { jid } = parseIsFriend(payload);
     const result = decideFriend(this.#rules, from.bare, jid);
     this.#asked(from, { kind: "isFriend", jid, result });
-    return buildIsFriendResponse({ jid, result, secondaryTrustAllowed: false });
+    this.#consulted.add(from.bare);
+    return buildIsFriendResponse({ jid, result, secondaryTrustAllowed: this.secondaryTrustAllowed });
   }
 
   /** XEP-0324 3.3. */

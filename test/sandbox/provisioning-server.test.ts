@@ -599,3 +599,53 @@ describe("a Thing that comes and goes while rules change", () => {
     expect(pending).toEqual([]);
   });
 });
+
+describe("friendships that the server speaks of unasked", () => {
+  it("are recommended by a message to the Thing (Listing 13)", () => {
+    server.recommendFriend("Device@example.org/any", "client2@example.org/any");
+    expectSent(
+      output,
+      `<message xmlns='jabber:client' from='${SERVER}' to='device@example.org'>
+         <friend xmlns='urn:xmpp:iot:provisioning' jid='client2@example.org'/></message>`,
+    );
+  });
+
+  it("are ended by a message to Things that have asked about friends before, and to no others (Listing 12, P-3.2.3-2)", () => {
+    canRead();
+    expect(server.unfriend("device@example.org", "client2@example.org")).toBe(false);
+    expect(output).toEqual([]);
+    isFriend("anybody@example.org");
+    expect(server.unfriend("Device@example.org", "client2@example.org/any")).toBe(true);
+    expectSent(
+      output,
+      `<message xmlns='jabber:client' from='${SERVER}' to='device@example.org'>
+         <unfriend xmlns='urn:xmpp:iot:provisioning' jid='client2@example.org'/></message>`,
+    );
+  });
+
+  it("name people, not anything", () => {
+    expect(() => server.recommendFriend("a@b@c", "client2@example.org")).toThrow(ConfigError);
+    expect(() => server.recommendFriend("device@example.org", "")).toThrow(ConfigError);
+    expect(() => server.unfriend("a@b@c", "client2@example.org")).toThrow(ConfigError);
+    expect(() => server.unfriend("device@example.org", "")).toThrow(ConfigError);
+    expect(output).toEqual([]);
+  });
+});
+
+describe("secondary trust (XEP-0324 3.1.4)", () => {
+  it("is allowed on either answer to isFriend, from when it is set (P-E16)", () => {
+    const response = (result: boolean, more: string): string =>
+      answer(
+        `<isFriendResponse xmlns='urn:xmpp:iot:provisioning' jid='client1@example.org' result='${result}'${more}/>`,
+        "9",
+      );
+    expectSent(isFriend("client1@example.org"), response(false, ""));
+    server.secondaryTrustAllowed = true;
+    expectSent(isFriend("client1@example.org"), response(false, " secondaryTrustAllowed='true'"));
+    server.allowFriend("device@example.org", "client1@example.org");
+    expectSent(isFriend("client1@example.org").slice(-1), response(true, " secondaryTrustAllowed='true'"));
+    server.stop();
+    const generous = new ReferenceProvisioningServer({ jid: SERVER, secondaryTrustAllowed: true });
+    expect(generous.secondaryTrustAllowed).toBe(true);
+  });
+});
