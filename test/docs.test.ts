@@ -12,7 +12,9 @@ import { main } from "../src/cli/main.ts";
 import { read as readCommand } from "../src/cli/read.ts";
 import { sandbox as sandboxCommand } from "../src/cli/sandbox.ts";
 import { Refusal, type RefusalCondition } from "../src/core/refusal.ts";
+import { adviceFor } from "../src/thing/fault-advice.ts";
 import { FakeIo } from "./support/fake-io.ts";
+import { removeState, stateOfFormat1 } from "./support/state-folder.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const read = (path: string): string => readFileSync(`${root}${path}`, "utf8");
@@ -155,6 +157,30 @@ function formsOf(expression: ts.Expression): readonly string[] {
   const text = head.text + templateSpans.map((span) => `\${}${span.literal.text}`).join("");
   return [form(text.split("\n")[0] ?? "")]; // the QR code follows in lines of its own
 }
+
+describe("docs/troubleshooting.md", () => {
+  it("says of every fault what `xmpp-thing status` says to do", () => {
+    const inDocs = rowsUnder("docs/troubleshooting.md", "What to do about a fault").map(([code, text]) => [
+      codes(code)[0] ?? "",
+      text,
+    ]);
+    const inSource = literalsOf("src/thing/faults.ts", "FaultCode").map((code) => [code, adviceFor(code)]);
+    expect(inDocs.sort()).toEqual(inSource.sort());
+  });
+
+  it("lists every key of the status's JSON line", async () => {
+    const folder = stateOfFormat1();
+    const io = new FakeIo();
+    await main(["status", "--json", "--state", folder], io);
+    removeState(folder);
+    const { fault, ...others } = JSON.parse(io.text) as Record<string, unknown>;
+    const rows = rowsUnder("docs/troubleshooting.md", "How is it?");
+    const keys = rows.flatMap(([key]) => codes(key));
+    expect(keys.sort()).toEqual([...Object.keys(others), "fault"].sort());
+    const [, ofFault] = rows.find(([key]) => codes(key).includes("fault")) ?? [];
+    expect(codes(ofFault)).toEqual([...Object.keys(fault as object), "null"]);
+  });
+});
 
 describe("docs/thermometer.md", () => {
   const example = "examples/thermometer.ts";

@@ -18,6 +18,8 @@ export interface Io {
   makeFolder(): Promise<string>;
   /** Removes a folder and what is in it. */
   removeFolder(path: string): Promise<void>;
+  /** Asks a person for a line. */
+  ask(question: string): Promise<string>;
   /** Asks a person for a secret, without showing it. */
   askSecret(question: string): Promise<string>;
   /** Waits for a key from a person; resolves at once where nobody watches. */

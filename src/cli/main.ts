@@ -10,6 +10,8 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["demo", async () => (await import("./demo.ts")).demo],
   ["sandbox", async () => (await import("./sandbox.ts")).sandbox],
   ["claim", async () => (await import("./claim.ts")).claim],
+  ["status", async () => (await import("./status.ts")).status],
+  ["reset", async () => (await import("./reset.ts")).reset],
   ["read", async () => (await import("./read.ts")).read],
 ]);
 
@@ -19,6 +21,8 @@ const general = `Usage: xmpp-thing COMMAND [OPTIONS]
   sandbox          Run an XMPP server with Registry and Provisioning Server on this machine
   claim TEXT       Claim a Thing by the text of its QR code
   read JID         Read a Thing
+  status           Tell who a Thing is, whose, and what was wrong last
+  reset            Make a Thing a new one: factory reset, while it is off
 
 xmpp-thing COMMAND --help tells more. xmpp-thing --version tells the version.`;
 

@@ -40,10 +40,26 @@ export function nodeIo(): Io {
       return folder;
     },
     removeFolder: (path) => rm(path, { recursive: true, force: true }),
+    ask: (question) => ask(question, ended.signal),
     askSecret: (question) => askHidden(question),
     waitForKey: (prompt) => (terminal ? waitForKey(prompt, ended.signal) : Promise.resolve()),
     ended: ended.signal,
   };
+}
+
+/** Reads a line. Empty when the terminal is closed (Ctrl-D); rejects when the tool is to end (Ctrl-C). */
+async function ask(question: string, signal: AbortSignal): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise((resolve, reject) => {
+      lines.once("close", () => resolve(""));
+      lines.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
+      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+      lines.question(question, resolve);
+    });
+  } finally {
+    lines.close();
+  }
 }
 
 /** Reads a line that the terminal does not show. Rejects on Ctrl-C and Ctrl-D. */

@@ -3,9 +3,10 @@ import { LRUCache } from "lru-cache";
 import { StorageError, messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
-import { Journal } from "../storage/journal.ts";
+import type { Journal } from "../storage/journal.ts";
 import type { Storage } from "../storage/storage.ts";
 import { parseRight, type Right } from "./right.ts";
+import { rightsJournal } from "./rights-journal.ts";
 
 /** How much is remembered. */
 export interface RightsOptions {
@@ -27,7 +28,6 @@ export interface RightsCacheOptions extends RightsOptions {
   readonly onHealed?: (code: "rights-not-saved") => void;
 }
 
-const FORMAT = 1;
 // Rewriting at two and a half times of what is live writes 1.7 bytes a byte of grant; below this size it is not worth it.
 const SPARE_FACTOR = 2.5;
 const SMALLEST_REWRITE = 16_384;
@@ -58,7 +58,7 @@ export class RightsCache {
     this.#rights = new LRUCache({ max: maxEntries, maxSize: maxBytes, sizeCalculation: sizeOf });
     this.#largest = Math.min(maxBytes, Math.max(4_096, maxBytes * LARGEST_SHARE));
     this.#mostEach = Math.max(16, Math.floor(maxEntries * LARGEST_SHARE));
-    this.#journal = new Journal({ storage, name: "rights", format: FORMAT });
+    this.#journal = rightsJournal(storage);
     this.#logger = options.logger;
     this.#onFault = options.onFault;
     this.#onHealed = () => options.onHealed?.("rights-not-saved");

@@ -3,6 +3,7 @@ import { SerialQueue } from "../core/serial-queue.ts";
 import { sameBytes } from "./bytes.ts";
 import { codeOf } from "./file-system.ts";
 import { decodeDocument, encodeDocument } from "./document-file.ts";
+import { NewerFormatError } from "./newer-format.ts";
 import type { Storage } from "./storage.ts";
 
 /** What a `Document` is made of. */
@@ -142,9 +143,7 @@ export class Document<T> {
     if (found === undefined) return { kind: "damaged", why: "its checksum is wrong" };
     const { format, parse } = this.#options;
     if (found.format > format) {
-      throw new StorageError(
-        `"${name}" is in format ${found.format}, this library knows formats up to ${format}: use a newer xmpp-thing; nothing was touched`,
-      );
+      throw new NewerFormatError(name, found.format, format, found.by);
     }
     try {
       return { kind: "good", value: parse(found.value, found.format), content };

@@ -5,7 +5,7 @@ import { storageError } from "./file-errors.ts";
 import { codeOf, nodeFileSystem, type FileSystem } from "./file-system.ts";
 import { type FolderLock, isLockName, lockFolder } from "./lock.ts";
 import { checkName } from "./names.ts";
-import { foreignOwner, refuseAsRoot } from "./ownership.ts";
+import { explainAccess, refuseAsRoot } from "./ownership.ts";
 import { type ProcessProbe, systemProcesses } from "./process-probe.ts";
 import type { Storage } from "./storage.ts";
 
@@ -127,12 +127,8 @@ class FileStorage implements Storage {
     }
   }
 
-  /** What went wrong, and if it is that something belongs to another user, whose it is. */
-  async #explain(error: unknown, action: string, path: string): Promise<Error> {
-    const forbidden = ["EACCES", "EPERM"].includes(codeOf(error) ?? "");
-    const foreign = forbidden ? await foreignOwner(this.#folder, path, this.#fs, this.#processes) : undefined;
-    if (foreign === undefined) return storageError(error, action, path);
-    return new StorageError(`could not ${action} "${path}": ${foreign}`, { cause: error });
+  #explain(error: unknown, action: string, path: string): Promise<Error> {
+    return explainAccess(error, action, path, { folder: this.#folder, fs: this.#fs, processes: this.#processes });
   }
 
   async #write(path: string, mode: "w" | "a", content: Uint8Array, sync: boolean): Promise<void> {

@@ -1,3 +1,4 @@
+import { version } from "../core/version.ts";
 import { randomHex, type RandomSource } from "../core/random.ts";
 import { decodeText, encodeText } from "./bytes.ts";
 import { checksum, checksumLength, tryJson } from "./checksum.ts";
@@ -15,8 +16,8 @@ export interface ReadJournal {
   readonly good: number;
   /** What was wrong, if something was. */
   readonly problem: string | undefined;
-  /** The format, if it is newer than the one known. */
-  readonly newer?: number;
+  /** The format and who wrote it, if it is newer than the one known. */
+  readonly newer?: { readonly format: number; readonly by: unknown };
 }
 
 /** A part of a journal's file, and the checksum to go on from. */
@@ -29,11 +30,11 @@ export interface Encoded {
 
 /**
  * The file of a journal: lines `<checksum> <json>`, each checksum over the one before it and the JSON. The first line
- * says name, format and a generation drawn at random: records of another generation, should the disk bring old blocks
+ * says name, format, the version of the library that wrote it, and a generation drawn at random: records of another generation, should the disk bring old blocks
  * back, do not fit behind it. This first line stays the same in every format to come.
  */
 export function encodeHeader(name: string, format: number, random: RandomSource): Encoded {
-  return encodeRecords("", [JSON.stringify({ journal: name, format, generation: randomHex(random, 8) })]);
+  return encodeRecords("", [JSON.stringify({ journal: name, format, by: version, generation: randomHex(random, 8) })]);
 }
 
 /** Lines to go behind the line of the checksum given. */
@@ -50,11 +51,11 @@ export function encodeRecords(before: string, lines: readonly string[]): Encoded
 /** Reads a journal's file as far as it holds. */
 export function readJournal(name: string, format: number, bytes: Uint8Array): ReadJournal {
   const first = readLine("", bytes, 0);
-  const head = first?.value as { journal?: unknown; format?: unknown } | null | undefined;
+  const head = first?.value as { journal?: unknown; format?: unknown; by?: unknown } | null | undefined;
   if (first === undefined || head?.journal !== name || typeof head.format !== "number") {
     return nothing(`"${name}": its first line is damaged; all ${bytes.length} bytes are dropped`);
   }
-  if (head.format > format) return { ...nothing(undefined), newer: head.format };
+  if (head.format > format) return { ...nothing(undefined), newer: { format: head.format, by: head.by } };
   if (head.format < format) return nothing(`"${name}" is in the older format ${head.format}; its records are dropped`);
   const records: unknown[] = [];
   let { chain, end } = first;

@@ -1,9 +1,10 @@
-import { ConfigError, StorageError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { type RandomSource, systemRandom } from "../core/random.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import { joinBytes } from "./bytes.ts";
 import { jsonLine } from "./checksum.ts";
 import { encodeHeader, encodeRecords, readJournal, type ReadJournal } from "./journal-file.ts";
+import { NewerFormatError } from "./newer-format.ts";
 import type { Storage } from "./storage.ts";
 
 /** What a `Journal` is made of. */
@@ -150,9 +151,7 @@ export class Journal {
     if (content === undefined) return { records: [], chain: undefined, good: 0, problem: undefined };
     const found = readJournal(this.#name, this.#format, content);
     if (found.newer !== undefined) {
-      throw new StorageError(
-        `"${this.#name}" is in format ${found.newer}, this library knows formats up to ${this.#format}: use a newer xmpp-thing; nothing was touched`,
-      );
+      throw new NewerFormatError(this.#name, found.newer.format, this.#format, found.newer.by);
     }
     if (found.chain !== undefined) {
       const keep = found.good < content.length ? content.slice(0, found.good) : undefined;

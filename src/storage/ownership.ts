@@ -1,6 +1,7 @@
 // Whose the folder is, for the sentence that one needs who has started a Thing with sudo once.
 import { dirname, join } from "node:path";
 import { StorageError } from "../core/errors.ts";
+import { storageError } from "./file-errors.ts";
 import { codeOf, type FileSystem } from "./file-system.ts";
 import type { ProcessProbe } from "./process-probe.ts";
 
@@ -57,6 +58,19 @@ async function isMissing(path: string, fs: FileSystem): Promise<boolean> {
 /** A path as a shell takes it. */
 const shellWord = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
+/** What went wrong in a folder, as `ERR_STORAGE`; and if it is that something belongs to another user, whose it is. */
+export async function explainAccess(
+  error: unknown,
+  action: string,
+  path: string,
+  where: { readonly folder: string; readonly fs: FileSystem; readonly processes: ProcessProbe },
+): Promise<Error> {
+  const forbidden = ["EACCES", "EPERM"].includes(codeOf(error) ?? "");
+  const foreign = forbidden ? await foreignOwner(where.folder, path, where.fs, where.processes) : undefined;
+  if (foreign === undefined) return storageError(error, action, path);
+  return new StorageError(`could not ${action} "${path}": ${foreign}`, { cause: error });
+}
+
 /**
  * Refuses to work as root in the folder of somebody who is not: what root writes there its owner could not read any more.
  * Nothing has been written yet.
@@ -69,7 +83,7 @@ export async function refuseAsRoot(
   if (processes.uid !== 0 || owner.uid === 0) return;
   const whose = await userText(owner.uid, processes);
   throw new StorageError(
-    `"${folder}" belongs to ${whose}, and this process runs as root: what it wrote there they could not read; start it without sudo, or give the folder to root: chown -R root: ${shellWord(folder)}`,
+    `"${folder}" belongs to ${whose}, and this process runs as root: what it wrote there they could not read; run it without sudo, or give the folder to root: chown -R root: ${shellWord(folder)}`,
   );
 }
 

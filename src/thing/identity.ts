@@ -4,10 +4,10 @@ import { ConfigError } from "../core/errors.ts";
 import { randomHex, randomToken, type RandomSource } from "../core/random.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import type { Account, AccountStore } from "../connection/account.ts";
-import { Document } from "../storage/document.ts";
+import type { Document } from "../storage/document.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { AccountOptions } from "./options.ts";
-import { SAVED_FORMAT, parseSaved, type Saved } from "./saved.ts";
+import { savedDocument, type Saved } from "./saved.ts";
 import type { ThingState } from "./state.ts";
 
 // XEP-0347 6.5 wants a KEY that cannot be guessed; 160 bits are 27 characters, still a small QR code. Letters, digits,
@@ -27,7 +27,7 @@ export class Identity implements AccountStore {
   constructor(options: { storage: Storage; random: RandomSource; account: AccountOptions; domain: string }) {
     const { storage, random, account, domain } = options;
     this.#domain = domain;
-    this.#document = new Document({ storage, name: "thing", format: SAVED_FORMAT, parse: parseSaved });
+    this.#document = savedDocument(storage);
     this.#random = random;
     this.#configured = account;
   }

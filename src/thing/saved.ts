@@ -1,6 +1,8 @@
 // What is kept of a Thing over restarts, and how it is read back: damaged is damaged, nothing is guessed.
 import { tryParseJid, type BareJid } from "../core/jid.ts";
 import type { Account } from "../connection/account.ts";
+import { Document } from "../storage/document.ts";
+import type { Storage } from "../storage/storage.ts";
 import type { Ownership, Trust } from "./state.ts";
 
 /** What is kept of a Thing. */
@@ -19,6 +21,11 @@ export interface Saved {
 
 /** The format of what is kept. */
 export const SAVED_FORMAT = 1;
+
+/** The document that holds it. */
+export function savedDocument(storage: Storage): Document<Saved> {
+  return new Document({ storage, name: "thing", format: SAVED_FORMAT, parse: parseSaved });
+}
 
 /** Reads what was kept. Throws if it is not whole: the document then falls back to the generation before. */
 export function parseSaved(value: unknown): Saved {

@@ -19,6 +19,7 @@ import { connectionFaults, type FaultCode } from "./faults.ts";
 import { FriendRequests } from "./friend-requests.ts";
 import { reviewFriends } from "./friend-review.ts";
 import { Identity } from "./identity.ts";
+import { refuseNewer } from "./inspect.ts";
 import { LastFault } from "./last-fault.ts";
 import { connectionLink, linkSeam, toLink, type MakeLink, type ThingLink, type WithLink } from "./link.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
@@ -285,6 +286,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   async #load(): Promise<void> {
     const { registry, provisioning } = this.#settings;
     await this.#lastFault.load();
+    await refuseNewer(this.#settings.storage); // before anything there is touched
     const { saved, problem } = await this.#identity.open();
     if (problem !== undefined) this.#fault("identity-restored", problem);
     await this.#cache.load();

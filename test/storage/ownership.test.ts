@@ -77,7 +77,7 @@ describe.skipIf(!isRoot)("a folder that is used by two users", () => {
     await chown(folder, NOBODY, NOBODY);
     await expect(fileStorage(folder).open()).rejects.toMatchObject({
       code: "ERR_STORAGE",
-      message: `"${folder}" belongs to nobody (uid 65534), and this process runs as root: what it wrote there they could not read; start it without sudo, or give the folder to root: chown -R root: ${folder}`,
+      message: `"${folder}" belongs to nobody (uid 65534), and this process runs as root: what it wrote there they could not read; run it without sudo, or give the folder to root: chown -R root: ${folder}`,
     });
     expect(await readdir(folder)).toEqual([]);
     expect(await asNobody(folder)).toBe("won");

@@ -12,6 +12,7 @@ export class FakeIo implements Io {
   terminal = false;
   env: Record<string, string | undefined> = {};
   secret = "";
+  answer = "";
   keys = 0;
 
   readonly out = (line: string): void => void this.lines.push(line);
@@ -41,6 +42,11 @@ export class FakeIo implements Io {
 
   removeFolder(path: string): Promise<void> {
     return rm(path, { recursive: true, force: true });
+  }
+
+  ask(question: string): Promise<string> {
+    this.errors.push(question);
+    return Promise.resolve(this.answer);
   }
 
   askSecret(): Promise<string> {

@@ -1,0 +1,133 @@
+import { hostname } from "node:os";
+import { adviceFor } from "../thing/fault-advice.ts";
+import { inspectFolder, type Inspection, type SavedIdentity } from "../thing/inspect.ts";
+import type { SavedFault } from "../thing/last-fault.ts";
+import type { Trust } from "../thing/state.ts";
+import { UsageError, parse, type Arguments } from "./args.ts";
+import { exitCode, type Io } from "./io.ts";
+import type { Command } from "./command.ts";
+import { printable } from "./printable.ts";
+
+/** `xmpp-thing status --state DIR`: what a Thing's folder says of it. */
+export const status: Command = {
+  summary: "Tell who a Thing is, whose, and what was wrong last",
+  help: `Usage: xmpp-thing status --state DIR [OPTIONS]
+
+Tells what the state folder of a Thing says of it: account, owner, trust, how many rights it
+remembers, its last fault and what to do about that, and whether it runs now. Also while it runs:
+nothing is written. Shows no password and no KEY.
+
+  --state DIR       THING_STATE     the folder given to fileStorage
+  --json                            one line of JSON (docs/troubleshooting.md lists its keys)
+  --help
+
+Ends with 0 if the Thing can start from this folder, 5 if there is none in it, 1 if it cannot be
+read.`,
+  async run(argv, io) {
+    const args = parse(argv, { state: { type: "string" }, json: { type: "boolean" } } as const, []);
+    const found = await inspectFolder(stateFolder(args, io));
+    const nothing = nothingIn(found);
+    if (args.flags.has("json")) io.out(JSON.stringify(toJson(found)));
+    else if (nothing === undefined) for (const line of toLines(found)) io.out(printable(line));
+    if (nothing !== undefined) {
+      io.err(nothing);
+      return exitCode.nothing;
+    }
+    const parts = [found.identity, found.rights, found.fault];
+    return parts.some(({ is }) => is === "unreadable") ? exitCode.failed : exitCode.done;
+  },
+};
+
+/** The folder that a command is about. */
+export function stateFolder({ values }: Arguments, io: Io): string {
+  const folder = values.get("state") ?? io.env["THING_STATE"];
+  if (folder === undefined || folder === "") throw new UsageError("give --state DIR, or set THING_STATE");
+  return folder;
+}
+
+/** Why there is no Thing in a folder; `undefined` if there is one, or one is just being made. */
+export function nothingIn({ folder, kind, identity, holder }: Inspection): string | undefined {
+  const name = printable(JSON.stringify(folder));
+  switch (kind) {
+    case "absent":
+      return `There is no folder ${name}.`;
+    case "empty":
+      return `${name} is empty: no Thing was started on it yet.`;
+    case "foreign":
+      return `${name} holds other things, but no Thing: is it the folder that the program gives to fileStorage?`;
+    case "state":
+      if (identity.is !== "none" || holder !== undefined) return undefined;
+      return `${name} holds no Thing: it was reset, or none has got further than opening it. The next start makes a new one.`;
+  }
+}
+
+function toLines({ folder, holder, identity, rights, fault }: Inspection): readonly string[] {
+  const line = (name: string, text: string): string => `${name.padEnd(12)}${text}`;
+  return [
+    line("Folder", folder),
+    line("Runs now", holder === undefined ? "no" : `yes: ${holder.text} on ${hostname()}`),
+    ...(identity.is === "none" ? [line("Account", "none yet: the first start makes one")] : []),
+    ...(identity.is === "unreadable" ? [line("Account", `cannot be read: ${identity.why}`)] : []),
+    ...(identity.is === "read" ? identityLines(identity.value).map(([name, text]) => line(name, text)) : []),
+    ...(identity.is === "read" && identity.problem !== undefined ? [line("", identity.problem)] : []),
+    line("Rights", rights.is === "unreadable" ? rights.why : `${rights.is === "read" ? rights.value : 0} remembered`),
+    ...(rights.is === "read" && rights.problem !== undefined ? [line("", `${rights.problem}: asked again`)] : []),
+    ...(fault.is === "none" ? [line("Last fault", "none")] : []),
+    ...(fault.is === "unreadable" ? [line("Last fault", fault.why)] : []),
+    ...(fault.is === "read"
+      ? faultLines(fault.value).map((text, index) => line(index === 0 ? "Last fault" : "", text))
+      : []),
+  ];
+}
+
+function identityLines({ jid, pending, ownership, trust }: SavedIdentity): readonly (readonly [string, string])[] {
+  const registry = ownership.is === "unregistered" ? "none yet" : ownership.registry;
+  const owner = ownership.is === "claimed" ? `${ownership.owner}${ownership.public ? "" : " (private)"}` : "none yet";
+  return [
+    ["Account", `${jid}${pending ? " (not made on the server yet)" : ""}`],
+    ["Owner", owner],
+    ["Registry", registry],
+    ["Trust", trustText(trust)],
+  ];
+}
+
+function trustText(trust: Trust): string {
+  if (trust.is === "none") return "no provisioning server: only the owner may read it";
+  return `${trust.servers.join(", ")} (${trust.origin})`;
+}
+
+function faultLines({ code, message, at, times, healed }: SavedFault): readonly string[] {
+  const often = times > 1 ? `, ${times} times or more` : "";
+  return [
+    `${code}, ${timeText(at)}${often}${healed ? ", healed since" : ""}`,
+    message,
+    ...(healed ? [] : [`To do: ${adviceFor(code) ?? "unknown to this version of xmpp-thing"}`]),
+  ];
+}
+
+/** By the device's own clock, which may have been wrong. */
+function timeText(at: number): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? "at an unknown time" : date.toISOString();
+}
+
+function toJson({ folder, kind, holder, identity, rights, fault }: Inspection): object {
+  const known = identity.is === "read" ? identity.value : undefined;
+  return {
+    folder,
+    kind,
+    running: holder === undefined ? null : { pid: holder.pid, host: hostname(), text: holder.text },
+    jid: known?.jid ?? null,
+    pending: known?.pending ?? null,
+    ownership: known?.ownership ?? null,
+    trust: known?.trust ?? null,
+    rights: rights.is === "read" ? rights.value : null,
+    fault: fault.is === "read" ? { ...fault.value, advice: adviceFor(fault.value.code) ?? null } : null,
+    problems: Object.entries({ identity, rights, fault }).flatMap(([part, found]) => {
+      if (found.is === "unreadable") return [{ part, unreadable: true, message: found.why }];
+      if (found.is === "read" && found.problem !== undefined)
+        return [{ part, unreadable: false, message: found.problem }];
+      return [];
+    }),
+  };
+}

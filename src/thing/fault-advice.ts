@@ -1,0 +1,37 @@
+// What a person can do about a fault: said by `npx xmpp-thing status`, and in docs/troubleshooting.md.
+import type { FaultCode } from "./faults.ts";
+
+const advice: Readonly<Record<FaultCode, string>> = {
+  authentication:
+    "Check the account on the server: was it removed, or its password changed? Give a Thing with an account of its own the new password in `account.password`. If the account is gone for good, `npx xmpp-thing reset` makes the Thing a new one.",
+  "tls-policy":
+    "Check `tls.ca`, the domain, and the server's certificate (`openssl s_client -starttls xmpp -connect HOST:5222`). Until it is right nothing is sent.",
+  "clock-behind":
+    "Wait: it goes on by itself once the clock is set. If it stays so, look at `timedatectl`; a Pi without a clock battery needs a time server.",
+  registration:
+    "Allow in-band registration on the server, or make the account there and give it in `account.username` and `account.password`.",
+  account:
+    "Look at the message: the disk is full, defective, or another user's. The account is kept in the state folder.",
+  configuration: "Fix the option that the message names, and start again.",
+  conflict:
+    "Find the other device or process with the same account: a copy of the folder or of the whole SD card. Stop the copy, run `npx xmpp-thing reset --state DIR` on it, start both again.",
+  greeting: "Nothing, if it happens once. If it stays so, look at the server's log: it refuses the roster or presence.",
+  registry: "Attach a Thing Registry to the server, or name it in `registry`. If it refuses, its log says why.",
+  "unfriend-ignored": "Nothing is wrong with the Thing: ask whoever runs that provisioning server what was meant.",
+  "not-delivered": "Nothing: who misses an answer asks again. If it comes often, look at the network.",
+  provisioning: "Attach a provisioning server, or name it in `provisioning`. Until then only the owner may read.",
+  owner: "Nothing: it is tried again. If it stays so, the owner's server cannot be reached from the Thing's.",
+  sensor: "Fix `sensor.read`, or the sensor it reads; the message says what it did.",
+  "identity-restored": "Consider the disk or SD card worn, and replace it. Nothing else: the Thing goes on.",
+  "rights-damaged": "Nothing: what is missing is asked again. If it comes again, replace the disk or SD card.",
+  "rights-not-saved": "Make room on the disk, or make it writable: the message says what is wrong with it.",
+  "state-not-saved": "Make room on the disk, or make it writable: the message says what is wrong with it.",
+  "handler-failed": "Look at the message. If it names no file of the state folder, it is a bug: report it.",
+  "listener-failed": "Fix the listener in your program that the message names.",
+  "handler-slow": "Usually nothing: a provisioning server was slow. If it stays so, look at that server.",
+};
+
+/** What to do about a fault; `undefined` for a code that this version does not know. */
+export function adviceFor(code: string): string | undefined {
+  return Object.hasOwn(advice, code) ? advice[code as FaultCode] : undefined;
+}

@@ -1,0 +1,112 @@
+// What a state folder says of its Thing, also while that is off: for `npx xmpp-thing status` and `reset`.
+import { messageOf } from "../core/errors.ts";
+import { countRights, rightsJournal } from "../provisioning/rights-journal.ts";
+import type { FileStorageOptions } from "../storage/file-storage.ts";
+import { FolderView, type FolderHolder } from "../storage/folder-view.ts";
+import { isLockName } from "../storage/lock.ts";
+import { NewerFormatError } from "../storage/newer-format.ts";
+import type { Storage } from "../storage/storage.ts";
+import { faultDocument, type SavedFault } from "./last-fault.ts";
+import { savedDocument, type Saved } from "./saved.ts";
+import type { Ownership, Trust } from "./state.ts";
+
+/** The names under which a Thing keeps what must outlive it. */
+export const stateNames = ["thing", "rights", "faults"] as const;
+
+/** Something that is kept: what it says, or why it cannot be read. Damage that does no harm is in `problem`. */
+export type Part<T> =
+  | { readonly is: "none" }
+  | { readonly is: "read"; readonly value: T; readonly problem?: string }
+  | { readonly is: "unreadable"; readonly why: string };
+
+/** Who a Thing is, without its secrets. */
+export interface SavedIdentity {
+  /** Its account. */
+  readonly jid: string;
+  /** True until the server is known to have the account. */
+  readonly pending: boolean;
+  /** Whose it is. */
+  readonly ownership: Ownership;
+  /** Who decides for it. */
+  readonly trust: Trust;
+}
+
+/** What a folder says. */
+export interface Inspection {
+  /** Its absolute path. */
+  readonly folder: string;
+  /** What is there: no folder, an empty one, one of something else, one that a Thing has used. */
+  readonly kind: "absent" | "empty" | "foreign" | "state";
+  /** The process that runs a Thing on it. */
+  readonly holder: FolderHolder | undefined;
+  /** Who the Thing is. */
+  readonly identity: Part<SavedIdentity>;
+  /** How many rights it remembers. */
+  readonly rights: Part<number>;
+  /** Its newest fault. */
+  readonly fault: Part<SavedFault>;
+}
+
+/** Looks at a folder. Makes nothing in it, takes nothing, writes nothing. Rejects with `ERR_STORAGE` if it cannot be read. */
+export async function inspectFolder(folder: string, options: FileStorageOptions = {}): Promise<Inspection> {
+  const view = new FolderView(folder, options);
+  const names = await view.names();
+  const kind = kindOf(names);
+  const none = { is: "none" } as const;
+  if (kind !== "state") {
+    return { folder: view.folder, kind, holder: undefined, identity: none, rights: none, fault: none };
+  }
+  const storage = view.storage();
+  return { folder: view.folder, kind, holder: await view.holder(), ...(await inspectStorage(storage)) };
+}
+
+/** What a storage holds. */
+export async function inspectStorage(storage: Storage): Promise<Pick<Inspection, "identity" | "rights" | "fault">> {
+  return {
+    identity: await part(async () => {
+      const { value, problem } = await savedDocument(storage).load();
+      return { value: value && withoutSecrets(value), problem };
+    }),
+    rights: await part(async () => {
+      const { count, problem } = await countRights(storage);
+      return { value: count, problem };
+    }),
+    fault: await part(() => faultDocument(storage).load()),
+  };
+}
+
+/**
+ * Refuses a storage in which anything was written by a newer version of the library, with `ERR_STORAGE` that names what
+ * and which version. Called before anything in it is touched.
+ */
+export async function refuseNewer(storage: Storage): Promise<void> {
+  const kept = [savedDocument(storage), rightsJournal(storage), faultDocument(storage)];
+  for (const one of kept) {
+    await one.load().catch((error: unknown) => {
+      if (error instanceof NewerFormatError) throw error; // what is damaged is the matter of who uses it
+    });
+  }
+}
+
+function kindOf(names: readonly string[] | undefined): Inspection["kind"] {
+  if (names === undefined) return "absent";
+  if (names.length === 0) return "empty";
+  const ours = new Set<string>(stateNames.flatMap((name) => [name, `${name}.previous`]));
+  return names.some((name) => ours.has(name) || isLockName(name)) ? "state" : "foreign";
+}
+
+async function part<T>(
+  load: () => Promise<{ readonly value: T | undefined; readonly problem?: string | undefined }>,
+): Promise<Part<T>> {
+  try {
+    const { value, problem } = await load();
+    if (value === undefined) return { is: "none" };
+    return { is: "read", value, ...(problem !== undefined && { problem }) };
+  } catch (error) {
+    return { is: "unreadable", why: messageOf(error) };
+  }
+}
+
+function withoutSecrets({ account, domain, ownership, trust }: Saved): SavedIdentity {
+  return { jid: `${account.username}@${domain}`, pending: account.pending, ownership, trust };
+}

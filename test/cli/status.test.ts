@@ -1,0 +1,224 @@
+import { chmod, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { main } from "../../src/cli/main.ts";
+import { systemClock } from "../../src/core/clock.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import { fileStorage } from "../../src/storage/file-storage.ts";
+import { adviceFor } from "../../src/thing/fault-advice.ts";
+import { LastFault } from "../../src/thing/last-fault.ts";
+import { Thing } from "../../src/thing/thing.ts";
+import { FakeIo } from "../support/fake-io.ts";
+import { contentOf, removeState, stateOfFormat1 } from "../support/state-folder.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = stateOfFormat1();
+});
+afterEach(() => removeState(folder));
+
+const secrets = /a-made-up-password|a-made-up-key/;
+
+async function status(...args: string[]): Promise<FakeIo & { code: number }> {
+  const io = new FakeIo();
+  const code = await main(["status", "--state", folder, ...args], io);
+  expect(io.text + io.errors.join("\n")).not.toMatch(secrets);
+  return Object.assign(io, { code });
+}
+const json = async (): Promise<Record<string, unknown>> =>
+  JSON.parse((await status("--json")).text) as Record<string, unknown>;
+
+describe("xmpp-thing status", () => {
+  it("tells who a Thing is that is off, whose, and what was wrong last; no secret", async () => {
+    const io = await status();
+    expect(io.code).toBe(0);
+    expect(io.errors).toEqual([]);
+    expect(io.lines).toEqual([
+      `Folder      ${folder}`,
+      "Runs now    no",
+      "Account     thing-made-up@example.org",
+      "Owner       owner@example.org (private)",
+      "Registry    discovery.example.org",
+      expect.stringMatching(/^Trust {7}provisioning\.example\.org.*second\.example\.org/),
+      "Rights      2 remembered",
+      "Last fault  registry, 2026-01-02T03:04:05.000Z",
+      "            no component of example.org has urn:xmpp:iot:discovery",
+      "            To do: Attach a Thing Registry to the server, or name it in `registry`. If it refuses, its log says why.",
+    ]);
+  });
+
+  it("tells the same as one line of JSON", async () => {
+    expect(await json()).toEqual({
+      folder,
+      kind: "state",
+      running: null,
+      jid: "thing-made-up@example.org",
+      pending: false,
+      ownership: expect.objectContaining({ is: "claimed", owner: "owner@example.org" }) as object,
+      trust: expect.objectContaining({ is: "delegated" }) as object,
+      rights: 2,
+      fault: {
+        code: "registry",
+        message: "no component of example.org has urn:xmpp:iot:discovery",
+        at: Date.UTC(2026, 0, 2, 3, 4, 5),
+        times: 1,
+        healed: false,
+        advice: expect.stringContaining("Attach a Thing Registry") as string,
+      },
+      problems: [],
+    });
+  });
+
+  it("changes nothing, not even a lock file or a time", async () => {
+    const [before, { mtimeMs, ctimeMs }] = [contentOf(folder), await stat(folder)];
+    await status();
+    expect(contentOf(folder)).toEqual(before);
+    expect(await stat(folder)).toMatchObject({ mtimeMs, ctimeMs });
+  });
+
+  it("tells of one that runs, which is not disturbed", async () => {
+    const thing = new Thing({
+      storage: fileStorage(folder),
+      server: { service: "xmpp://127.0.0.1:1", domain: "example.org" },
+    });
+    await thing.start();
+    try {
+      const before = contentOf(folder);
+      const io = await status();
+      expect(io.code).toBe(0);
+      expect(io.lines[1]).toMatch(new RegExp(`^Runs now {4}yes: process ${process.pid} .* on \\S+$`));
+      expect(await json()).toMatchObject({ running: { pid: process.pid, host: expect.any(String) as string } });
+      expect(contentOf(folder)).toEqual(before);
+      await expect(fileStorage(folder).open()).rejects.toThrow(`pid ${process.pid}`); // still held
+    } finally {
+      await thing.stop();
+    }
+  });
+
+  it("tells of a Thing that has just been made: nothing is known yet", async () => {
+    removeState(folder);
+    await mkdir(folder);
+    const thing = new Thing({
+      storage: fileStorage(folder),
+      server: { service: "xmpp://127.0.0.1:1", domain: "example.org" },
+    });
+    await thing.start();
+    await thing.stop();
+    const io = await status();
+    expect(io.text).toMatch(/^Account {5}thing-[0-9a-f]{16}@example\.org \(not made on the server yet\)$/m);
+    expect(io.text).toMatch(/^Owner {7}none yet\nRegistry {4}none yet\nTrust {7}no provisioning server/m);
+    expect(io.text).toMatch(/^Rights {6}0 remembered/m);
+  });
+
+  it("tells of a folder that is held before anything is in it", async () => {
+    removeState(folder);
+    const storage = fileStorage(folder);
+    await storage.open();
+    const io = await status();
+    await storage.close();
+    expect(io.code).toBe(0);
+    expect(io.lines).toContain("Account     none yet: the first start makes one");
+    expect(io.lines).toContain("Last fault  none");
+  });
+
+  it("says what is damaged, and what it cost", async () => {
+    await writeFile(join(folder, "thing"), "torn");
+    await writeFile(join(folder, "rights"), "torn");
+    await writeFile(join(folder, "faults"), "torn");
+    const io = await status();
+    expect(io.code).toBe(1); // the fault cannot be read at all
+    expect(io.text).toContain('"thing" is damaged (its checksum is wrong); the previous generation is used');
+    expect(io.text).toContain("Owner       none yet");
+    expect(io.text).toContain("first line is damaged");
+    expect(io.text).toMatch(/Last fault {2}"faults" is damaged/);
+    expect(await json()).toMatchObject({
+      problems: [
+        { part: "identity", unreadable: false },
+        { part: "rights", unreadable: false },
+        { part: "fault", unreadable: true },
+      ],
+    });
+  });
+
+  it("says that nothing is left, and ends with 1", async () => {
+    for (const name of ["thing", "thing.previous"]) await writeFile(join(folder, name), "torn");
+    const io = await status();
+    expect(io.code).toBe(1);
+    expect(io.text).toMatch(/^Account {5}cannot be read: "thing" is damaged .*"thing\.previous" is damaged/m);
+    expect(await json()).toMatchObject({ jid: null, ownership: null, rights: 2 });
+  });
+
+  it("says nothing that a terminal would obey", async () => {
+    const storage = fileStorage(folder);
+    await storage.open();
+    const fault = new LastFault({ storage, clock: systemClock, logger: silentLogger });
+    await fault.load();
+    fault.note("unheard-of", "evil \u001b[2J\u202e\nname");
+    fault.note("unheard-of", "evil \u001b[2J\u202e\nname");
+    await fault.stop();
+    await storage.close();
+    const io = await status();
+    expect(io.text).toContain("            evil ?[2J??name");
+    expect(io.text).toContain("To do: unknown to this version of xmpp-thing");
+    expect(io.text).toContain(", 2 times or more");
+  });
+
+  it.each([
+    ["that is not there", async () => rm(folder, { recursive: true }), "There is no folder"],
+    [
+      "that is empty",
+      async () => (await rm(folder, { recursive: true }), mkdir(folder)),
+      "is empty: no Thing was started",
+    ],
+    [
+      "of something else",
+      async () => (
+        await rm(folder, { recursive: true }),
+        await mkdir(folder),
+        writeFile(join(folder, "notes.txt"), "x")
+      ),
+      "holds other things, but no Thing",
+    ],
+    [
+      "that was reset",
+      async () => (await rm(folder, { recursive: true }), await mkdir(folder), writeFile(join(folder, ".lock-3"), "")),
+      "holds no Thing: it was reset",
+    ],
+  ])("of a folder %s ends with 5, and makes nothing", async (_, prepare, sentence) => {
+    await prepare();
+    const io = await status();
+    expect(io.code).toBe(5);
+    expect(io.lines).toEqual([]);
+    expect(io.errors.join("\n")).toContain(sentence);
+    if (sentence.includes("no folder")) await expect(stat(folder)).rejects.toThrow("ENOENT");
+    expect((await status("--json")).code).toBe(5);
+  });
+
+  it("of a file, not a folder, ends with 1 and says so", async () => {
+    const file = join(folder, "thing");
+    const io = new FakeIo();
+    expect(await main(["status", "--state", file], io)).toBe(1);
+    expect(io.errors.join("\n")).toContain("a part of the path is a file");
+  });
+
+  it("takes the folder from THING_STATE too, and needs one", async () => {
+    const io = new FakeIo();
+    expect(await main(["status"], io)).toBe(2);
+    expect(io.errors.join("\n")).toContain("give --state DIR, or set THING_STATE");
+    io.env = { THING_STATE: folder };
+    expect(await main(["status"], io)).toBe(0);
+  });
+
+  it.skipIf(process.getuid?.() === 0)("of another user's folder ends with 1", async () => {
+    await chmod(folder, 0);
+    expect((await status()).code).toBe(1);
+    await chmod(folder, 0o700);
+  });
+});
+
+describe("the advice about faults", () => {
+  it("knows no code that only looks like one", () => {
+    expect(adviceFor("toString")).toBeUndefined();
+    expect(adviceFor("conflict")).toContain("npx xmpp-thing reset --state DIR");
+  });
+});
