@@ -31,8 +31,8 @@ export async function makeCertificates(domain: string, clock: Clock): Promise<Ce
   const issue = (subject: string, key: string, extensions: object[]): string => {
     const certificate = pki.createCertificate();
     certificate.publicKey = pki.publicKeyFromPem(key);
-    // A positive number of at most 20 bytes (RFC 5280 section 4.1.2.2).
-    certificate.serialNumber = `00${randomHex(systemRandom, 15)}`;
+    // A positive number of at most 20 bytes (RFC 5280 section 4.1.2.2), whatever the random ones begin with.
+    certificate.serialNumber = `01${randomHex(systemRandom, 15)}`;
     certificate.validity.notBefore = new Date(now - 2 * YEAR);
     certificate.validity.notAfter = new Date(now + 10 * YEAR);
     certificate.setSubject([{ name: "commonName", value: subject }]);

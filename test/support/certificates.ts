@@ -34,7 +34,7 @@ function sign(options: {
   const { name, keys, issuer, extensions, from, until } = options;
   const certificate = pki.createCertificate();
   certificate.publicKey = pki.publicKeyFromPem(keys.publicKey);
-  certificate.serialNumber = `00${util.bytesToHex(random.getBytesSync(15))}`;
+  certificate.serialNumber = `01${util.bytesToHex(random.getBytesSync(15))}`;
   certificate.validity.notBefore = from;
   certificate.validity.notAfter = until;
   const subject = [{ name: "commonName", value: name }];
