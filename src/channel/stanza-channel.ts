@@ -191,7 +191,7 @@ export class StanzaChannel implements Channel {
     if (payload === undefined || children.length > 1) throw new Refusal("bad-request");
     const handler = this.router.iqHandler(payload);
     if (handler === undefined) throw new Refusal("service-unavailable");
-    const giveBack = this.router.isUrgent(handler) ? () => undefined : this.#load.take(from.bare);
+    const giveBack = this.router.isUrgent(handler) ? () => undefined : this.#load.take(from.bare, stanza);
     if (giveBack === undefined) throw new Refusal("resource-constraint", "Too much is asked at once.");
     const what = `the handler of ${payload.name}`;
     const slow = this.#clock.schedule(SLOW_HANDLER, () =>

@@ -1,12 +1,12 @@
 // The one entry point for "may they?": XEP-0324 3.2 to 3.4, 5.2, 5.3; X-E1, P-E28. Every doubt is a refusal.
 import { withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { messageOf } from "../core/errors.ts";
+import { TimeoutError, messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import { ask } from "./ask.ts";
-import type { Barrier } from "./barrier.ts";
+import { BARRIER_TIMEOUT, type Barrier } from "./barrier.ts";
 import { isWhole, wholeGrant, type Grant } from "./grants.ts";
 import { questionKey, type Question } from "./questions.ts";
 import type { Right } from "./right.ts";
@@ -115,9 +115,9 @@ export class Guard {
   }
 
   async #remembered(key: string, signal: AbortSignal): Promise<Decision | undefined> {
-    const { cache, barrier } = this.#options;
+    const { cache } = this.#options;
     if (cache.get(key) === undefined) return undefined;
-    await barrier.pass(signal);
+    if (!(await this.#barrierFalls(signal))) return undefined;
     // Looked up again: the clearCache that the barrier waits for may have come.
     const right = cache.get(key);
     if (right === undefined) return undefined;
@@ -127,6 +127,18 @@ export class Guard {
     if (![...grants.map(({ by }) => by), ...secondaryTrustBy].every((by) => servers.includes(by))) return undefined;
     if (grants.length === 0) return refused("cache", secondaryTrustBy);
     return { outcome: "granted", grants, source: "cache" };
+  }
+
+  /** A greeting that gets no answer from the own server keeps the barrier up: what is remembered is then asked anew. */
+  async #barrierFalls(signal: AbortSignal): Promise<boolean> {
+    const { barrier, clock } = this.#options;
+    try {
+      await withDeadline(clock, { signal, timeout: BARRIER_TIMEOUT }, "barrier", (limited) => barrier.pass(limited));
+      return true;
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error;
+      return false;
+    }
   }
 
   #asked(question: Question, signal: AbortSignal): Promise<Decision> {

@@ -555,6 +555,19 @@ describe("what is remembered, at the start of a stream", () => {
     expect((await decide(read(stranger))).source).toBe("server");
   });
 
+  test("is not waited for longer than 2 s, in the greeting of a server that does not answer: it is asked anew", async () => {
+    const { decide, wire, barrier, clock } = await site();
+    wire.peer(server, always(true));
+    await decide(read(stranger));
+    barrier.raise();
+    wire.peer(server, always(false));
+    const deciding = decide(read(stranger));
+    await clock.advance(1_999);
+    expect(wire.asked(server, "canRead")).toHaveLength(1);
+    await clock.advance(1);
+    expect(await deciding).toEqual({ outcome: "refused", source: "server" });
+  });
+
   test("is not waited for by whoever gives up", async () => {
     const { decide, wire, barrier } = await site();
     wire.peer(server, always(true));

@@ -68,10 +68,13 @@ async function parent(): Promise<void> {
       process.exitCode = 1;
       continue;
     }
-    const { logins, up, readouts, heap } = outcome;
+    const { logins, up, readouts, cpu, heap } = outcome;
     const [early = 0, half = 0, end = 0] = heap;
     const kilobytes = heap.map((bytes) => Math.round(bytes / 1_000)).join(", ");
-    console.log(`hostile: ${logins} logins (${up} came up), ${readouts} lawful readouts, heap ${kilobytes} kB`);
+    const each = ((cpu * 1_000) / outcome.streams).toFixed(2);
+    console.log(
+      `hostile: ${each} ms of CPU a stream, ${logins} logins (${up} came up), ${readouts} lawful readouts, heap ${kilobytes} kB`,
+    );
     if (Math.max(half, end) > early + MOST_GROWTH) {
       console.error(`hostile: memory grows: ${kilobytes} kB at 10, 50 and 100 %`);
       process.exitCode = 1;

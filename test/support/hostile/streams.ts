@@ -4,7 +4,7 @@ import { DOMAIN, FULL, IMPOSTORS, OWNER, READER, REGISTRY, SELF, SERVER, nearMis
 import type { Dice } from "./dice.ts";
 import { mayGrant, wrongWith } from "./judge.ts";
 import { cut, damage, mutateMildly, mutateWildly } from "./mutate.ts";
-import type { Subject } from "./subject.ts";
+import { MANAGEMENT, type Subject } from "./subject.ts";
 
 /**
  * `wild`: nobody lawful speaks, and all mutations are allowed. `forged`: in the name of lawful parties, but not in their
@@ -67,6 +67,20 @@ const answers = [
   "",
 ];
 
+const counts = [
+  "r",
+  "a h='0'",
+  "a h='1'",
+  "a h='7'",
+  "a h='4294967295'",
+  "a h='4294967296'",
+  "a h='-1'",
+  "a",
+  "enabled",
+  "failed",
+  "resumed",
+];
+
 const presences = ["subscribe", "subscribed", "unsubscribe", "unsubscribed", "unavailable", "probe", "error", ""];
 
 const from = (jid: string): string => (jid === "" ? "" : ` from='${jid}'`);
@@ -114,6 +128,7 @@ function judged(subject: Subject, kind: Kind, before: string): string | undefine
 function compose(subject: Subject, kind: Kind, corpus: Corpus, dice: Dice): Uint8Array {
   if (kind === "forged") return new Uint8Array(Buffer.from(mutateMildly(forged(subject, dice), dice)));
   const others = (): string => recorded(subject, kind, corpus, dice);
+  if (dice.chance(0.05)) return new Uint8Array(Buffer.from(`<${dice.pick(counts)} xmlns='${MANAGEMENT}'/>`));
   let text = dice.chance(0.5) ? others() : invented(subject, kind, dice);
   if (dice.chance(0.03)) text = dice.pick(corpus.frames);
   const wildness = dice.fraction();
