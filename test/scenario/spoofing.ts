@@ -1,134 +1,302 @@
-// Strangers who pretend (design, "who may tell a Thing what"): on every site, on the wire, nothing changes.
+// Those who pretend (design, "who may tell a Thing what"; issue 3, section 1): every row of the table, from every wrong
+// sender, on every site. Nothing changes, and the answer is the right one; and from the right sender it counts, so that
+// nothing is refused for another reason.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { StanzaError } from "../../src/core/errors.ts";
 import { ns } from "../../src/codec/namespaces.ts";
-import { iq } from "../../src/codec/stanza.ts";
-import { buildClaimed } from "../../src/codec/iot-discovery.ts";
-import { buildCanReadResponse, buildClearCache, parseCanRead } from "../../src/codec/provisioning.ts";
+import { buildCanReadResponse, parseCanRead } from "../../src/codec/provisioning.ts";
+import { buildRoster } from "../../src/codec/roster.ts";
 import { buildReq } from "../../src/codec/sensor-data.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
 import type { Connection } from "../../src/connection/connect.ts";
 import { OwnerClient } from "../../src/owner/owner-client.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import type { Thing } from "../../src/thing/thing.ts";
 import { Disk } from "../support/disk.ts";
 import type { Site } from "../support/site.ts";
+import { component, person, pretender, type Speaker } from "../support/speakers.ts";
+import {
+  absentRows,
+  provisionedRows,
+  recommendationRows,
+  requestRow,
+  unclaimedRows,
+  type Outcome,
+  type Row,
+  type Who,
+} from "./spoofing-rows.ts";
+
+const ACCOUNT = { username: "thing", password: "secret" };
 
 export function spoofing(startSite: () => Promise<Site>): void {
   describe("spoofing", () => {
     let site: Site;
     let thing: Thing;
+    let storage: Storage;
     let owner: Connection;
     let friend: Connection;
     let stranger: Connection;
-    let readerOf: Map<Connection, OwnerClient>;
+    let self: Connection;
+    const others: Connection[] = [];
+    const speakers = new Map<Who, Speaker>();
+    const told: string[] = [];
+    const cells = new Map<string, Map<Who, Outcome>>();
 
+    const bare = (): string => thing.jid.replace(/\/.*/s, "");
+    const speaker = (who: Who): Speaker => speakers.get(who)!;
+    const clients = new Map<Connection, OwnerClient>();
+    const client = (who: Connection): OwnerClient => {
+      const known = clients.get(who) ?? new OwnerClient(who);
+      clients.set(who, known);
+      return known;
+    };
     const read = async (who: Connection): Promise<string> => {
       try {
-        const groups = await readerOf.get(who)!.read(thing.jid, { timeout: 5_000 });
+        const groups = await client(who).read(thing.jid, { timeout: 5_000 });
         return groups.flatMap((group) => group.fields.map((field) => field.name)).join(", ");
       } catch (error) {
         if (error instanceof StanzaError) return error.condition;
         throw error;
       }
     };
-    const tell = (who: Connection, payload: XmlElement): Promise<string> =>
-      who.channel.request({ type: "set", to: thing.jid, payload }, { timeout: 5_000 }).then(
-        () => "done",
-        (error: unknown) => (error instanceof StanzaError ? error.condition : String(error)),
-      );
+    const acknowledged = (): Promise<void> =>
+      expect.poll(() => site.provisioning.unacknowledged, { interval: 5, timeout: 15_000 }).toEqual([]);
+
+    /** All that a lie could change: ownership, trust, KEY, rights, what is on disk, the roster, what the program was told. */
+    const snapshot = async (): Promise<unknown> => {
+      const { ownership, trust } = thing.state;
+      const roster = await self.channel.request({ type: "get", payload: buildRoster() }, { timeout: 5_000 });
+      const disk = await Promise.all(["thing", "thing.previous", "rights"].map((name) => storage.read(name)));
+      return {
+        ...{ ownership, trust, claimText: thing.claimText, told: [...told], asked: site.provisioning.count() },
+        rights: thing.rights
+          .entries()
+          .map((right) => JSON.stringify(right))
+          .sort(),
+        disk: disk.map((content) => Buffer.from(content ?? []).toString("latin1")),
+        roster: roster?.getChildElements().map(String).sort(),
+      };
+    };
+
+    /** The same, once what the Thing does by itself has come to its end. */
+    const atRest = async (): Promise<unknown> => {
+      for (let last = await snapshot(); ;) {
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        const now = await snapshot();
+        if (JSON.stringify(now) === JSON.stringify(last)) return now;
+        last = now;
+      }
+    };
+
+    /** Says it once, and tells what came of it. */
+    const utter = async (row: Row, who: Who, may = false): Promise<Outcome> => {
+      const one = speaker(who);
+      const payload = row.payload?.(may) as XmlElement;
+      const before = one.heard.length;
+      if (row.kind === "get" || row.kind === "set") {
+        const answer = await one.ask(thing.jid, row.kind, payload);
+        return answer === "result" ? "obeyed" : (answer as Outcome);
+      }
+      if (row.kind === "message") await one.tell(thing.jid, payload);
+      else await one.presence(bare(), row.kind);
+      if (row.kind === "subscribe") {
+        const answer = (): string | undefined =>
+          one.heard.slice(before).find(({ attrs }) => /^(un)?subscribed$/.test(attrs["type"] ?? ""))?.attrs["type"];
+        await expect.poll(answer, { interval: 1, timeout: 15_000 }).toBeDefined();
+        return answer() === "subscribed" ? "obeyed" : "unsubscribed";
+      }
+      await one.heardOut(thing.jid);
+      if (row.shows !== undefined && may) {
+        const known = (): boolean => row.shows!(thing.rights.entries().map(({ jid }) => jid));
+        await expect.poll(known, { interval: 1, timeout: 15_000 }).toBe(true);
+        return "obeyed";
+      }
+      const answers = one.heard.slice(before).filter((stanza) => !stanza.is("iq"));
+      return answers.length === 0 ? "silence" : "obeyed";
+    };
+
+    /** A row with everybody: the wrong ones first, then those who may. */
+    const check = async (row: Row, name = row.name): Promise<void> => {
+      const expected = (who: Who): Outcome => row.except?.[who] ?? row.others;
+      const everybody = [...speakers.keys()];
+      const wrong = everybody.filter((who) => !["obeyed", "-"].includes(expected(who)));
+      if (row.remembered === true) for (const who of wrong) await utter(row, who);
+      if (row.shows !== undefined) expect(row.shows(thing.rights.entries().map(({ jid }) => jid))).toBe(false);
+      const before = await atRest();
+      for (const who of wrong) {
+        expect(await utter(row, who), `${name} from ${who}`).toBe(expected(who));
+        expect(await snapshot(), `${name} from ${who}`).toEqual(before);
+      }
+      for (const who of everybody.filter((one) => expected(one) === "obeyed")) {
+        expect(await utter(row, who, true), `${name} from ${who}`).toBe("obeyed");
+      }
+      cells.set(name, new Map(everybody.map((who) => [who, expected(who)])));
+    };
 
     beforeAll(async () => {
       site = await startSite();
-      [owner, friend, stranger] = await Promise.all([site.user("owner"), site.user("friend"), site.user("stranger")]);
-      readerOf = new Map([owner, friend, stranger].map((one) => [one, new OwnerClient(one)]));
-      thing = site.thing(new Disk().boot().storage);
+      ({ storage } = new Disk().boot());
+      thing = site.thing(storage, { account: ACCOUNT });
+      for (const event of ["claimText", "claimed", "friended", "rightsCleared", "fault"] as const) {
+        thing.on(event, (about: unknown) => told.push(`${event} ${JSON.stringify(about)}`));
+      }
       await thing.start();
-      await thing.waitFor("registered", { timeout: 10_000 });
+      await thing.waitFor("registered", { timeout: 15_000 });
+      [owner, friend, stranger, self] = (await Promise.all(
+        ["owner", "friend", "stranger", ACCOUNT.username].map((name) => site.user(name)),
+      )) as [Connection, Connection, Connection, Connection];
+      const [desk, phone] = (await Promise.all(["friend", "owner"].map((name) => site.user(name)))) as [
+        Connection,
+        Connection,
+      ];
+      others.push(desk, phone);
+      const { registry, provisioning, other } = site.speaking;
+      const present: [Who, Speaker][] = [
+        ["stranger", person(stranger)],
+        ["friend", person(friend)],
+        ["friend, elsewhere", person(desk)],
+        ["owner", person(owner)],
+        ["owner, elsewhere", person(phone)],
+        ["own account, elsewhere", person(self)],
+        ["registry", component(registry)],
+        ["provisioning", component(provisioning)],
+        ["other component", component(other)],
+      ];
+      const forged: [Who, string | undefined][] = [
+        ["server", site.domain],
+        ["own bare", bare()],
+        ["own full", thing.jid],
+        ["nobody named", undefined],
+        ["STRANGER", stranger.jid.full.replace(/^[^/]*/, (jid) => jid.toUpperCase())],
+        ["FRIEND", friend.jid.full.replace(/^[^/]*/, (jid) => jid.toUpperCase())],
+        ["OWNER", owner.jid.full.replace(/^[^/]*/, (jid) => jid.toUpperCase())],
+        ["REGISTRY", registry.jid.toUpperCase()],
+        ["PROVISIONING", provisioning.jid.toUpperCase()],
+        ["registry/resource", `${registry.jid}/x`],
+        ["provisioning/resource", `${provisioning.jid}/x`],
+        ["account at registry", `registry@${registry.jid}`],
+        ["account at provisioning", `provisioning@${provisioning.jid}`],
+        ["registry, longer", `${registry.jid}.example.org`],
+        ["provisioning, longer", `x${provisioning.jid}`],
+        ["friend of another domain", "friend@example.org/x"],
+        ["owner of another domain", "owner@example.org/x"],
+      ];
+      for (const [who, one] of present) speakers.set(who, one);
+      if (site.forge !== undefined) for (const [who, from] of forged) speakers.set(who, pretender(site, from));
     }, 60_000);
     afterAll(async () => {
+      console.log(table(site.name, [...speakers.keys()], cells));
       await thing?.stop();
-      await Promise.all([owner, friend, stranger].map((one) => one?.close()));
+      await Promise.all([owner, friend, stranger, self, ...others].map((one) => one?.close()));
       await site?.stop();
     });
 
-    it("a stranger cannot give an unclaimed Thing an owner (D-E29)", async () => {
-      const claim = buildClaimed({ jid: stranger.jid.bare, public: true });
-      expect(await tell(stranger, claim)).toBe("forbidden");
+    it.each(unclaimedRows)("unclaimed, nobody who may not has a say: $name (D-E29, P-E21)", async (row) => {
+      await check(row, `${row.name}, unclaimed`);
       expect(thing.state.ownership).toEqual({ is: "registered", registry: site.registry.jid });
       expect(thing.claimText).not.toBe("");
     });
 
-    it("nor a claimed one another owner, were it the friend or the owner himself (D-E29)", async () => {
-      await readerOf.get(owner)!.claim(thing.claimText, { timeout: 10_000 });
-      const before = (await thing.waitFor("provisioned", { timeout: 10_000 })).ownership;
-      for (const who of [stranger, friend, owner]) {
-        expect(await tell(who, buildClaimed({ jid: stranger.jid.bare, public: true }))).toBe("forbidden");
-      }
-      expect(thing.state.ownership).toMatchObject({
-        ...before,
-        keyEmptied: expect.any(Boolean),
-        ownerAsked: expect.any(Boolean),
-      });
+    it("by the Registry it is claimed", async () => {
+      site.provisioning.setRules([{ jid: friend.jid.bare, friend: true, read: true }]);
+      await client(owner).claim(thing.claimText, { timeout: 15_000 });
+      await thing.waitFor("provisioned", { timeout: 15_000 });
+      await expect
+        .poll(() => thing.state.ownership, { timeout: 15_000 })
+        .toMatchObject({ is: "claimed", owner: owner.jid.bare, keyEmptied: true, ownerAsked: true });
+      await expect
+        .poll(() => owner.friends.has(thing.jid.replace(/\/.*/s, "") as never)?.from, { timeout: 15_000 })
+        .toBe(true);
     });
 
-    it("nobody but the provisioning server clears the cache (P-E21)", async () => {
-      site.provisioning.setRules([{ jid: friend.jid.bare, friend: true, read: true }]);
-      expect(await read(friend)).toBe("Temperature, Door open");
-      expect(await read(stranger)).toBe("forbidden");
-      const remembered = thing.rights.entries().map(({ key }) => key);
-      expect(remembered.length).toBeGreaterThanOrEqual(2);
-      for (const who of [stranger, friend, owner]) expect(await tell(who, buildClearCache())).toBe("forbidden");
-      expect(
-        thing.rights
-          .entries()
-          .map(({ key }) => key)
-          .sort(),
-      ).toEqual(remembered.sort());
+    it.each([...provisionedRows, ...recommendationRows, ...absentRows])(
+      "nobody who may not has a say: $name (D-E29, P-E21)",
+      async (row) => {
+        await check(row);
+        expect(thing.state.ownership).toMatchObject({ is: "claimed", owner: owner.jid.bare });
+      },
+    );
+
+    it("the provisioning server's clearCache does empty the cache", async () => {
+      await read(friend);
+      expect(thing.rights.count).toBeGreaterThan(0);
+      expect(await speaker("provisioning").ask(thing.jid, "set", provisionedRows[1]!.payload!(true))).toBe("result");
+      expect(thing.rights.count).toBe(0);
     });
 
     it("an answer to canRead counts only from the server that was asked, even with the right id", async () => {
       await thing.rights.clear();
       site.provisioning.setRules([]);
-      await expect.poll(() => site.provisioning.unacknowledged, { timeout: 5_000 }).toEqual([]);
+      await acknowledged();
       // The server takes its time; the liars know the id of the question, which nobody could guess.
       site.hold.hold((stanza) => stanza.getChild("canRead", ns.provisioning) !== undefined);
+      const before = site.hold.held.length;
       const outcome = read(stranger);
-      await expect.poll(() => site.hold.held.length, { timeout: 5_000 }).toBe(1);
-      const asked = site.hold.held[0]!;
+      await expect.poll(() => site.hold.held.length, { interval: 1, timeout: 5_000 }).toBe(before + 1);
+      const asked = site.hold.held.at(-1)!;
       const { types } = parseCanRead(asked.getChild("canRead", ns.provisioning)!);
       const yes = buildCanReadResponse({ jid: stranger.jid.bare, result: true, types, nodes: [], fields: [] });
       const id = asked.attrs["id"] ?? "";
       expect(id).toMatch(/^[\w-]{22}$/);
-      for (const liar of [stranger, friend, owner]) {
-        await liar.channel.send(iq({ type: "result", id, to: thing.jid }, yes));
-        // The lie has arrived: what the liar asks after it is answered.
-        expect(await tell(liar, buildClearCache())).toBe("forbidden");
-      }
+      const may: readonly Who[] = ["provisioning", "PROVISIONING"];
+      const liars = [...speakers].filter(([who]) => !may.includes(who));
+      for (const [, liar] of liars) await liar.answer(thing.jid, id, yes);
+      // The lies have arrived when what the liars ask after them is answered.
+      for (const [, liar] of liars) await liar.heardOut(thing.jid);
       expect(thing.rights.count).toBe(0);
       site.hold.release();
       expect(await outcome).toBe("forbidden");
+      expect(thing.rights.count).toBe(1);
+      cells.set(
+        "answer to canRead",
+        new Map([...speakers.keys()].map((who) => [who, may.includes(who) ? "obeyed" : "silence"])),
+      );
+    });
+
+    it("a request for friendship is accepted from whom the server names, and from nobody else (P-3.2.1-1, P-3.2.2-1)", async () => {
+      site.provisioning.setRules([{ jid: friend.jid.bare, friend: true, read: true }]);
+      await acknowledged();
+      await check(requestRow);
     });
 
     it("the friend is the friend from another resource too, and the stranger a stranger at the Thing's address in capitals (P-3.2.1-4)", async () => {
       site.provisioning.setRules([{ jid: friend.jid.bare.toUpperCase(), friend: true, read: true }]);
-      await expect.poll(() => site.provisioning.unacknowledged, { timeout: 5_000 }).toEqual([]);
+      await acknowledged();
       expect(await read(friend)).toBe("Temperature, Door open");
-      await using desk = await site.user("friend");
-      expect(desk.jid.full).not.toBe(friend.jid.full);
-      readerOf.set(desk, new OwnerClient(desk));
-      const before = site.provisioning.count();
-      expect(await read(desk)).toBe("Temperature, Door open");
-      expect(site.provisioning.count()).toBe(before);
+      const before = site.provisioning.count("canRead");
+      expect(await read(others[0]!)).toBe("Temperature, Door open");
+      expect(site.provisioning.count("canRead")).toBe(before);
 
-      const [local = "", rest = ""] = thing.jid.split("@");
-      const capitals = `${local.toUpperCase()}@${rest.replace(/^[^/]*/, (domain) => domain.toUpperCase())}`;
-      const payload = buildReq({ seqnr: 1, types: new Set(["momentary"]), nodes: [], fields: [], tokens: {} });
-      const asked = (who: Connection): Promise<string | undefined> =>
-        who.channel.request({ type: "get", to: capitals, payload }, { timeout: 5_000 }).then(
-          (answer) => answer?.name,
-          (error: unknown) => (error instanceof StanzaError ? error.condition : String(error)),
-        );
-      expect([await asked(friend), await asked(stranger)]).toEqual(["accepted", "forbidden"]);
+      const capitals = thing.jid.replace(/^[^/]*/, (jid) => jid.toUpperCase());
+      const payload = (): XmlElement =>
+        buildReq({ seqnr: 1, types: new Set(["momentary"]), nodes: [], fields: [], tokens: {} });
+      expect(await speaker("friend").ask(capitals, "get", payload())).toBe("result");
+      expect(await speaker("stranger").ask(capitals, "get", payload())).toBe("forbidden");
     });
   });
+}
+
+const signs: Readonly<Record<Outcome, string>> = {
+  obeyed: "yes",
+  forbidden: "f",
+  "service-unavailable": "s",
+  silence: ".",
+  unsubscribed: "u",
+  "-": "-",
+};
+
+/** The matrix, for people: rows by senders. */
+function table(site: string, everybody: readonly Who[], cells: ReadonlyMap<string, ReadonlyMap<Who, Outcome>>): string {
+  const tried = [...cells.values()].flatMap((row) => [...row.values()]).filter((outcome) => outcome !== "-");
+  const wrong = tried.filter((outcome) => outcome !== "obeyed").length;
+  const rows = [...cells].map(
+    ([name, row]) => name.padEnd(20) + everybody.map((who) => signs[row.get(who) ?? "-"].padStart(4)).join(""),
+  );
+  return [
+    `spoofing on ${site}: ${cells.size} rows x ${everybody.length} senders, ${wrong} cells refused and ${tried.length - wrong} obeyed`,
+    "(f forbidden, s service-unavailable, u unsubscribed, . silence, - not tried)",
+    everybody.map((who, index) => `${index + 1} ${who}`).join("; "),
+    " ".repeat(20) + everybody.map((_, index) => String(index + 1).padStart(4)).join(""),
+    ...rows,
+  ].join("\n");
 }
