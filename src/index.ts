@@ -14,6 +14,7 @@ export type { RightsOptions } from "./provisioning/rights-cache.ts";
 export type { Decision, DecisionSource } from "./provisioning/guard.ts";
 export type { ControlQuestion, FriendQuestion, Question, ReadQuestion } from "./provisioning/questions.ts";
 export type { Grant } from "./provisioning/grants.ts";
+export type { ControlContext, ControlParameter } from "./control/definition.ts";
 export type { FieldDefinition, ReadContext, Reading, SensorDefinition } from "./sensor/definition.ts";
 export type { FieldType, FieldTypeSet } from "./codec/field-types.ts";
 export type { NodeRef } from "./codec/node-ref.ts";

@@ -23,13 +23,14 @@ const layers: Readonly<Record<string, Layer>> = {
   registry: { folders: lower, packages: [], world: [] },
   provisioning: { folders: lower, packages: ["lru-cache"], world: [] },
   sensor: { folders: [...lower, "provisioning"], packages: [], world: [] },
+  control: { folders: [...lower, "provisioning"], packages: [], world: [] },
   thing: {
-    folders: [...lower, "discovery", "connection", "registry", "provisioning", "sensor"],
+    folders: [...lower, "discovery", "connection", "registry", "provisioning", "sensor", "control"],
     packages: [],
     world: [],
   },
   // Not the Thing's own parts: the owner looks at it from outside.
-  owner: { folders: [...lower, "discovery", "connection", "sensor"], packages: [], world: [] },
+  owner: { folders: [...lower, "discovery", "connection", "sensor", "control"], packages: [], world: [] },
   // The other side shares no more than the words with the Thing: a misreading is not mirrored.
   sandbox: {
     folders: ["core", "codec", "storage"],
@@ -37,7 +38,18 @@ const layers: Readonly<Record<string, Layer>> = {
     world: ["node:net", "node:tls"],
   },
   cli: {
-    folders: [...lower, "discovery", "connection", "registry", "provisioning", "sensor", "thing", "owner", "sandbox"],
+    folders: [
+      ...lower,
+      "discovery",
+      "connection",
+      "registry",
+      "provisioning",
+      "sensor",
+      "control",
+      "thing",
+      "owner",
+      "sandbox",
+    ],
     packages: ["uqr"],
     world: ["node:fs", "node:fs/promises", "node:os", "node:readline"],
   },

@@ -11,7 +11,7 @@ export type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./p
 export type { StanzaListener } from "./server/domain.ts";
 export type { HostedAccount, StanzaService } from "./stanza-service.ts";
 export type { FriendshipOutcome } from "./service-friends.ts";
-export type { ReadLimits, Rule } from "./rules.ts";
+export type { ControlLimits, ReadLimits, Rule } from "./rules.ts";
 export { attachComponent, type AttachOptions, type Attachment } from "./attach-component.ts";
 export { attachAccount } from "./attach-account.ts";
 export type { AccountAttachment, AttachAccountOptions, TlsPolicy } from "./attach-account.ts";

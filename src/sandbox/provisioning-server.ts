@@ -1,17 +1,29 @@
-// XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.2, 3.3 and 3.5.
+// XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.2 to 3.5.
 import type { CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError, StateError } from "../core/errors.ts";
 import { configJid, type BareJid, type Jid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
+import { buildCanControlResponse, parseCanControl } from "../codec/can-control.ts";
 import { buildFriend, buildUnfriend } from "../codec/friendship.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildCanReadResponse, buildIsFriendResponse, parseCanRead, parseIsFriend } from "../codec/provisioning.ts";
 import { message } from "../codec/stanza.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import { CacheInvalidation } from "./provisioning-server-cache.ts";
-import { decideFriend, decideRead, narrow, normaliseRules, withRule, type ReadLimits, type Rule } from "./rules.ts";
+import {
+  decideControl,
+  decideFriend,
+  decideRead,
+  narrow,
+  narrowControl,
+  normaliseRules,
+  withRule,
+  type ControlLimits,
+  type ReadLimits,
+  type Rule,
+} from "./rules.ts";
 import { ServiceFriends, type FriendshipOutcome } from "./service-friends.ts";
 import {
   serve,
@@ -42,7 +54,7 @@ export interface ProvisioningServerOptions {
 }
 
 /** The questions it answers. */
-export type QuestionKind = "isFriend" | "canRead";
+export type QuestionKind = "isFriend" | "canRead" | "canControl";
 
 /** A question that a Thing asked. */
 export interface AskedQuestion {
@@ -133,7 +145,7 @@ export class ReferenceProvisioningServer implements StanzaService {
   /** How many questions were asked, of one kind or of all. */
   count(kind?: QuestionKind): number {
     const of = (one: QuestionKind): number => this.#counts.get(one) ?? 0;
-    return kind === undefined ? of("isFriend") + of("canRead") : of(kind);
+    return kind === undefined ? of("isFriend") + of("canRead") + of("canControl") : of(kind);
   }
 
   /**
@@ -204,6 +216,11 @@ export class ReferenceProvisioningServer implements StanzaService {
     return this.#friends.ask(bare, options);
   }
 
+  /** Lets somebody control all or some of a Thing, or nothing any more. A rule in front of the others. */
+  allowControl(thing: string, controller: string, control: boolean | ControlLimits = true): void {
+    this.#addRule({ thing, jid: controller, control });
+  }
+
   receive(stanza: XmlElement): readonly XmlElement[] {
     return serve(stanza, this.#handlers);
   }
@@ -234,6 +251,7 @@ export class ReferenceProvisioningServer implements StanzaService {
   #request({ from, payload }: ServiceRequest): ServiceAnswer | undefined {
     if (payload.is("isFriend", ns.provisioning)) return { payload: this.#isFriend(payload, from) };
     if (payload.is("canRead", ns.provisioning)) return { payload: this.#canRead(payload, from) };
+    if (payload.is("canControl", ns.provisioning)) return { payload: this.#canControl(payload, from) };
     return undefined;
   }
 
@@ -252,6 +270,14 @@ export class ReferenceProvisioningServer implements StanzaService {
     const answer = narrow(question, decideRead(this.#rules, from.bare, question.jid));
     this.#asked(from, { kind: "canRead", jid: question.jid, result: answer.result });
     return buildCanReadResponse(answer);
+  }
+
+  /** XEP-0324 3.4. */
+  #canControl(payload: XmlElement, from: Jid): XmlElement {
+    const question = parseCanControl(payload);
+    const answer = narrowControl(question, decideControl(this.#rules, from.bare, question.jid));
+    this.#asked(from, { kind: "canControl", jid: question.jid, result: answer.result });
+    return buildCanControlResponse(answer);
   }
 
   #asked(from: Jid, question: Omit<AskedQuestion, "thing">): void {

@@ -1,5 +1,6 @@
-// XEP-0324 Internet of Things - Provisioning 0.5.1: who may do what, and what is left of a question (3.2, 3.3, 5.5).
+// XEP-0324 Internet of Things - Provisioning 0.5.1: who may do what, and what is left of a question (3.2 to 3.4, 5.5).
 import { configJid, tryParseJid, type BareJid } from "../core/jid.ts";
+import type { CanControl, CanControlResponse } from "../codec/can-control.ts";
 import type { FieldType, FieldTypeSet } from "../codec/field-types.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { CanRead, CanReadResponse } from "../codec/provisioning.ts";
@@ -12,6 +13,14 @@ export interface ReadLimits {
   readonly fields?: readonly string[];
   /** The kinds of field. */
   readonly types?: readonly FieldType[];
+}
+
+/** What may be controlled. A list that is absent is no limit; an empty list leaves nothing. */
+export interface ControlLimits {
+  /** The nodes. What a reference leaves out may be anything (P-5.5-3). */
+  readonly nodes?: readonly NodeRef[];
+  /** The names of the parameters. */
+  readonly parameters?: readonly string[];
 }
 
 /**
@@ -27,6 +36,8 @@ export interface Rule {
   readonly friend?: boolean;
   /** May it be read, and what of it? Left out: the rule says nothing of it. */
   readonly read?: boolean | ReadLimits;
+  /** May it be controlled, and what of it? Left out: the rule says nothing of it. */
+  readonly control?: boolean | ControlLimits;
 }
 
 /** The same rules with their JIDs normalised. Throws `ERR_CONFIG` naming the one that is no JID. */
@@ -44,7 +55,8 @@ export function withRule(rules: readonly Rule[], rule: Rule): readonly Rule[] {
     other.thing === rule.thing &&
     other.jid === rule.jid &&
     (other.friend === undefined || rule.friend !== undefined) &&
-    (other.read === undefined || rule.read !== undefined);
+    (other.read === undefined || rule.read !== undefined) &&
+    (other.control === undefined || rule.control !== undefined);
   return [rule, ...rules.filter((other) => !isReplaced(other))];
 }
 
@@ -56,6 +68,11 @@ export function decideFriend(rules: readonly Rule[], thing: BareJid, jid: BareJi
 /** What may be read of the Thing by somebody, before it is narrowed to what was asked. */
 export function decideRead(rules: readonly Rule[], thing: BareJid, jid: BareJid): boolean | ReadLimits {
   return rules.find((rule) => rule.read !== undefined && speaksFor(rule, thing, jid))?.read ?? false;
+}
+
+/** What may be controlled of the Thing by somebody, before it is narrowed to what was asked. */
+export function decideControl(rules: readonly Rule[], thing: BareJid, jid: BareJid): boolean | ControlLimits {
+  return rules.find((rule) => rule.control !== undefined && speaksFor(rule, thing, jid))?.control ?? false;
 }
 
 function speaksFor(rule: Rule, thing: BareJid, jid: BareJid): boolean {
@@ -82,13 +99,24 @@ export function narrow(question: CanRead, allowed: boolean | ReadLimits): CanRea
   return { jid: question.jid, result: true, types, nodes, fields };
 }
 
+/** The same of a question about control (P-3.4.2-1, P-3.4.2-3, P-3.4.3-1, P-3.4.3-3). */
+export function narrowControl(question: CanControl, allowed: boolean | ControlLimits): CanControlResponse {
+  const no: CanControlResponse = { jid: question.jid, result: false, nodes: [], parameters: [] };
+  if (allowed === false) return no;
+  const limits = allowed === true ? {} : allowed;
+  const nodes = meet(question.nodes, limits.nodes?.map(plain), meetNodes);
+  const parameters = meet(question.parameters, limits.parameters, meetSame);
+  if (nodes === "nothing" || parameters === "nothing") return no;
+  return { jid: question.jid, result: true, nodes, parameters };
+}
+
 /** Of a list asked for (empty: everything) and one allowed (absent: everything), what is in both. */
 function meet<T>(
   asked: readonly T[],
   allowed: readonly T[] | undefined,
   both: (a: T, b: T) => T | undefined,
 ): readonly T[] | "nothing" {
-  if (allowed === undefined) return []; // no list in a yes: all that was asked (P-3.3.2-2, P-3.3.3-2)
+  if (allowed === undefined) return []; // no list in a yes: all that was asked (P-3.3.2-2, P-3.3.3-2, P-3.4.3-2)
   const left = asked.length === 0 ? allowed : asked.flatMap((a) => allowed.flatMap((b) => both(a, b) ?? []));
   return left.length === 0 ? "nothing" : unique(left);
 }

@@ -1,16 +1,8 @@
 // One readout: from what is wanted and granted to the fields that leave the Thing (XEP-0323 3.1, XEP-0324 3.3.2, 3.3.3).
 import { permits, type Grant } from "../provisioning/grants.ts";
 import type { ReadRequest, Field } from "../codec/sensor-data.ts";
-import { refersTo, type NodeRef } from "../codec/node-ref.ts";
+import { THE_THING } from "../codec/node-ref.ts";
 import { categoriesOf, toField, type FieldDefinition, type Reading, type SensorDefinition } from "./definition.ts";
-
-/** A Thing that is no concentrator is one node without an id. */
-export const THE_THING: NodeRef = { nodeId: "" };
-
-/** Tells whether a request means the Thing itself: it names no node, or this one. */
-export function meansTheThing(request: ReadRequest): boolean {
-  return request.nodes.length === 0 || request.nodes.some((reference) => refersTo(reference, THE_THING));
-}
 
 /** The fields that a request means: named, or all of them, of a kind that is asked for. */
 export function wantedFields(

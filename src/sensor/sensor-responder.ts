@@ -5,6 +5,7 @@ import { TimeoutError, messageOf } from "../core/errors.ts";
 import type { Jid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { ns } from "../codec/namespaces.ts";
+import { THE_THING, meanTheThing } from "../codec/node-ref.ts";
 import { buildAccepted, buildFailure, buildFields, parseReq, type ReadRequest } from "../codec/sensor-data.ts";
 import { message } from "../codec/stanza.ts";
 import { isXmlText, type XmlElement } from "../codec/xml.ts";
@@ -13,7 +14,7 @@ import type { IqReply } from "../channel/router.ts";
 import type { Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import type { FieldDefinition, SensorDefinition } from "./definition.ts";
-import { THE_THING, allowedFields, meansTheThing, readOut, wantedFields } from "./readout.ts";
+import { allowedFields, readOut, wantedFields } from "./readout.ts";
 
 /** What answers readouts is made of. */
 export interface SensorResponderOptions {
@@ -46,7 +47,7 @@ export function answerReadouts(options: SensorResponderOptions): void {
     const request = parseReq(payload);
     const { epoch } = options.guard;
     const grants = await decide(options, request, from, signal);
-    if (!meansTheThing(request)) throw new Refusal("item-not-found", "No such node.");
+    if (!meanTheThing(request.nodes)) throw new Refusal("item-not-found", "No such node.");
     if (request.when !== undefined) throw new Refusal("feature-not-implemented", "Readouts cannot be scheduled.");
     if (slow >= MOST_SLOW_READOUTS) throw new Refusal("resource-constraint", "Too many readouts at once.");
     const wanted = wantedFields(options.sensor.fields, request);

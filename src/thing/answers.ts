@@ -1,6 +1,7 @@
 // What a Thing answers, and to whom (design, section 4).
 import type { BareJid } from "../core/jid.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
+import { answerControl } from "../control/control-responder.ts";
 import { answerClearCache } from "../provisioning/clear-cache.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import type { RightsCache } from "../provisioning/rights-cache.ts";
@@ -32,8 +33,8 @@ export interface AnswerParts {
 export function answerRequests(parts: AnswerParts): void {
   const { channel, settings, guard, cache, onFault } = parts;
   const { router } = channel;
-  const { sensor, clock } = settings;
-  answerDisco(router, sensor !== undefined);
+  const { sensor, control, clock } = settings;
+  answerDisco(router, { sense: sensor !== undefined, control: control.length > 0 });
   answerClearCache({
     router,
     cache,
@@ -48,4 +49,5 @@ export function answerRequests(parts: AnswerParts): void {
       parts.apply({ type: "claimed", registry, owner: jid, public: isPublic }),
   });
   if (sensor !== undefined) answerReadouts({ channel, guard, sensor, clock, onFault });
+  if (control.length > 0) answerControl({ router, guard, parameters: control, clock, onFault });
 }

@@ -31,6 +31,8 @@ export type FaultCode =
   | "owner"
   /** The sensor failed or yielded something wrong. */
   | "sensor"
+  /** A control parameter could not be set, or setting it took too long. */
+  | "control"
   /** The newest generation of the identity was damaged; the one before is used. */
   | "identity-restored"
   /** The remembered rights were damaged; what is missing is asked again. */

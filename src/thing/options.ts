@@ -10,6 +10,7 @@ import { isXmlText } from "../codec/xml.ts";
 import { parseService, type ServerAddress } from "../connection/address.ts";
 import { checkTls, type TlsPolicy } from "../connection/tls-policy.ts";
 import type { RightsOptions } from "../provisioning/rights-cache.ts";
+import { checkControl, type ControlParameter } from "../control/definition.ts";
 import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -42,6 +43,8 @@ export interface ThingOptions {
   readonly tags?: Tags;
   /** What can be read. Default: nothing. */
   readonly sensor?: SensorDefinition;
+  /** What can be set, from outside, of what the device does. Default: nothing. */
+  readonly control?: readonly ControlParameter[];
   /** The account. Default: made on the server at the first start (XEP-0077). */
   readonly account?: AccountOptions;
   /** Which certificates to trust. Default: those that Node.js trusts. */
@@ -66,6 +69,7 @@ export interface ThingSettings {
   readonly address: ServerAddress;
   readonly tags: readonly Tag[];
   readonly sensor: SensorDefinition | undefined;
+  readonly control: readonly ControlParameter[];
   readonly account: AccountOptions;
   readonly tls: TlsPolicy;
   readonly registry: BareJid | undefined;
@@ -84,6 +88,7 @@ const KNOWN: readonly (keyof ThingOptions)[] = [
   "server",
   "tags",
   "sensor",
+  "control",
   "account",
   "tls",
   "registry",
@@ -98,7 +103,7 @@ const KNOWN: readonly (keyof ThingOptions)[] = [
 export function checkOptions(options: ThingOptions): ThingSettings {
   const given = (options as ThingOptions | undefined) ?? {};
   checkKnown(given, KNOWN);
-  const { storage, server, sensor, rights = {} } = given as Partial<ThingOptions>;
+  const { storage, server, sensor, control = [], rights = {} } = given as Partial<ThingOptions>;
   if (!isStorage(storage)) {
     throw new ConfigError('storage: must be a Storage, for instance fileStorage("/var/lib/my-thing")');
   }
@@ -106,6 +111,7 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     throw new ConfigError("server.service: must be the address of the XMPP server, xmpp://host:port");
   }
   if (sensor !== undefined) checkSensor(sensor);
+  checkControl(control);
   checkPositive(rights.maxEntries, "rights.maxEntries", MOST_ENTRIES);
   checkPositive(rights.maxBytes, "rights.maxBytes");
   return {
@@ -113,6 +119,7 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     address: parseService(server.service, server.domain),
     tags: checkTags(options.tags ?? {}),
     sensor,
+    control: [...control],
     account: checkAccount(options.account ?? {}),
     tls: checkTls(options.tls ?? {}),
     registry: options.registry === undefined ? undefined : service(options.registry, "registry"),

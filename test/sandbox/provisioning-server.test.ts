@@ -39,6 +39,11 @@ const isFriend = (jid: string, from = DEVICE, id = "9"): readonly XmlElement[] =
   iq(from, `<isFriend xmlns='urn:xmpp:iot:provisioning' jid='${jid}'/>`, "get", id);
 const canRead = (attributes = "", lists = "", from = DEVICE): readonly XmlElement[] =>
   iq(from, `<canRead xmlns='urn:xmpp:iot:provisioning' jid='${PRIMARY}' ${attributes}>${lists}</canRead>`, "get", "14");
+/** The answer only: a Thing that has not acknowledged a change is told of it again first. */
+const canControl = (attributes = "", lists = "", from = DEVICE): readonly XmlElement[] =>
+  iq(from, `<canControl xmlns='urn:xmpp:iot:provisioning' jid='${PRIMARY}' ${attributes}>${lists}</canControl>`).slice(
+    -1,
+  );
 const acknowledge = (
   clear: XmlElement | undefined,
   from = DEVICE,
@@ -171,6 +176,58 @@ describe("canRead", () => {
   });
 });
 
+describe("canControl", () => {
+  const controlResponse = (result: boolean, lists = ""): string =>
+    answer(
+      `<canControlResponse xmlns='urn:xmpp:iot:provisioning' jid='${PRIMARY}' result='${result}'>${lists}</canControlResponse>`,
+      "1",
+    );
+
+  it("is no by default, whatever may be read (Listing 17)", () => {
+    server.allowRead("device@example.org", PRIMARY);
+    expectSent(
+      canControl("serviceToken='SERVICETOKEN1' userToken='USERTOKEN1'", "<parameter name='Output'/>"),
+      controlResponse(false),
+    );
+  });
+
+  it("is narrowed to nodes (Listing 18) and parameters (Listing 19)", () => {
+    const nodes = [{ nodeId: "DigitalOutput2" }, { nodeId: "DigitalOutput3" }];
+    server.allowControl("device@example.org", PRIMARY, { nodes });
+    const outputs = [1, 2, 3, 4].map((n) => `<node nodeId='DigitalOutput${n}'/>`).join("");
+    expectSent(
+      canControl("", `${outputs}<parameter name='Output'/>`),
+      controlResponse(true, "<node nodeId='DigitalOutput2'/><node nodeId='DigitalOutput3'/>"),
+    );
+    server.allowControl("device@example.org", PRIMARY, { parameters: ["DigitalOutput1"] });
+    expectSent(
+      canControl("", "<parameter name='DigitalOutput1'/><parameter name='AnalogOutput1'/>"),
+      controlResponse(true, "<parameter name='DigitalOutput1'/>"),
+    );
+  });
+
+  it("is yes to this party at this Thing, until it is taken back", () => {
+    server.allowControl("device@example.org", PRIMARY);
+    const led = "<parameter name='LED'/>";
+    expectSent(canControl("", led), controlResponse(true));
+    expect(canControl("", led, OTHER)[0]?.toString()).toContain('result="false"');
+    server.allowControl("device@example.org", PRIMARY, false);
+    expectSent(canControl("", led), controlResponse(false));
+    expect(server.rules).toEqual([{ thing: "device@example.org", jid: PRIMARY, control: false }]);
+  });
+
+  it("is counted, and the Thing that asked is told of changes", () => {
+    canControl("", "<parameter name='LED'/>");
+    expect(server.questions).toEqual([
+      { thing: "device@example.org", kind: "canControl", jid: PRIMARY, result: false },
+    ]);
+    expect([server.count(), server.count("canControl"), server.count("canRead")]).toEqual([1, 1, 0]);
+    taken();
+    server.allowControl("device@example.org", PRIMARY);
+    expectClear(taken(), DEVICE);
+  });
+});
+
 describe("questions", () => {
   it("are kept and counted, with what was answered", () => {
     server.allowFriend("device@example.org", PRIMARY);
@@ -199,6 +256,8 @@ describe("questions", () => {
       "<canRead xmlns='urn:xmpp:iot:provisioning' jid='a@b' momentary='perhaps'/>",
       "<canRead xmlns='urn:xmpp:iot:provisioning' jid='a@b'><node/></canRead>",
       "<canRead xmlns='urn:xmpp:iot:provisioning' jid='a@b'><field/></canRead>",
+      "<canControl xmlns='urn:xmpp:iot:provisioning'/>",
+      "<canControl xmlns='urn:xmpp:iot:provisioning' jid='a@b'><parameter/></canControl>",
       "",
     ];
     for (const content of malformed) expect(refusal(iq(DEVICE, content))).toBe("error modify bad-request");
@@ -208,7 +267,7 @@ describe("questions", () => {
   });
 
   it("of other kinds are not answered here", () => {
-    for (const name of ["canControl", "getToken", "isFriendResponse"]) {
+    for (const name of ["canAccess", "getToken", "isFriendResponse"]) {
       const content = `<${name} xmlns='urn:xmpp:iot:provisioning' jid='a@b'/>`;
       expect(refusal(iq(DEVICE, content))).toBe("error cancel service-unavailable");
     }

@@ -1,16 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { CanControl } from "../../src/codec/can-control.ts";
 import { fieldTypes, type FieldType } from "../../src/codec/field-types.ts";
 import { refersTo, type NodeRef } from "../../src/codec/node-ref.ts";
 import type { CanRead, CanReadResponse } from "../../src/codec/provisioning.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import type { BareJid } from "../../src/core/jid.ts";
 import {
+  decideControl,
   decideFriend,
   decideRead,
   narrow,
+  narrowControl,
   normaliseRules,
   withRule,
+  type ControlLimits,
   type ReadLimits,
   type Rule,
 } from "../../src/sandbox/rules.ts";
@@ -31,6 +35,7 @@ describe("who decides", () => {
   it("refuses when no rule fits", () => {
     expect(decideFriend([], thing, reader)).toBe(false);
     expect(decideRead([], thing, reader)).toBe(false);
+    expect(decideControl([], thing, reader)).toBe(false);
     const others = normaliseRules([
       { thing: "other@example.org", friend: true, read: true },
       { jid: "x.org", friend: true },
@@ -49,6 +54,13 @@ describe("who decides", () => {
     expect(decideRead(rules, thing, reader)).toEqual({ fields: ["Temperature"] });
     expect(decideFriend(rules, thing, jid("somebody@example.org"))).toBe(true);
     expect(decideRead(rules, jid("other@example.org"), reader)).toBe(true);
+  });
+
+  it("does not take a right to read for one to control, nor the other way round", () => {
+    const rules = normaliseRules([{ jid: "reader@example.org", read: true }, { control: { parameters: ["LED"] } }]);
+    expect(decideControl(rules, thing, reader)).toEqual({ parameters: ["LED"] });
+    expect(decideRead(rules, thing, jid("somebody@example.org"))).toBe(false);
+    expect(decideControl([{ jid: "reader@example.org", read: true, friend: true }], thing, reader)).toBe(false);
   });
 
   it("takes a domain for all its accounts, and for the component of that name", () => {
@@ -89,6 +101,9 @@ describe("who decides", () => {
     expect(withRule([first, other, everybody], no)).toEqual([no, other, everybody]);
     expect(withRule([both], no)).toEqual([no, both]);
     expect(withRule([first, other], both)).toEqual([both]);
+    const control: Rule = { thing, jid: reader, control: true };
+    expect(withRule([control, first], no)).toEqual([no, control]);
+    expect(withRule([first, control], { ...control, control: false })).toEqual([{ ...control, control: false }, first]);
   });
 });
 
@@ -193,6 +208,52 @@ describe("what is left of a question", () => {
     expect(narrow(asking({ nodes: [{ nodeId: "a", sourceId: "s" }] }), limits).nodes).toEqual([
       { nodeId: "a", sourceId: "s" },
     ]);
+  });
+});
+
+describe("what is left of a question about control", () => {
+  const wanting = (parts: Partial<CanControl> = {}): CanControl => ({
+    jid: reader,
+    tokens: {},
+    nodes: [],
+    parameters: [],
+    ...parts,
+  });
+
+  it("answers a no, and an unlimited yes, without lists (P-3.4.1-2, P-3.4.3-2)", () => {
+    const question = wanting({ nodes: [{ nodeId: "a" }], parameters: ["LED"] });
+    expect(narrowControl(question, false)).toEqual({ jid: reader, result: false, nodes: [], parameters: [] });
+    for (const yes of [true, {}]) {
+      expect(narrowControl(question, yes)).toEqual({ jid: reader, result: true, nodes: [], parameters: [] });
+    }
+  });
+
+  it("is what was asked and is allowed, each once (P-3.4.2-1, P-3.4.3-1)", () => {
+    const limits: ControlLimits = {
+      nodes: [{ nodeId: "a" }, { nodeId: "b", sourceId: "" }],
+      parameters: ["LED", "Fan"],
+    };
+    expect(narrowControl(wanting(), limits)).toMatchObject({
+      result: true,
+      nodes: [{ nodeId: "a" }, { nodeId: "b" }],
+      parameters: ["LED", "Fan"],
+    });
+    const question = wanting({ nodes: [{ nodeId: "b" }, { nodeId: "c" }], parameters: ["Pump", "Fan", "Fan"] });
+    expect(narrowControl(question, limits)).toMatchObject({
+      result: true,
+      nodes: [{ nodeId: "b" }],
+      parameters: ["Fan"],
+    });
+  });
+
+  it.each<[string, ControlLimits]>([
+    ["node (P-3.4.2-3)", { nodes: [{ nodeId: "b" }] }],
+    ["parameter (P-3.4.3-3)", { parameters: ["Fan"] }],
+    ["node, for the rule lists none", { nodes: [] }],
+    ["parameter, for the rule lists none", { parameters: [] }],
+  ])("is result='false' when there is nothing left: no %s", (_what, limits) => {
+    const question = wanting({ nodes: [{ nodeId: "a" }], parameters: ["LED"] });
+    expect(narrowControl(question, limits).result).toBe(false);
   });
 });
 

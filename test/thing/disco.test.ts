@@ -14,11 +14,14 @@ import { server } from "./life.ts";
 
 describe("what a Thing says it can do", () => {
   test.each([
-    [true, [ns.discoInfo, ns.ping, ns.sensorData]],
-    [false, [ns.discoInfo, ns.ping]],
-  ])("P-E26: with a sensor (%s) is %s, and never provisioning", async (hasSensor, features) => {
+    ["sensor and control parameters", { sense: true, control: true }, [ns.sensorData, ns.control]],
+    ["a sensor", { sense: true, control: false }, [ns.sensorData]],
+    ["control parameters", { sense: false, control: true }, [ns.control]],
+    ["nothing", { sense: false, control: false }, []],
+  ])("P-E26, XEP-0325 4: with %s is what fits, and never provisioning", async (_, can, own) => {
     const { channel, wire } = scriptedChannel();
-    answerDisco(channel.router, hasSensor);
+    answerDisco(channel.router, can);
+    const features = [ns.discoInfo, ns.ping, ...own];
     const answer = await wire.ask("anybody@example.org/x", "get", buildInfoQuery());
     expect(parseInfo(answer.payload)).toEqual({ identities: [{ category: "client", type: "bot" }], features });
   });

@@ -14,6 +14,7 @@ import { withKey } from "../../src/thing/tags.ts";
 const storage = memoryStorage();
 const least: ThingOptions = { storage, server: { service: "xmpp://example.org" } };
 const ca = makeAuthority("a test").cert;
+const control = [{ name: "LED", type: "boolean" as const, set: () => undefined }];
 const sensor = { fields: [{ name: "T" }], read: () => [] };
 
 describe("the options of a Thing", () => {
@@ -23,6 +24,7 @@ describe("the options of a Thing", () => {
       address: { host: "example.org", port: 5222, directTls: false, domain: "example.org" },
       tags: [],
       sensor: undefined,
+      control: [],
       account: {},
       tls: {},
       registry: undefined,
@@ -41,6 +43,7 @@ describe("the options of a Thing", () => {
       server: { service: "xmpps://[::1]:5999", domain: "Example.ORG" },
       tags: { KEY: "k", sn: "1", V: 1.5 },
       sensor,
+      control,
       account: { username: "Thermometer", password: "p w" },
       tls: { ca },
       registry: "Discovery.example.org",
@@ -59,6 +62,7 @@ describe("the options of a Thing", () => {
         { name: "KEY", type: "str", value: "k" },
       ],
       sensor,
+      control,
       account: { username: "Thermometer", password: "p w" },
       tls: { ca },
       registry: "discovery.example.org",
@@ -85,6 +89,8 @@ describe("the options of a Thing", () => {
     ["a tag with a forbidden name", { tags: { "A;B": "1" } }, "tags.A;B"],
     ["an empty KEY", { tags: { SN: "1", key: "" } }, "tags.KEY: must not be empty"],
     ["a sensor that cannot be read", { sensor: { fields: [] } }, "sensor.read"],
+    ["control that is no list", { control: {} }, "control"],
+    ["a parameter without a name", { control: [{ type: "boolean" }] }, "control[0]"],
     ["a field without a name", { sensor: { fields: [{}], read: () => [] } }, "sensor.fields[0]"],
     ["an authority by its path", { tls: { ca: "/etc/ca.pem" } }, 'tls.ca: "/etc/ca.pem" is the name of a file'],
     ["an authority that is no certificate", { tls: { ca: "PEM" } }, "tls.ca: no certificate in it"],

@@ -1,0 +1,119 @@
+// The one hand of a Thing: what is set is set one after another, and not after its time.
+import { messageOf } from "../core/errors.ts";
+import type { BareJid } from "../core/jid.ts";
+import { Refusal } from "../core/refusal.ts";
+import { SerialQueue } from "../core/serial-queue.ts";
+import { isXmlText } from "../codec/xml.ts";
+import type { ControlParameter } from "./definition.ts";
+
+/** A parameter and the value it is to have. */
+export interface Setting {
+  readonly parameter: ControlParameter;
+  readonly value: boolean;
+}
+
+/** What may be set still: rights can be taken back while a request waits for its turn. */
+export interface Permission {
+  /** Tells whether {@link allows} has ceased to count. */
+  isStale(): boolean;
+  /** Asks anew. Rejects with a `Refusal` if nothing may be set any more. */
+  refresh(): Promise<void>;
+  /** Tells whether a parameter may be set. */
+  allows(name: string): boolean;
+}
+
+/** Who sets, and how long they may. */
+export interface Command {
+  /** Who. */
+  readonly from: BareJid;
+  /** Fires when the caller is told that time is up, or the stream has ended: nothing more is begun. */
+  readonly signal: AbortSignal;
+  readonly permission: Permission;
+}
+
+/** How far a request has come: to be looked at also when nobody waits for its end. */
+export interface Progress {
+  /** What is being set. */
+  setting: string | undefined;
+  /** What has been set. */
+  readonly done: string[];
+}
+
+// A `set` that never ends must not gather callers without end behind it.
+const MOST_WAITING = 32;
+
+/** Sets parameters. One for each Thing: no two calls of `set` overlap, and the settings of one request stay together. */
+export class Actuator {
+  readonly #queue = new SerialQueue();
+  readonly #onFault: (code: "control", message: string, cause?: unknown) => void;
+  #waiting = 0;
+
+  constructor(onFault: (code: "control", message: string, cause?: unknown) => void) {
+    this.#onFault = onFault;
+  }
+
+  /**
+   * Sets them in the order given (XEP-0325 3.2.11), and keeps book of it. What may not be set any more is left out.
+   * Rejects with a `Refusal` that names the one that failed; those before it are set, those after it are not. Rejects
+   * with the signal's reason when that fires before the end.
+   */
+  async set(settings: readonly Setting[], command: Command, progress: Progress): Promise<void> {
+    if (this.#waiting >= MOST_WAITING) throw new Refusal("resource-constraint", "Too much is being set at once.");
+    this.#waiting++;
+    try {
+      await this.#queue.run(() => this.#setAll(settings, command, progress));
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  async #setAll(settings: readonly Setting[], command: Command, progress: Progress): Promise<void> {
+    const { signal, permission } = command;
+    for (const setting of settings) {
+      signal.throwIfAborted();
+      while (permission.isStale()) {
+        try {
+          await permission.refresh();
+        } catch (error) {
+          // Of what was begun the caller must hear what was done.
+          if (error instanceof Refusal && progress.done.length > 0) return;
+          throw error;
+        }
+        signal.throwIfAborted();
+      }
+      // From the last look to the call of `set` nothing is waited for: no clearCache and no end of the time comes between.
+      if (permission.allows(setting.parameter.name)) await this.#setOne(setting, command, progress);
+    }
+  }
+
+  async #setOne({ parameter, value }: Setting, { from, signal }: Command, progress: Progress): Promise<void> {
+    const { name } = parameter;
+    progress.setting = name;
+    try {
+      await parameter.set(value, { from, signal });
+      progress.done.push(name);
+    } catch (error) {
+      // Who has been told to stop has not failed.
+      if (!(error instanceof Refusal) && !signal.aborted) {
+        this.#onFault("control", `"${name}" could not be set: ${messageOf(error)}`, error);
+      }
+      throw failure(name, error, progress.done);
+    } finally {
+      progress.setting = undefined;
+    }
+  }
+}
+
+/** What the caller is told: the device's own words only when it chose them for the wire. */
+function failure(name: string, error: unknown, done: readonly string[]): Refusal {
+  const chosen = error instanceof Refusal;
+  // A text that XML cannot hold would keep the whole answer from being sent.
+  const words = chosen && error.text !== "" && isXmlText(error.text) ? error.text : "It could not be set.";
+  return problem(chosen ? error.condition : "internal-server-error", name, words, done);
+}
+
+/** An error about one parameter (XEP-0325 3.1.3), which tells too what was set before it. */
+export function problem(condition: Refusal["condition"], name: string, text: string, done: readonly string[]): Refusal {
+  const before = done.length === 0 ? "" : ` Already set: ${done.join(", ")}.`;
+  return new Refusal(condition, text + before, [{ name, text }]);
+}
