@@ -22,7 +22,7 @@ const advice: Readonly<Record<FaultCode, string>> = {
   provisioning: "Attach a provisioning server, or name it in `provisioning`. Until then only the owner may read.",
   owner: "Nothing: it is tried again. If it stays so, the owner's server cannot be reached from the Thing's.",
   sensor: "Fix `sensor.read`, or the sensor it reads; the message says what it did.",
-  control: "a control parameter could not be set: look at the program's `set` and at the device",
+  control: "Fix the `set` of the parameter that the message names, or the device behind it.",
   "identity-restored": "Consider the disk or SD card worn, and replace it. Nothing else: the Thing goes on.",
   "rights-damaged": "Nothing: what is missing is asked again. If it comes again, replace the disk or SD card.",
   "rights-not-saved": "Make room on the disk, or make it writable: the message says what is wrong with it.",
