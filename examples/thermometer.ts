@@ -92,7 +92,8 @@ function tell(state: ThingState, before: ThingState): void {
     } else if (ownership.is === "registered") say(`ownership registered ${ownership.registry}`);
     else say("ownership unregistered");
   }
-  if (trust !== before.trust) say(trust.is === "none" ? "trust none" : `trust delegated ${trust.servers.join(" ")}`);
+  if (trust !== before.trust)
+    say(trust.is === "none" ? "trust none" : `trust delegated ${trust.servers.map(({ jid }) => jid).join(" ")}`);
 }
 
 async function main(): Promise<void> {

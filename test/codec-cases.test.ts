@@ -60,6 +60,7 @@ const codecs: Readonly<Record<string, Codec>> = {
   mine: { parse: discovery.parseMine, build: discovery.buildMine },
   claimed: { parse: discovery.parseClaimed, build: discovery.buildClaimed },
   update: { parse: discovery.parseUpdate, build: discovery.buildUpdate },
+  unregister: { parse: discovery.parseUnregister, build: discovery.buildUnregister },
   isFriend: { parse: provisioning.parseIsFriend, build: provisioning.buildIsFriend },
   isFriendResponse: { parse: provisioning.parseIsFriendResponse, build: provisioning.buildIsFriendResponse },
   friend: { parse: parseFriend, build: buildFriend },

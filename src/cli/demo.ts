@@ -162,7 +162,7 @@ async function trusted({ narrator, signal }: Stage, thing: Thing): Promise<void>
   const { trust } = await thing.waitFor("provisioned", { signal });
   narrator.check(
     trust.is === "delegated",
-    `it trusts ${trust.is === "delegated" ? trust.servers.join(" ") : "nobody"}`,
+    `it trusts ${trust.is === "delegated" ? trust.servers.map(({ jid }) => jid).join(" ") : "nobody"}`,
   );
 }
 

@@ -93,7 +93,8 @@ function identityLines({ jid, pending, ownership, trust }: SavedIdentity): reado
 
 function trustText(trust: Trust): string {
   if (trust.is === "none") return "no provisioning server: only the owner may read it";
-  return `${trust.servers.join(", ")} (${trust.origin})`;
+  const servers = trust.servers.map(({ jid, origin }) => `${jid} (${origin})`).join(", ");
+  return trust.locked ? `${servers}, locked` : servers;
 }
 
 function faultLines({ code, message, at, times, healed }: SavedFault): readonly string[] {

@@ -1,4 +1,4 @@
-// XEP-0347 Internet of Things - Discovery 0.5.1: sections 3.6 to 3.9 and 3.13.
+// XEP-0347 Internet of Things - Discovery 0.5.1: sections 3.6 to 3.9, 3.13 and 3.16.
 import { ProtocolError } from "../core/errors.ts";
 import { parseJid, type BareJid } from "../core/jid.ts";
 import { ns } from "./namespaces.ts";
@@ -38,6 +38,12 @@ export interface Claimed {
 export interface Update {
   /** The tags that change; an empty string takes a tag away. */
   readonly tags: readonly Tag[];
+  /** The node, when the Thing is one behind a concentrator. */
+  readonly node?: NodeRef;
+}
+
+/** A Thing takes itself out of its Registry (XEP-0347 3.16). */
+export interface Unregister {
   /** The node, when the Thing is one behind a concentrator. */
   readonly node?: NodeRef;
 }
@@ -104,4 +110,14 @@ export function buildUpdate(value: Update): XmlElement {
 export function parseUpdate(element: XmlElement): Update {
   const update = expect(element, "update");
   return { tags: parseTags(update), ...withNode(update) };
+}
+
+/** Makes `unregister`. */
+export function buildUnregister(value: Unregister): XmlElement {
+  return el("unregister", { xmlns: ns.discovery, ...nodeAttributes(value.node) });
+}
+
+/** Reads `unregister`. */
+export function parseUnregister(element: XmlElement): Unregister {
+  return withNode(expect(element, "unregister"));
 }

@@ -1,8 +1,8 @@
 // Where services are reached: XEP-0324 5.1, XEP-0347 5.1; P-E8, P-E27.
 import { withDeadline, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { ConnectionError, DiscoveryError } from "../core/errors.ts";
-import { isComponent, type BareJid } from "../core/jid.ts";
+import { ConnectionError, DiscoveryError, StanzaError } from "../core/errors.ts";
+import { isComponent, parseJid, type BareJid } from "../core/jid.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import { hasFeature } from "../discovery/components.ts";
 import type { Friends } from "./friends.ts";
@@ -77,12 +77,25 @@ export class FriendWhereabouts implements Whereabouts {
     for (const address of addresses) {
       try {
         if (await hasFeature(this.#channel, address, feature, { signal, timeout: INFO_WITHIN })) return address;
-      } catch {
-        silent++;
+      } catch (error) {
+        if (!this.#saysNothing(address, error)) silent++;
       }
     }
     if (addresses.length === 0 || silent > 0) return undefined;
     throw new DiscoveryError(`no connection of ${addresses[0]?.split("/")[0] ?? ""} has ${feature}`);
+  }
+
+  /**
+   * Whether that was the answer of a connection that does not know disco#info. The server gives one of them for a
+   * connection that has gone, but then it has said so before.
+   */
+  #saysNothing(address: string, error: unknown): boolean {
+    if (!(error instanceof StanzaError)) return false;
+    const bare = parseJid(address).bare;
+    return (
+      ["feature-not-implemented", "service-unavailable"].includes(error.condition) &&
+      this.#friends.presenceOf(bare).includes(address)
+    );
   }
 
   #remember(jid: BareJid, feature: string, address: string): string {

@@ -1,10 +1,11 @@
-// XEP-0347 as the Thing sees it: registering (3.6), learning who claimed it (3.9), emptying KEY (3.13, 6.5).
+// XEP-0347 as the Thing sees it: registering (3.6), learning who claimed it (3.9), emptying KEY (3.13, 6.5),
+// unregistering (3.16).
 import type { CallOptions } from "../core/abort.ts";
 import { StanzaError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { ns } from "../codec/namespaces.ts";
-import { buildRegister, buildUpdate, parseClaimed, type Claimed } from "../codec/iot-discovery.ts";
+import { buildRegister, buildUnregister, buildUpdate, parseClaimed, type Claimed } from "../codec/iot-discovery.ts";
 import type { Tag } from "../codec/tags.ts";
 import type { Channel } from "../channel/channel.ts";
 import type { IqHandler, Router } from "../channel/router.ts";
@@ -32,6 +33,18 @@ export async function emptyKey(channel: Channel, registry: string, options: Call
   const payload = buildUpdate({ tags: [{ name: "KEY", type: "str", value: "" }] });
   try {
     await channel.request({ type: "set", to: registry, payload }, options);
+  } catch (error) {
+    if (!(error instanceof StanzaError && error.condition === "item-not-found")) throw error;
+  }
+}
+
+/**
+ * Has the Registry forget the Thing and its owner (XEP-0347 3.16). One that does not know it has nothing to forget: that
+ * is well too (D-E20).
+ */
+export async function unregister(channel: Channel, registry: string, options: CallOptions): Promise<void> {
+  try {
+    await channel.request({ type: "set", to: registry, payload: buildUnregister({}) }, options);
   } catch (error) {
     if (!(error instanceof StanzaError && error.condition === "item-not-found")) throw error;
   }

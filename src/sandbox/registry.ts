@@ -1,10 +1,10 @@
-// XEP-0347 Internet of Things - Discovery 0.5.1, the Registry's side: sections 3.6 to 3.9 and 3.13.
+// XEP-0347 Internet of Things - Discovery 0.5.1, the Registry's side: sections 3.6 to 3.9, 3.13 and 3.16.
 import { systemClock, type Clock } from "../core/clock.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
-import { buildClaimed, parseMine, parseRegister, parseUpdate } from "../codec/iot-discovery.ts";
+import { buildClaimed, parseMine, parseRegister, parseUnregister, parseUpdate } from "../codec/iot-discovery.ts";
 import { ns } from "../codec/namespaces.ts";
 import { nodeAttributes, type NodeRef } from "../codec/node-ref.ts";
 import { iq } from "../codec/stanza.ts";
@@ -129,7 +129,7 @@ export class ReferenceRegistry implements StanzaService {
     return [...this.#entries.values()].map(snapshot);
   }
 
-  /** How often it was asked what: `register`, `update`, `mine`, `query` (disco#info), `ping`. */
+  /** How often it was asked what: `register`, `update`, `unregister`, `mine`, `query` (disco#info), `ping`. */
   get requests(): ReadonlyMap<string, number> {
     return new Map(this.#requests);
   }
@@ -177,6 +177,7 @@ export class ReferenceRegistry implements StanzaService {
     };
     if (asked("register")) return this.#register(payload, from);
     if (asked("update")) return this.#update(payload, from.bare);
+    if (asked("unregister")) return this.#unregister(payload, from.bare);
     if (asked("mine")) return this.#mine(payload, from.bare);
     return undefined;
   }
@@ -211,6 +212,17 @@ export class ReferenceRegistry implements StanzaService {
     const merged = mergeTags(entry.tags, tags);
     if (merged.length > MOST_TAGS) throw new Refusal("bad-request", `More than ${MOST_TAGS} tags.`);
     entry.tags = merged; // of a private Thing too (D-E19)
+    return {};
+  }
+
+  /** XEP-0347 3.16: an empty answer whether or not there was something to forget (D-3.16-3). Its owner goes with it (D-E20). */
+  #unregister(payload: XmlElement, jid: BareJid): ServiceAnswer {
+    const key = entryKey(jid, parseUnregister(payload).node);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return {};
+    this.#entries.delete(key);
+    for (const [id, untold] of this.#untold) if (untold === entry) this.#untold.delete(id);
+    this.#logger.info("unregistered", { thing: jid, node: entry.node?.nodeId });
     return {};
   }
 

@@ -2,7 +2,7 @@
 import { sleep } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
-import { DiscoveryError } from "../core/errors.ts";
+import { DiscoveryError, StanzaError } from "../core/errors.ts";
 import { isComponent, type BareJid } from "../core/jid.ts";
 import type { RandomSource } from "../core/random.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -12,9 +12,10 @@ import type { Channel, Whereabouts } from "../channel/channel.ts";
 import type { Friends } from "../connection/friends.ts";
 import { findComponents, hasFeature } from "../discovery/components.ts";
 import { whoIsAway, type Barrier } from "../provisioning/barrier.ts";
-import { emptyKey, register } from "../registry/registry-client.ts";
+import { emptyKey, register, unregister } from "../registry/registry-client.ts";
+import { examine } from "./examine.ts";
 import type { Perform } from "./runner.ts";
-import type { ThingEvent } from "./state.ts";
+import type { ThingEffect, ThingEvent } from "./state.ts";
 
 /** What effects are done with. */
 export interface EffectParts {
@@ -37,6 +38,7 @@ export interface EffectParts {
 
 /** How long Registry and servers have to answer, in milliseconds. */
 const ANSWER_WITHIN = 10_000;
+const AT_ONCE = 20;
 
 /** Does effects with these parts. */
 export function performer(parts: EffectParts): Perform {
@@ -44,7 +46,11 @@ export function performer(parts: EffectParts): Perform {
   return async (effect, signal) => {
     switch (effect.do) {
       case "greet":
-        return greet(parts, effect.registry, effect.servers, signal);
+        return greet(parts, effect, signal);
+      case "unregister":
+        return unregisterAt(parts, effect.registry, signal);
+      case "examine":
+        return examine(parts, effect.jid, signal);
       case "introduce":
         return introduce(parts, effect.servers);
       case "register":
@@ -75,16 +81,29 @@ function directed(addresses: readonly (BareJid | undefined)[]): ReturnType<typeo
  */
 async function greet(
   parts: EffectParts,
-  registry: BareJid | undefined,
-  servers: readonly BareJid[],
+  { registry, servers, leaving }: Extract<ThingEffect, { do: "greet" }>,
   signal: AbortSignal,
-): Promise<undefined> {
+): Promise<ThingEvent | undefined> {
   const { channel, friends, barrier } = parts;
   await friends.load({ signal, timeout: ANSWER_WITHIN });
+  if (leaving !== undefined) await leaveFriends(friends, leaving.registry, signal);
   await channel.send(presence(), ...directed([registry, ...servers]));
   await askForFriendship(friends, [registry, ...servers]);
   void barrier.settle(parts, servers, signal).then((away) => introduceAgain(parts, away, signal));
-  return undefined;
+  return leaving && { type: "friendsLeft" };
+}
+
+/**
+ * After a factory reset: nobody of before sees the Thing's presence any more. Not the Registry: one that is an account
+ * can be reached as a friend only, and is still to forget the Thing.
+ */
+async function leaveFriends(friends: Friends, registry: BareJid | undefined, signal: AbortSignal): Promise<void> {
+  const strangers = friends.list().filter((jid) => jid !== registry);
+  for (let i = 0; i < strangers.length; i += AT_ONCE) {
+    const options = { signal, timeout: ANSWER_WITHIN };
+    const leaving = strangers.slice(i, i + AT_ONCE).map((jid) => friends.remove(jid, options).catch(unlessAnswered));
+    await Promise.all(leaving);
+  }
 }
 
 /** Tells servers that are trusted from now on where the Thing is. */
@@ -134,6 +153,30 @@ async function registerAt(
   const claim = await register(channel, address, tags(), options);
   if (claim === undefined) return { type: "registered", registry };
   return { type: "claimed", registry, owner: claim.jid, public: claim.public };
+}
+
+/** A server that does not let go of a friend keeps the Thing from nothing else. */
+function unlessAnswered(error: unknown): void {
+  if (!(error instanceof StanzaError)) throw error;
+}
+
+/**
+ * XEP-0347 3.16. A Registry that cannot unregister anybody is one to register with nevertheless, if it does not answer
+ * with an owner of before: whoever holds the Thing now has reset it to be rid of that one.
+ */
+async function unregisterAt(parts: EffectParts, registry: BareJid, signal: AbortSignal): Promise<ThingEvent> {
+  const { channel, whereabouts } = parts;
+  const options = { signal, timeout: ANSWER_WITHIN };
+  try {
+    await unregister(channel, await whereabouts.addressOf(registry, ns.discovery, options), options);
+    return { type: "registryLeft" };
+  } catch (error) {
+    if (!(error instanceof StanzaError)) throw error;
+    const outcome = await registerAt(parts, undefined, signal);
+    if (outcome.type === "registered") return outcome;
+    const why = `the Registry still says that the Thing belongs to somebody, and does not unregister it`;
+    throw new DiscoveryError(`${why}: ${error.message}`, { cause: error });
+  }
 }
 
 /** XEP-0347 6.5. */

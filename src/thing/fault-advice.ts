@@ -20,6 +20,8 @@ const advice: Readonly<Record<FaultCode, string>> = {
   "unfriend-ignored": "Nothing is wrong with the Thing: ask whoever runs that provisioning server what was meant.",
   "not-delivered": "Nothing: who misses an answer asks again. If it comes often, look at the network.",
   provisioning: "Attach a provisioning server, or name it in `provisioning`. Until then only the owner may read.",
+  pairing:
+    "Nothing: it is asked again. If it stays so, see that whom the button has accepted is online and answers service discovery.",
   owner: "Nothing: it is tried again. If it stays so, the owner's server cannot be reached from the Thing's.",
   sensor: "Fix `sensor.read`, or the sensor it reads; the message says what it did.",
   control: "Fix the `set` of the parameter that the message names, or the device behind it.",

@@ -27,6 +27,8 @@ export type FaultCode =
   | "provisioning"
   /** A provisioning server wanted a friendship ended that the Thing cannot do without. */
   | "unfriend-ignored"
+  /** Somebody whom the button has accepted has not said yet whether it is a provisioning server. */
+  | "pairing"
   /** The owner could not be asked for friendship. */
   | "owner"
   /** The sensor failed or yielded something wrong. */

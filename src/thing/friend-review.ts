@@ -33,7 +33,9 @@ export async function reviewFriends(parts: FriendshipParts, signal: AbortSignal)
       if (friends.has(jid)?.from !== true || guard.isKnown({ kind: "friend", jid })) continue;
       const decision = await guard.decide({ kind: "friend", jid }, signal);
       if (decision.outcome === "unanswered") throw new DiscoveryError("no provisioning server says who is a friend");
-      if (decision.outcome === "refused") await endFriendship(parts, jid, { signal });
+      // Whom the button has accepted the servers need not know, if they let the Thing make friends of its own (P-3.1.4-3).
+      const isEnded = decision.outcome === "refused" && decision.secondaryTrustAllowed !== true;
+      if (isEnded) await endFriendship(parts, jid, { signal });
     }
   }
 }

@@ -15,6 +15,9 @@ import type { ThingState } from "./state.ts";
 const KEY_BYTES = 20;
 const PASSWORD_BYTES = 24;
 
+/** What of a state outlives a restart. */
+type Kept = Pick<ThingState, "ownership" | "trust" | "examining">;
+
 /** The Thing's identity on disk. */
 export class Identity implements AccountStore {
   readonly #document: Document<Saved>;
@@ -44,9 +47,21 @@ export class Identity implements AccountStore {
   }
 
   /** Keeps ownership and trust; durable once resolved. */
-  remember(state: Pick<ThingState, "ownership" | "trust">): Promise<void> {
-    const { ownership, trust } = state;
-    return this.#change((saved) => ({ ...saved, ownership, trust }));
+  remember(state: Kept): Promise<void> {
+    const { ownership, trust, examining } = state;
+    return this.#change((saved) => ({ ...saved, ownership, trust, examining }));
+  }
+
+  /** Keeps what a factory reset has left, with another KEY: who has seen the one before must not claim the Thing (XEP-0347 6.5). */
+  startAnew(state: Kept): Promise<void> {
+    const { ownership, trust, examining } = state;
+    const key = randomToken(this.#random, KEY_BYTES);
+    return this.#change((saved) => ({ ...saved, key, ownership, trust, examining }));
+  }
+
+  /** The KEY that was made (XEP-0347 6.5). */
+  get key(): string {
+    return this.#current().key;
   }
 
   /** The account to log in with. */
@@ -86,6 +101,7 @@ export class Identity implements AccountStore {
       key: randomToken(this.#random, KEY_BYTES),
       ownership: { is: "unregistered" },
       trust: { is: "none" },
+      examining: [],
     };
   }
 
@@ -120,6 +136,7 @@ export class Identity implements AccountStore {
       account: { ...account, username, password, pending: true },
       ownership: { is: "unregistered" },
       trust: { is: "none" },
+      examining: [],
     };
   }
 }

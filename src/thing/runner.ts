@@ -8,6 +8,7 @@ import { SerialQueue } from "../core/serial-queue.ts";
 import type { FaultCode } from "./faults.ts";
 import { initialState, type ThingEffect, type ThingEvent, type ThingState } from "./state.ts";
 import { transition } from "./transition.ts";
+import { withLock } from "./trust.ts";
 
 /** What is done on the wire, while there is a stream. */
 export type WireEffect = Exclude<ThingEffect, { do: "clearRights" }>;
@@ -19,8 +20,10 @@ export type Perform = (effect: WireEffect, signal: AbortSignal) => Promise<Thing
 export interface RunnerOptions {
   /** Does effects. */
   readonly perform: Perform;
-  /** Makes ownership and trust durable. */
-  readonly save: (state: ThingState) => Promise<void>;
+  /** Makes what is to outlive a restart durable. */
+  readonly save: (state: ThingState, event: ThingEvent) => Promise<void>;
+  /** Trust that comes about stays until a factory reset (XEP-0324 6.1). Default: no. */
+  readonly locked?: boolean;
   /** Forgets all rights, durably. */
   readonly clearRights: () => Promise<void>;
   /** Told of each new state, once it is durable. */
@@ -39,18 +42,25 @@ const faultOf: Readonly<Record<WireEffect["do"], FaultCode>> = {
   greet: "greeting",
   introduce: "greeting",
   register: "registry",
+  unregister: "registry",
   emptyKey: "registry",
+  examine: "pairing",
   askOwner: "owner",
   findServers: "provisioning",
   reviewFriends: "provisioning",
 };
 
+function isKept(state: ThingState, before: ThingState): boolean {
+  return (["ownership", "trust", "examining"] as const).some((part) => state[part] !== before[part]);
+}
+
 /** The state of a Thing, and what it is doing about it. */
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #queue = new SerialQueue();
-  readonly #busy = new Set<WireEffect["do"]>();
+  readonly #busy = new Set<string>();
   #state = initialState;
+  #resets = 0;
   // What is done on the wire belongs to one stream, and ends with it: the next one starts from the state again.
   #stream = new AbortController();
 
@@ -78,19 +88,25 @@ export class Runner {
     const stream = this.#stream;
     return this.#queue.run(async () => {
       const before = this.#state;
-      const { state, effects } = transition(before, event);
+      const { state: after, effects } = transition(before, event);
+      const state = this.#options.locked === true ? withLock(after) : after;
       if (state !== before) {
         // Before the new trust counts: no answer of the old servers may stand in for the new ones.
         if (effects.some((effect) => effect.do === "clearRights")) await this.#options.clearRights();
-        if (state.ownership !== before.ownership || state.trust !== before.trust) {
-          await this.#options.save(state);
+        if (isKept(state, before)) {
+          await this.#options.save(state, event);
           this.#options.onHealed("state-not-saved");
         }
         this.#state = state;
+        if (event.type === "reset") {
+          this.#resets++;
+          this.#begin();
+        }
         this.#options.onState(state, before, event);
       }
       const onWire = effects.filter((effect): effect is WireEffect => effect.do !== "clearRights");
-      return () => this.#act(onWire, stream.signal);
+      const { signal } = event.type === "reset" ? this.#stream : stream;
+      return () => this.#act(onWire, signal);
     });
   }
 
@@ -102,7 +118,11 @@ export class Runner {
 
   #linkChanged(online: boolean): void {
     this.#stream.abort(new Error("the stream has ended"));
-    if (!online) return;
+    if (online) this.#begin();
+  }
+
+  #begin(): void {
+    this.#stream.abort(new Error("something else is to be done"));
     this.#stream = new AbortController();
     this.#busy.clear();
   }
@@ -123,14 +143,18 @@ export class Runner {
   /** Tries until it is done or the stream ends. Never rejects. */
   async #attempt(effect: WireEffect, signal: AbortSignal): Promise<void> {
     const { clock, random, perform, onFault, onHealed } = this.#options;
-    if (signal.aborted || this.#busy.has(effect.do)) return;
-    this.#busy.add(effect.do);
+    const name = effect.do === "examine" ? `examine ${effect.jid}` : effect.do;
+    if (signal.aborted || this.#busy.has(name)) return;
+    this.#busy.add(name);
+    const resets = this.#resets;
     const backoff = new Backoff(random);
     let told = "";
     try {
       for (;;) {
         try {
           const event = await perform(effect, signal);
+          // What was found out before a reset is nobody's any more.
+          if (resets !== this.#resets) return;
           if (event !== undefined) await this.dispatch(event);
           onHealed(faultOf[effect.do]);
           return;
@@ -147,7 +171,7 @@ export class Runner {
     } catch {
       // The stream has ended; the next one begins anew.
     } finally {
-      if (this.#stream.signal === signal) this.#busy.delete(effect.do);
+      if (this.#stream.signal === signal) this.#busy.delete(name);
     }
   }
 }

@@ -3,7 +3,8 @@ import { tryParseJid, type BareJid } from "../core/jid.ts";
 import type { Account } from "../connection/account.ts";
 import { Document } from "../storage/document.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { Ownership, Trust } from "./state.ts";
+import type { Leaving, Ownership, Trust, TrustedServer } from "./state.ts";
+import { trustIn } from "./trust.ts";
 
 /** What is kept of a Thing. */
 export interface Saved {
@@ -17,25 +18,31 @@ export interface Saved {
   readonly ownership: Ownership;
   /** Who decides for it. */
   readonly trust: Trust;
+  /** Whom the button has accepted, and who has not said yet whether it is a provisioning server. */
+  readonly examining: readonly BareJid[];
 }
 
-/** The format of what is kept. */
-export const SAVED_FORMAT = 1;
+/** The format of what is kept. In 1 all trusted servers had one origin, and there was no button. */
+export const SAVED_FORMAT = 2;
 
 /** The document that holds it. */
 export function savedDocument(storage: Storage): Document<Saved> {
   return new Document({ storage, name: "thing", format: SAVED_FORMAT, parse: parseSaved });
 }
 
-/** Reads what was kept. Throws if it is not whole: the document then falls back to the generation before. */
-export function parseSaved(value: unknown): Saved {
+/**
+ * Reads what was kept, also in an older format. Throws if it is not whole: the document then falls back to the generation
+ * before.
+ */
+export function parseSaved(value: unknown, format: number): Saved {
   const saved = object(value);
   return {
     domain: text(saved["domain"]),
     account: parseAccount(object(saved["account"])),
     key: text(saved["key"]),
     ownership: parseOwnership(object(saved["ownership"])),
-    trust: parseTrust(object(saved["trust"])),
+    trust: format === 1 ? parseOldTrust(object(saved["trust"])) : parseTrust(object(saved["trust"])),
+    examining: format === 1 ? [] : list(saved["examining"]).map(bare),
   };
 }
 
@@ -53,6 +60,11 @@ function text(value: unknown): string {
 
 function boolean(value: unknown): boolean {
   if (typeof value !== "boolean") throw new TypeError("neither true nor false");
+  return value;
+}
+
+function list(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new TypeError("not a list");
   return value;
 }
 
@@ -74,7 +86,8 @@ function parseAccount(value: Plain): Account {
 function parseOwnership(value: Plain): Ownership {
   switch (value["is"]) {
     case "unregistered":
-      return { is: "unregistered" };
+      if (value["leaving"] === undefined) return { is: "unregistered" };
+      return { is: "unregistered", leaving: parseLeaving(object(value["leaving"])) };
     case "registered":
       return { is: "registered", registry: bare(value["registry"]) };
     case "claimed":
@@ -91,11 +104,34 @@ function parseOwnership(value: Plain): Ownership {
   }
 }
 
+function parseLeaving({ registry, friends }: Plain): Leaving {
+  return { friends: boolean(friends), ...(registry !== undefined && { registry: bare(registry) }) };
+}
+
 function parseTrust(value: Plain): Trust {
   if (value["is"] === "none") return { is: "none" };
-  const { servers, origin } = value;
-  if (value["is"] !== "delegated" || !Array.isArray(servers) || servers.length === 0)
-    throw new TypeError("unknown trust");
-  if (origin !== "configured" && origin !== "found") throw new TypeError("unknown origin of trust");
-  return { is: "delegated", servers: servers.map(bare), origin };
+  if (value["is"] !== "delegated") throw new TypeError("unknown trust");
+  return filled(list(value["servers"]).map(object).map(parseServer), boolean(value["locked"]));
+}
+
+function parseServer({ jid, origin }: Plain): TrustedServer {
+  if (origin !== "configured" && origin !== "found" && origin !== "paired") throw new TypeError("unknown origin");
+  return { jid: bare(jid), origin };
+}
+
+/** Format 1: one origin for all. */
+function parseOldTrust(value: Plain): Trust {
+  if (value["is"] === "none") return { is: "none" };
+  const { origin } = value;
+  if (value["is"] !== "delegated") throw new TypeError("unknown trust");
+  if (origin !== "configured" && origin !== "found") throw new TypeError("unknown origin");
+  return filled(
+    list(value["servers"]).map((jid): TrustedServer => ({ jid: bare(jid), origin })),
+    false,
+  );
+}
+
+function filled(servers: readonly TrustedServer[], locked: boolean): Trust {
+  if (servers.length === 0) throw new TypeError("trust in nobody");
+  return trustIn(servers, locked);
 }

@@ -17,7 +17,11 @@ export type Link =
 
 /** Whose the Thing is (XEP-0347 3.6, 3.9). Kept over restarts. */
 export type Ownership =
-  | { readonly is: "unregistered" }
+  | {
+      readonly is: "unregistered";
+      /** After a factory reset: what is still to be taken back. Left out: nothing. */
+      readonly leaving?: Leaving;
+    }
   | {
       readonly is: "registered";
       /** The Registry that knows the Thing, and may say that it was claimed. */
@@ -37,15 +41,34 @@ export type Ownership =
       readonly ownerAsked: boolean;
     };
 
+/** What a Thing that was reset to factory settings has still to take back on the wire. */
+export interface Leaving {
+  /** The Registry that may know its owner still, and is to forget the Thing (XEP-0347 3.16). */
+  readonly registry?: BareJid;
+  /** True until the friends of before are out of the roster. */
+  readonly friends: boolean;
+}
+
+/** A provisioning server that is trusted, and why. */
+export interface TrustedServer {
+  /** Its bare JID. */
+  readonly jid: BareJid;
+  /**
+   * `configured`: the options name it. `found`: at the Registry or among the server's components (XEP-0347 3.11).
+   * `paired`: somebody pressed the button for it (XEP-0324 3.1.1).
+   */
+  readonly origin: "configured" | "found" | "paired";
+}
+
 /** Which provisioning servers decide for the Thing (XEP-0324 3.1, XEP-0347 3.12). Kept over restarts. */
 export type Trust =
   | { readonly is: "none" }
   | {
       readonly is: "delegated";
-      /** The trusted provisioning servers. */
-      readonly servers: readonly BareJid[];
-      /** Named in the options, or found at the Registry or among the server's components. */
-      readonly origin: "configured" | "found";
+      /** The trusted provisioning servers; there is no order among them (XEP-0324 5.3). */
+      readonly servers: readonly TrustedServer[];
+      /** True if nothing but a factory reset changes it any more (XEP-0324 6.1). */
+      readonly locked: boolean;
     };
 
 /** What a Thing is at a moment. Immutable: every change makes a new one. */
@@ -56,6 +79,11 @@ export interface ThingState {
   readonly ownership: Ownership;
   /** Who decides for it. */
   readonly trust: Trust;
+  /**
+   * Whom the button has accepted, and of whom is not known yet whether they are provisioning servers (XEP-0324 3.1.1).
+   * Kept over restarts.
+   */
+  readonly examining: readonly BareJid[];
 }
 
 /** What can be waited for: a step of the ladder (claimed satisfies registered), or anything that can be said of a state. */
@@ -68,6 +96,7 @@ export type ThingEvent =
       readonly type: "loaded";
       readonly ownership: Ownership;
       readonly trust: Trust;
+      readonly examining: readonly BareJid[];
       readonly registry: BareJid | undefined;
       readonly servers: readonly BareJid[];
     }
@@ -84,12 +113,30 @@ export type ThingEvent =
   /** A provisioning server had all rights forgotten. */
   | { readonly type: "rightsCleared" }
   /** Provisioning servers were found. */
-  | { readonly type: "serversFound"; readonly servers: readonly BareJid[] };
+  | { readonly type: "serversFound"; readonly servers: readonly BareJid[] }
+  /** The button was pressed for somebody. */
+  | { readonly type: "accepted"; readonly jid: BareJid }
+  /** Somebody whom the button has accepted has said what it is. */
+  | { readonly type: "examined"; readonly jid: BareJid; readonly server: boolean }
+  /** Somebody does not want to see the Thing any more. */
+  | { readonly type: "withdrawn"; readonly jid: BareJid }
+  /** Back to factory settings. */
+  | { readonly type: "reset" }
+  /** The friends of before a reset are gone. */
+  | { readonly type: "friendsLeft" }
+  /** The Registry of before a reset has forgotten the Thing. */
+  | { readonly type: "registryLeft" };
 
 /** What a Thing does because of an event. */
 export type ThingEffect =
   /** Ask for the roster, send presence, tell Registry and trusted servers, let the barrier settle. */
-  | { readonly do: "greet"; readonly registry: BareJid | undefined; readonly servers: readonly BareJid[] }
+  | {
+      readonly do: "greet";
+      readonly registry: BareJid | undefined;
+      readonly servers: readonly BareJid[];
+      /** Empty the roster before presence goes out, but for the Registry. */
+      readonly leaving?: Leaving;
+    }
   /** Tell servers that are trusted from now on where the Thing is (P-E8). */
   | { readonly do: "introduce"; readonly servers: readonly BareJid[] }
   /** Register; find a Registry first if none is known. */
@@ -98,6 +145,10 @@ export type ThingEffect =
   | { readonly do: "emptyKey"; readonly registry: BareJid }
   /** Ask the owner for friendship. */
   | { readonly do: "askOwner"; readonly owner: BareJid }
+  /** Have the Registry of before a reset forget the Thing (XEP-0347 3.16). */
+  | { readonly do: "unregister"; readonly registry: BareJid }
+  /** Ask somebody whom the button has accepted whether it is a provisioning server (P-3.1.1-9). */
+  | { readonly do: "examine"; readonly jid: BareJid }
   /** Look for a provisioning server. */
   | { readonly do: "findServers"; readonly registry: BareJid }
   /** Ask again about friends of whom nothing is remembered (XEP-0324 3.2). */
@@ -118,11 +169,12 @@ export const initialState: ThingState = {
   link: { is: "stopped" },
   ownership: { is: "unregistered" },
   trust: { is: "none" },
+  examining: [],
 };
 
 /** The provisioning servers the Thing trusts. */
 export function trustedServers(state: ThingState): readonly BareJid[] {
-  return state.trust.is === "delegated" ? state.trust.servers : [];
+  return state.trust.is === "delegated" ? state.trust.servers.map(({ jid }) => jid) : [];
 }
 
 /** The Registry the Thing registered with. */

@@ -116,7 +116,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const whereabouts = new FriendWhereabouts({ channel: this.#channel, friends: this.#friends, clock });
     const standing = (): Standing => {
       const { state } = this;
-      return { owner: ownerOf(state), registry: registryOf(state), servers: trustedServers(state) };
+      const accepted = state.examining;
+      return { owner: ownerOf(state), registry: registryOf(state), servers: trustedServers(state), accepted };
     };
     const guard = new Guard({
       channel: this.#channel,
@@ -291,8 +292,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     if (problem !== undefined) this.#fault("identity-restored", problem);
     await this.#cache.load();
     this.#key = saved.key;
-    const { ownership, trust } = saved;
-    await this.#runner.dispatch({ type: "loaded", ownership, trust, registry, servers: provisioning });
+    const { ownership, trust, examining } = saved;
+    await this.#runner.dispatch({ type: "loaded", ownership, trust, examining, registry, servers: provisioning });
     this.#showClaimText();
   }
 

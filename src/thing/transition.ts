@@ -1,15 +1,16 @@
-// How a Thing lives, as a pure function (design, section 1): XEP-0347 3.5 to 3.12.
+// How a Thing lives, as a pure function (design, section 1): XEP-0347 3.5 to 3.12, XEP-0324 3.1.
 import type { BareJid } from "../core/jid.ts";
 import {
   registryOf,
   trustedServers,
+  type Leaving,
   type Ownership,
   type Step,
   type ThingEffect,
   type ThingEvent,
   type ThingState,
-  type Trust,
 } from "./state.ts";
+import { trustIn, withAccepted, withConfigured, withPaired } from "./trust.ts";
 
 /** The state after an event, and what is to be done. The same state and no effects if the event means nothing now. */
 export function transition(state: ThingState, event: ThingEvent): Step {
@@ -30,6 +31,18 @@ export function transition(state: ThingState, event: ThingEvent): Step {
       return { state, effects: state.link.is === "online" ? review(state) : [] };
     case "serversFound":
       return serversFound(state, event.servers);
+    case "accepted":
+      return accepted(state, event.jid);
+    case "examined":
+      return examined(state, event);
+    case "withdrawn":
+      return nothing(withoutExamining(state, event.jid));
+    case "reset":
+      return reset(state);
+    case "friendsLeft":
+      return left(state, ({ registry }) => registry && { registry, friends: false });
+    case "registryLeft":
+      return left(state, ({ friends }) => (friends ? { friends } : undefined));
   }
 }
 
@@ -38,49 +51,63 @@ const nothing = (state: ThingState): Step => ({ state, effects: [] });
 /** What the options name comes before what was saved: another Registry, other servers only by configuration. */
 function loaded(state: ThingState, event: Extract<ThingEvent, { type: "loaded" }>): Step {
   const ownership = withRegistry(event.ownership, event.registry);
-  const trust = withServers(event.trust, event.servers);
-  const sameServers = JSON.stringify(serversOf(trust)) === JSON.stringify(serversOf(event.trust));
-  // A new trust relationship starts with an empty cache (P-5.2-7).
+  const trust = withConfigured(event.trust, event.servers);
   const next: ThingState = {
     ...state,
     // A Thing that nobody knows yet is what it was before: nothing has changed that would have to be told.
-    ownership: ownership.is === state.ownership.is && ownership.is === "unregistered" ? state.ownership : ownership,
-    trust: trust.is === state.trust.is && trust.is === "none" ? state.trust : trust,
+    ownership: ownership.is === "unregistered" && ownership.leaving === undefined ? state.ownership : ownership,
+    trust: trust.is === "none" ? state.trust : trust,
+    examining: event.examining.length === 0 ? state.examining : event.examining,
   };
-  return { state: next, effects: sameServers ? [] : [{ do: "clearRights" }] };
+  const before = trustedServers({ ...state, trust: event.trust });
+  // A new trust relationship starts with an empty cache (P-5.2-7).
+  return { state: next, effects: sameServers(trustedServers(next), before) ? [] : [{ do: "clearRights" }] };
+}
+
+function sameServers(some: readonly BareJid[], others: readonly BareJid[]): boolean {
+  return some.length === others.length && some.every((jid) => others.includes(jid));
 }
 
 /** An owner stays the owner when another Registry is configured: it is then that one whose notices count. */
 function withRegistry(ownership: Ownership, registry: BareJid | undefined): Ownership {
-  if (registry === undefined || ownership.is === "unregistered" || ownership.registry === registry) return ownership;
+  if (registry === undefined) return ownership;
+  if (ownership.is === "unregistered") {
+    const { leaving } = ownership;
+    if (leaving?.registry === undefined || leaving.registry === registry) return ownership;
+    return leaving.friends ? { is: "unregistered", leaving: { friends: true } } : { is: "unregistered" };
+  }
+  if (ownership.registry === registry) return ownership;
   return ownership.is === "claimed" ? { ...ownership, registry } : { is: "unregistered" };
 }
-
-/** A configured list is trusted whole and never overridden by what was found; taken out of the options it is trusted no more. */
-function withServers(trust: Trust, configured: readonly BareJid[]): Trust {
-  if (configured.length > 0) return { is: "delegated", servers: configured, origin: "configured" };
-  return trust.is === "delegated" && trust.origin === "configured" ? { is: "none" } : trust;
-}
-
-const serversOf = (trust: Trust): readonly BareJid[] => (trust.is === "delegated" ? trust.servers : []);
 
 function link(state: ThingState, event: Extract<ThingEvent, { type: "link" }>): Step {
   const next = { ...state, link: event.link };
   if (event.link.is === "stopped" && state.link.is === "stopped") return nothing(state);
   if (event.link.is !== "online") return nothing(next);
-  const registry = registryOf(next);
-  return {
-    state: next,
-    effects: [{ do: "greet", registry, servers: trustedServers(next) }, ...due(next), ...review(next)],
-  };
+  return { state: next, effects: [greeting(next), ...due(next), ...review(next)] };
+}
+
+function greeting(state: ThingState): ThingEffect {
+  const leaving = leavingOf(state);
+  const greet: ThingEffect = { do: "greet", registry: registryOf(state), servers: trustedServers(state) };
+  return leaving?.friends === true ? { ...greet, leaving } : greet;
+}
+
+function leavingOf({ ownership }: ThingState): Leaving | undefined {
+  return ownership.is === "unregistered" ? ownership.leaving : undefined;
 }
 
 /** What is still to be done on the wire: all of it is derived from the state, so that nothing is lost with a stream. */
 function due(state: ThingState): readonly ThingEffect[] {
   const { ownership, trust } = state;
+  const leaving = leavingOf(state);
+  // One after the other: whoever is befriended, and whoever claims the Thing from now on, is to stay.
+  if (leaving?.friends === true) return [];
+  const examine = state.examining.map((jid): ThingEffect => ({ do: "examine", jid }));
+  if (leaving?.registry !== undefined) return [{ do: "unregister", registry: leaving.registry }, ...examine];
   // Not known to be claimed: register at each start; a claim that was missed comes with the answer (XEP-0347 3.6).
-  if (ownership.is !== "claimed") return [{ do: "register", registry: registryOf(state) }];
-  const effects: ThingEffect[] = [];
+  if (ownership.is !== "claimed") return [{ do: "register", registry: registryOf(state) }, ...examine];
+  const effects: ThingEffect[] = [...examine];
   if (!ownership.keyEmptied) effects.push({ do: "emptyKey", registry: ownership.registry });
   if (!ownership.ownerAsked) effects.push({ do: "askOwner", owner: ownership.owner });
   if (trust.is === "none") effects.push({ do: "findServers", registry: ownership.registry });
@@ -106,6 +133,8 @@ function claimed(state: ThingState, event: Extract<ThingEvent, { type: "claimed"
     if (ownership.owner !== owner || ownership.public === event.public) return nothing(state);
     return nothing({ ...state, ownership: { ...ownership, public: event.public } });
   }
+  // What a Registry says of the owner of before, until it has forgotten the Thing.
+  if (leavingOf(state) !== undefined) return nothing(state);
   const next: ThingState = {
     ...state,
     ownership: { is: "claimed", registry, owner, public: event.public, keyEmptied: false, ownerAsked: false },
@@ -121,8 +150,60 @@ function remember(state: ThingState, fact: "keyEmptied" | "ownerAsked"): Step {
 function serversFound(state: ThingState, servers: readonly BareJid[]): Step {
   // What was configured, or found first, stays.
   if (state.trust.is === "delegated" || servers.length === 0) return nothing(state);
-  const next: ThingState = { ...state, trust: { is: "delegated", servers, origin: "found" } };
+  // Looked for before a reset.
+  if (leavingOf(state) !== undefined) return nothing(state);
+  const trust = trustIn(servers.map((jid) => ({ jid, origin: "found" })));
+  return newTrust({ ...state, trust }, servers);
+}
+
+function newTrust(state: ThingState, servers: readonly BareJid[]): Step {
   const effects: ThingEffect[] = [{ do: "clearRights" }];
-  if (next.link.is === "online") effects.push({ do: "introduce", servers }, ...review(next));
-  return { state: next, effects };
+  if (state.link.is === "online") effects.push({ do: "introduce", servers }, ...review(state));
+  return { state, effects };
+}
+
+/** XEP-0324 3.1.1: kept first, so that no power cut loses what somebody pressed the button for. */
+function accepted(state: ThingState, jid: BareJid): Step {
+  // Locked trust is not added to (P-6.1-2), and who is trusted needs no button.
+  if ((state.trust.is === "delegated" && state.trust.locked) || trustedServers(state).includes(jid))
+    return nothing(state);
+  // Not while the roster is emptied: it would be gone with the others.
+  if (leavingOf(state)?.friends === true) return nothing(state);
+  const examining = withAccepted(state.examining, jid);
+  if (examining === state.examining) return nothing(state);
+  return { state: { ...state, examining }, effects: state.link.is === "online" ? [{ do: "examine", jid }] : [] };
+}
+
+/** P-3.1.1-10: a provisioning server is trusted from now on, anybody else is an ordinary friend. */
+function examined(state: ThingState, { jid, server }: Extract<ThingEvent, { type: "examined" }>): Step {
+  const next = withoutExamining(state, jid);
+  if (next === state || !server) return nothing(next);
+  const trust = withPaired(next.trust, jid);
+  return trust === next.trust ? nothing(next) : newTrust({ ...next, trust }, [jid]);
+}
+
+function withoutExamining(state: ThingState, jid: BareJid): ThingState {
+  if (!state.examining.includes(jid)) return state;
+  return { ...state, examining: state.examining.filter((one) => one !== jid) };
+}
+
+/** Back to factory settings (P-6.1-2, X-E4). What is to be taken back on the wire is kept until it is done. */
+function reset(state: ThingState): Step {
+  const registry = registryOf(state) ?? leavingOf(state)?.registry;
+  const leaving: Leaving = { friends: true, ...(registry !== undefined && { registry }) };
+  const next: ThingState = {
+    ...state,
+    ownership: { is: "unregistered", leaving },
+    trust: { is: "none" },
+    examining: [],
+  };
+  return { state: next, effects: [{ do: "clearRights" }, ...(next.link.is === "online" ? [greeting(next)] : [])] };
+}
+
+function left(state: ThingState, what: (leaving: Leaving) => Leaving | undefined): Step {
+  const before = leavingOf(state);
+  if (before === undefined) return nothing(state);
+  const leaving = what(before);
+  const next: ThingState = { ...state, ownership: { is: "unregistered", ...(leaving && { leaving }) } };
+  return { state: next, effects: next.link.is === "online" ? due(next) : [] };
 }

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { CanControl, CanControlResponse } from "../../src/codec/can-control.ts";
 import type { ParameterSetting, SetRequest, SetResponse } from "../../src/codec/control.ts";
 import { fieldTypes, type FieldTypeSet } from "../../src/codec/field-types.ts";
-import type { Claimed, Mine, Register, Update } from "../../src/codec/iot-discovery.ts";
+import type { Claimed, Mine, Register, Unregister, Update } from "../../src/codec/iot-discovery.ts";
 import type { NodeRef } from "../../src/codec/node-ref.ts";
 import type { CanRead, CanReadResponse, IsFriendResponse } from "../../src/codec/provisioning.ts";
 import type { Failure, Field, FieldGroup, Fields, FieldValue, ReadRequest } from "../../src/codec/sensor-data.ts";
@@ -143,6 +143,8 @@ export const claimed: Arbitrary<Claimed> = fc
 export const update: Arbitrary<Update> = fc
   .tuple(fc.record({ tags }), node)
   .map(([value, rest]) => ({ ...value, ...rest }));
+
+export const unregister: Arbitrary<Unregister> = node;
 
 const maybeJid = partial<{ jid?: BareJid }>({ jid: bareJid });
 const lists = { types, nodes: fc.array(nodeRef, { maxLength: 4 }), fields: fc.array(text, { maxLength: 4 }) };

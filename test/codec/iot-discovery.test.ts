@@ -3,10 +3,12 @@ import {
   buildClaimed,
   buildMine,
   buildRegister,
+  buildUnregister,
   buildUpdate,
   parseClaimed,
   parseMine,
   parseRegister,
+  parseUnregister,
   parseUpdate,
 } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
@@ -118,5 +120,19 @@ describe("update (XEP-0347 3.13)", () => {
 
   it("is nothing else", () => {
     refuses(parseUpdate, `<register xmlns='${ns.discovery}'/>`, "register");
+  });
+});
+
+describe("unregister (XEP-0347 3.16)", () => {
+  it("is read as it was written", () => {
+    roundTrips(some.unregister, buildUnregister, parseUnregister);
+  });
+
+  it("is read whole or not at all", () => {
+    isTotal(anyElement("unregister", ns.discovery), parseUnregister, buildUnregister);
+  });
+
+  it("is nothing else", () => {
+    refuses(parseUnregister, `<register xmlns='${ns.discovery}'/>`, "register");
   });
 });

@@ -5,7 +5,7 @@ import { buildClaimed, type Claimed } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { numberTag, type Tag } from "../../src/codec/tags.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
-import { answerClaimed, emptyKey, register } from "../../src/registry/registry-client.ts";
+import { answerClaimed, emptyKey, register, unregister } from "../../src/registry/registry-client.ts";
 import { scriptedChannel, settled, type Said } from "../support/scripted-wire.ts";
 
 const registry = bareJid("discovery.example.org");
@@ -92,6 +92,24 @@ describe("registering", () => {
     const registering = register(channel, registry, tags, { signal: leaving.signal });
     leaving.abort(new Error("enough"));
     await expect(registering).rejects.toThrow("enough");
+  });
+});
+
+describe("unregistering", () => {
+  test("D-3.16-1: takes the Thing out of the Registry", async () => {
+    const { channel, wire } = scriptedChannel();
+    wire.peer(registry, () => undefined);
+    await unregister(channel, registry, {});
+    expect(wire.sent[0]?.attrs).toMatchObject({ type: "set", to: registry });
+    expect(wire.asked(registry).map(String)).toEqual([`<unregister xmlns="${ns.discovery}"/>`]);
+  });
+
+  test("D-E20: is done also when the Registry does not know the Thing; any other answer is a failure", async () => {
+    const { channel, wire } = scriptedChannel();
+    wire.peer(registry, () => ({ error: "item-not-found" }));
+    await unregister(channel, registry, {});
+    wire.peer(registry, () => ({ error: "feature-not-implemented" }));
+    expect(await codeOf(unregister(channel, registry, {}))).toBe("ERR_STANZA");
   });
 });
 

@@ -414,6 +414,41 @@ describe("updating", () => {
   });
 });
 
+describe("unregistering (XEP-0347 3.16)", () => {
+  const unregister = (attributes = "", from = THING): readonly XmlElement[] =>
+    iq(from, element("unregister", "", attributes), "set", "10");
+
+  it("forgets the Thing, its owner and the notice to it, and answers with nothing (Listings 43, 45; D-E20)", () => {
+    register();
+    mine();
+    expect(registry.things).toHaveLength(1);
+    expectSent(unregister(), answer(THING, "", "result", "10"));
+    expect(registry.things).toEqual([]);
+    // No notice of the claim comes any more, and whoever registers has no owner.
+    expectSent(presence(THING));
+    expectSent(register(), answer(THING, ""));
+    expect(registry.things[0]?.owner).toBeUndefined();
+  });
+
+  it("answers the same when there is nothing to forget (D-3.16-3)", () => {
+    expectSent(unregister(), answer(THING, "", "result", "10"));
+    expect(registry.requests.get("unregister")).toBe(1);
+  });
+
+  it("takes a node behind a concentrator, and leaves the others (Listing 44)", () => {
+    register(LISTED, NODE);
+    register();
+    unregister(NODE);
+    expect(registry.things.map(({ node }) => node)).toEqual([undefined]);
+  });
+
+  it("is each Thing's own affair", () => {
+    register();
+    unregister("", STRANGER);
+    expect(registry.things).toHaveLength(1);
+  });
+});
+
 describe("what it refuses", () => {
   const long = (length: number): string => "😀".repeat(length);
   it.each([

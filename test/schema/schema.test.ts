@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { buildCanControl, buildCanControlResponse } from "../../src/codec/can-control.ts";
 import { buildSet, buildSetResponse } from "../../src/codec/control.ts";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery } from "../../src/codec/disco.ts";
-import { buildClaimed, buildMine, buildRegister, buildUpdate } from "../../src/codec/iot-discovery.ts";
+import { buildClaimed, buildMine, buildRegister, buildUnregister, buildUpdate } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildFriend, buildUnfriend } from "../../src/codec/friendship.ts";
 import * as provisioning from "../../src/codec/provisioning.ts";
@@ -70,6 +70,7 @@ const builders: Readonly<Record<string, fc.Arbitrary<XmlElement>>> = {
   mine: some.mine.map((value) => asked(buildMine(value))),
   claimed: some.claimed.map((value) => asked(buildClaimed(value))),
   update: some.update.map((value) => asked(buildUpdate(value))),
+  unregister: some.unregister.map((value) => asked(buildUnregister(value))),
   isFriend: some.bareJid.map((jid) => asked(provisioning.buildIsFriend({ jid }))),
   // The schema wants the JID in answers; only what is read may lack it (P-E29).
   isFriendResponse: fc

@@ -6,9 +6,11 @@ import { buildClaimed } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildRoster } from "../../src/codec/roster.ts";
 import { Friends } from "../../src/connection/friends.ts";
+import { FriendWhereabouts } from "../../src/connection/whereabouts.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
 import { performer } from "../../src/thing/effects.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
+import type { XmlElement } from "../../src/codec/xml.ts";
 import { scriptedChannel, settled, type Peer, type Said } from "../support/scripted-wire.ts";
 import { otherRegistry, otherServer, owner, registry, server } from "./life.ts";
 
@@ -20,7 +22,7 @@ const has =
   (payload) =>
     payload.is("query", ns.discoInfo) ? buildInfo({ identities: [], features }) : undefined;
 
-function site(options: { registry?: BareJid } = {}) {
+function site(options: { registry?: BareJid; finds?: boolean } = {}) {
   const parts = scriptedChannel();
   const friends = new Friends(parts.channel);
   const barrier = new Barrier();
@@ -29,6 +31,7 @@ function site(options: { registry?: BareJid } = {}) {
     ...parts,
     random: new SeededRandom("effects"),
     friends,
+    ...(options.finds === true && { whereabouts: new FriendWhereabouts({ ...parts, friends }) }),
     barrier,
     registry: options.registry,
     reviewFriends: () => Promise.resolve(),
@@ -113,6 +116,141 @@ describe("greeting", () => {
     await clock.advance(10_000);
     expect(await greeting).toBe("ERR_TIMEOUT");
     expect([wire.presences, wire.asked(server)]).toEqual([[], []]);
+  });
+});
+
+describe("after a factory reset", () => {
+  const old = ["friend@example.org", "former@example.org", registry].map((jid) => bareJid(jid));
+  const crowded = (): Peer => (payload) => {
+    const removing = payload.getChild("item")?.attrs["subscription"] === "remove";
+    const items = old.map((jid) => ({ jid, subscription: "both" as const, pendingOut: false, name: "", groups: [] }));
+    return removing ? undefined : buildRoster(items);
+  };
+  const removed = (sent: readonly XmlElement[]): (string | undefined)[] =>
+    sent
+      .flatMap((query) => query.getChildren("item"))
+      .filter(({ attrs }) => attrs["subscription"] === "remove")
+      .map(({ attrs }) => attrs["jid"]);
+  const greeting = { do: "greet", registry: undefined, servers: [], leaving: { friends: true, registry } } as const;
+
+  test("X-E4: the friends of before are gone before presence goes out, but for the Registry that is still to be asked", async () => {
+    const { perform, wire } = site();
+    wire.peer(account, crowded());
+    expect(await perform(greeting, never)).toEqual({ type: "friendsLeft" });
+    expect(removed(wire.asked(account))).toEqual(old.slice(0, 2));
+    expect(wire.sent.at(-1)?.name).toBe("presence");
+  });
+
+  test("a friend that the server does not let go of keeps the Thing from nothing else; one without an answer does", async () => {
+    const { perform, wire, clock } = site();
+    const roster = crowded();
+    let said: Said = { error: "not-allowed" };
+    wire.peer(account, (payload, type, to) => (type === "set" ? said : roster(payload, type, to)));
+    expect(await perform(greeting, never)).toEqual({ type: "friendsLeft" });
+    said = "silent";
+    const trying = codeOf(perform(greeting, never));
+    await clock.advance(10_000);
+    expect(await trying).toBe("ERR_TIMEOUT");
+  });
+
+  test("D-3.16-1: the Registry is asked to forget the Thing", async () => {
+    const { perform, wire } = site();
+    wire.peer(registry, () => undefined);
+    expect(await perform({ do: "unregister", registry }, never)).toEqual({ type: "registryLeft" });
+    expect(wire.asked(registry).map(({ name }) => name)).toEqual(["unregister"]);
+  });
+
+  test("a Registry that cannot is registered with if it has no owner to tell of, and else not", async () => {
+    const { perform, wire } = site({ registry });
+    let owned = false;
+    wire.peer(registry, (payload) => {
+      if (payload.is("unregister")) return { error: "feature-not-implemented" };
+      return owned ? buildClaimed({ jid: owner, public: true }) : undefined;
+    });
+    expect(await perform({ do: "unregister", registry }, never)).toEqual({ type: "registered", registry });
+    owned = true;
+    await expect(perform({ do: "unregister", registry }, never)).rejects.toThrow(
+      "still says that the Thing belongs to somebody",
+    );
+  });
+
+  test("a Registry that does not answer is asked again later", async () => {
+    const { perform, clock, wire } = site();
+    const trying = codeOf(perform({ do: "unregister", registry }, never));
+    await clock.advance(10_000);
+    expect(await trying).toBe("ERR_TIMEOUT");
+    expect(wire.asked(registry).map(({ name }) => name)).toEqual(["unregister"]);
+  });
+});
+
+describe("whom the button has accepted", () => {
+  const jid = bareJid("server@example.net");
+  const full = `${jid}/pi`;
+
+  /** It lets its presence be seen as soon as it is asked. */
+  function present(parts: ReturnType<typeof site>, says: Peer): void {
+    const { wire } = parts;
+    wire.peer(full, says);
+    const item = buildRoster([{ jid, subscription: "both", pendingOut: false, name: "", groups: [] }]);
+    void wire.ask("thing@example.org/home", "set", item);
+    wire.presence(full, "available");
+  }
+
+  test.each<[string, Peer, boolean]>([
+    ["P-3.1.1-9, P-3.1.1-10: a provisioning server by its feature", has(ns.provisioning), true],
+    ["an ordinary friend without it", has(ns.sensorData), false],
+    ["an ordinary friend that knows no disco#info", (): Said => ({ error: "feature-not-implemented" }), false],
+    ["an ordinary friend that serves no disco#info", (): Said => ({ error: "service-unavailable" }), false],
+  ])("is asked at its full address: %s", async (_, says, isServer) => {
+    const parts = site({ finds: true });
+    present(parts, says);
+    await settled();
+    const examining = parts.perform({ do: "examine", jid }, never);
+    expect(await examining).toEqual({ type: "examined", jid, server: isServer });
+    expect(parts.wire.asked(full).map(String)).toEqual([`<query xmlns="${ns.discoInfo}"/>`]);
+  });
+
+  test("P-E27: is told that it is accepted, asked for friendship in turn, and asked what it is when it shows up", async () => {
+    const parts = site({ finds: true });
+    const examining = parts.perform({ do: "examine", jid }, never);
+    await settled();
+    expect(parts.wire.presences).toEqual([`subscribed ${jid}`, `subscribe ${jid}`]);
+    present(parts, has(ns.provisioning));
+    expect(await examining).toEqual({ type: "examined", jid, server: true });
+  });
+
+  test("is not told twice", async () => {
+    const parts = site({ finds: true });
+    present(parts, has());
+    await settled();
+    await parts.perform({ do: "examine", jid }, never);
+    expect(parts.wire.presences).toEqual([]);
+  });
+
+  test.each<[string, Peer | undefined]>([
+    ["is away", undefined],
+    ["does not answer", (): Said => "silent"],
+    ["answers with an error that may pass", (): Said => ({ error: "internal-server-error" })],
+  ])("is nothing yet while it %s", async (_, says) => {
+    const parts = site({ finds: true });
+    if (says !== undefined) present(parts, says);
+    await settled();
+    const examining = codeOf(parts.perform({ do: "examine", jid }, never));
+    await parts.clock.advance(30_000);
+    expect(await examining).toBe("ERR_TIMEOUT");
+  });
+
+  test.each<[string, Peer, boolean | string]>([
+    ["a server", has(ns.provisioning), true],
+    ["no server", has(ns.discovery), false],
+    ["away", () => ({ error: "remote-server-not-found" }), "ERR_STANZA"],
+  ])("X-E3: a component is asked at its own address, and not for friendship: %s", async (_, says, expected) => {
+    const { perform, wire } = site();
+    wire.peer(otherServer, says);
+    const examining = perform({ do: "examine", jid: otherServer }, never);
+    if (typeof expected === "string") expect(await codeOf(examining)).toBe(expected);
+    else expect(await examining).toEqual({ type: "examined", jid: otherServer, server: expected });
+    expect(wire.presences).toEqual([`subscribed ${otherServer}`]);
   });
 });
 

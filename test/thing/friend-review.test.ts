@@ -100,6 +100,14 @@ describe("friends of whom nothing is remembered", () => {
     expect([isAsked(server), unfriended]).toEqual([[former], [former]]);
   });
 
+  test("P-3.1.4-3: whom the servers do not recommend stays if they let the Thing make friends of its own", async () => {
+    const { friendships, friends, wire, unfriended } = await site([item(friend, "both")]);
+    wire.peer(server, () => buildIsFriendResponse({ result: false, secondaryTrustAllowed: true }));
+    await reviewFriends(friendships, never);
+    await reviewFriends(friendships, never);
+    expect([friends.has(friend)?.from, unfriended]).toEqual([true, []]);
+  });
+
   test("P-E28: without an answer they stay, and it is to be done again", async () => {
     const { friendships, friends, wire, unfriended } = await site([item(friend, "both")]);
     wire.peer(server, () => ({ error: "service-unavailable" }));

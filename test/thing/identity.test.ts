@@ -6,7 +6,7 @@ import { Document } from "../../src/storage/document.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { Identity } from "../../src/thing/identity.ts";
 import type { AccountOptions } from "../../src/thing/options.ts";
-import type { Saved } from "../../src/thing/saved.ts";
+import { SAVED_FORMAT, parseSaved, type Saved } from "../../src/thing/saved.ts";
 import { failingStorage } from "../support/failing-storage.ts";
 import { ownerships, trusts } from "./life.ts";
 
@@ -86,7 +86,7 @@ describe("a later start", () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
     for (const ownership of [ownerships.registered, ownerships.claimed, ownerships["claimed, all done"]]) {
-      await identity.remember({ ownership, trust: trusts.found });
+      await identity.remember({ ownership, trust: trusts.found, examining: [] });
       expect((await booted(storage)).saved).toEqual({ ...saved, ownership, trust: trusts.found });
     }
   });
@@ -95,7 +95,9 @@ describe("a later start", () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
     storage.failing.add("replace");
-    await expect(identity.remember({ ownership: ownerships.claimed, trust: trusts.none })).rejects.toMatchObject({
+    await expect(
+      identity.remember({ ownership: ownerships.claimed, trust: trusts.none, examining: [] }),
+    ).rejects.toMatchObject({
       code: "ERR_STORAGE",
     });
     storage.failing.clear();
@@ -109,8 +111,8 @@ describe("a later start", () => {
     const { identity, saved } = await booted(storage);
     await Promise.all([
       identity.made(),
-      identity.remember({ ownership: ownerships.registered, trust: trusts.none }),
-      identity.remember({ ownership: ownerships.claimed, trust: trusts.found }),
+      identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [] }),
+      identity.remember({ ownership: ownerships.claimed, trust: trusts.found, examining: [] }),
     ]);
     expect((await booted(storage)).saved).toEqual({
       ...saved,
@@ -125,7 +127,7 @@ describe("a damaged identity", () => {
   test("falls back to the generation before, and says so; then both are whole again", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    await identity.remember({ ownership: ownerships.registered, trust: trusts.none });
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [] });
     await damage(storage, "thing");
     const again = await booted(storage);
     expect(again.saved).toEqual(saved);
@@ -136,7 +138,7 @@ describe("a damaged identity", () => {
   test("in both generations is an error, and nothing is overwritten: never silently a new Thing", async () => {
     const storage = await failingStorage();
     const { identity } = await booted(storage);
-    await identity.remember({ ownership: ownerships.registered, trust: trusts.none });
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [] });
     await damage(storage, "thing");
     await damage(storage, "thing.previous");
     const before = await contents(storage);
@@ -156,7 +158,7 @@ describe("a damaged identity", () => {
   test("whose newest generation is gone falls back to the one before", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    await identity.remember({ ownership: ownerships.registered, trust: trusts.none });
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [] });
     await storage.delete("thing");
     const again = await booted(storage);
     expect(again.saved).toEqual(saved);
@@ -167,7 +169,7 @@ describe("a damaged identity", () => {
     const storage = await failingStorage();
     const { saved } = await booted(storage);
     const nonsense = { ...saved, ownership: { is: "claimed" } } as unknown as Saved;
-    await new Document<Saved>({ storage, name: "thing", format: 1, parse: (value) => value as Saved }).save(nonsense);
+    await new Document<Saved>({ storage, name: "thing", format: 2, parse: (value) => value as Saved }).save(nonsense);
     const again = await booted(storage);
     expect(again.saved).toEqual(saved);
     expect(again.problem).toBeDefined();
@@ -175,7 +177,7 @@ describe("a damaged identity", () => {
 
   test("of a newer format is refused by name and not touched", async () => {
     const storage = await failingStorage();
-    await new Document({ storage, name: "thing", format: 2, parse: (value) => value }).save({ new: true });
+    await new Document({ storage, name: "thing", format: 3, parse: (value) => value }).save({ new: true });
     const before = await contents(storage);
     await expect(booted(storage)).rejects.toThrow(/newer/);
     expect(await contents(storage)).toEqual(before);
@@ -238,7 +240,7 @@ describe("the account", () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
     await identity.made();
-    await identity.remember({ ownership: ownerships.registered, trust: trusts.found });
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.found, examining: [] });
     const again = await booted(storage, account, domain);
     expect(again.saved).toEqual({
       domain,
@@ -246,6 +248,7 @@ describe("the account", () => {
       account: { ...saved.account, ...account, pending: true },
       ownership: { is: "unregistered" },
       trust: { is: "none" },
+      examining: [],
     });
     expect((await booted(storage, {}, domain)).saved).toEqual(again.saved);
   });
@@ -256,7 +259,7 @@ describe("the account", () => {
   ])("with %s is another Thing: one with an owner is refused by name, and not touched", async (_, account, domain) => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    await identity.remember({ ownership: ownerships.claimed, trust: trusts.found });
+    await identity.remember({ ownership: ownerships.claimed, trust: trusts.found, examining: [] });
     const before = await contents(storage);
     const refused = booted(storage, account, domain);
     await expect(refused).rejects.toMatchObject({ code: "ERR_CONFIG" });
@@ -298,5 +301,88 @@ describe("the account", () => {
     const { username, password, resource } = saved.account;
     expect([username, password, resource, saved.key].every(isXmlText)).toBe(true);
     expect(username).toBe(username.toLowerCase());
+  });
+});
+
+// What version 0.1.0 wrote before the button came, byte by byte.
+const FORMAT_1 = String.raw`4a972d3d3c9a7f00 {"document":"thing","format":1}
+{"domain":"example.org","account":{"username":"thing-6d0afb9856f1097e","password":"gc1o8qXi-UL4Il8ZRp9giGEMZi4Zqk5I","resource":"-yhY6cowZetS","pending":false},"key":"rowjaYAKE2WVHRIAlhS-1ek5qN0","ownership":{"is":"claimed","registry":"discovery.example.org","owner":"owner@example.org","public":true,"keyEmptied":true,"ownerAsked":true},"trust":{"is":"delegated","servers":["provisioning.example.org"],"origin":"found"}}
+`;
+const FORMAT_1_BEFORE = String.raw`a31bb40435903679 {"document":"thing","format":1}
+{"domain":"example.org","account":{"username":"thing-6d0afb9856f1097e","password":"gc1o8qXi-UL4Il8ZRp9giGEMZi4Zqk5I","resource":"-yhY6cowZetS","pending":false},"key":"rowjaYAKE2WVHRIAlhS-1ek5qN0","ownership":{"is":"unregistered"},"trust":{"is":"none"}}
+`;
+
+describe("what an older library has written", () => {
+  const upgraded = {
+    domain: "example.org",
+    account: {
+      username: "thing-6d0afb9856f1097e",
+      password: "gc1o8qXi-UL4Il8ZRp9giGEMZi4Zqk5I",
+      resource: "-yhY6cowZetS",
+      pending: false,
+    },
+    key: "rowjaYAKE2WVHRIAlhS-1ek5qN0",
+    ownership: {
+      is: "claimed",
+      registry: "discovery.example.org",
+      owner: "owner@example.org",
+      public: true,
+      keyEmptied: true,
+      ownerAsked: true,
+    },
+    trust: { is: "delegated", servers: [{ jid: "provisioning.example.org", origin: "found" }], locked: false },
+    examining: [],
+  };
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+  test("is the same Thing, and is kept in the new format from then on", async () => {
+    const storage = await failingStorage();
+    await storage.replace("thing", bytes(FORMAT_1));
+    await storage.replace("thing.previous", bytes(FORMAT_1_BEFORE));
+    const { saved, problem } = await booted(storage);
+    expect([saved, problem]).toEqual([upgraded, undefined]);
+    const written = new TextDecoder().decode(await storage.read("thing"));
+    expect(written).toContain(`"format":${SAVED_FORMAT}`);
+    expect(new TextDecoder().decode(await storage.read("thing.previous"))).toBe(FORMAT_1);
+    expect((await booted(storage)).saved).toEqual(upgraded);
+  });
+
+  test("is read from the generation before if the newest is damaged, and while an upgrade was cut", async () => {
+    const storage = await failingStorage();
+    await storage.replace("thing", bytes(FORMAT_1.replace("owner@", "thief@")));
+    await storage.replace("thing.previous", bytes(FORMAT_1_BEFORE));
+    const { saved, problem } = await booted(storage);
+    expect(saved).toEqual({ ...upgraded, ownership: { is: "unregistered" }, trust: { is: "none" } });
+    expect(problem).toMatch(/damaged/);
+
+    const cut = await failingStorage();
+    await cut.replace("thing", bytes(FORMAT_1));
+    await cut.replace("thing.previous", bytes(FORMAT_1));
+    expect((await booted(cut)).saved).toEqual(upgraded);
+  });
+
+  test.each([
+    ["nobody", { is: "delegated", servers: [], origin: "found" }],
+    ["an unknown origin", { is: "delegated", servers: ["a.b"], origin: "paired" }],
+    ["no list", { is: "delegated", servers: "a.b", origin: "found" }],
+    ["something else", { is: "locked" }],
+  ])("is damaged with trust in %s", (_, trust) => {
+    expect(() => parseSaved({ ...upgraded, trust }, 1)).toThrow(TypeError);
+  });
+
+  test("trusted nobody, if it did not", () => {
+    expect(parseSaved({ ...upgraded, trust: { is: "none" } }, 1).trust).toEqual({ is: "none" });
+  });
+});
+
+describe("a factory reset", () => {
+  test("X-E4: keeps the account, and makes another KEY", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    await identity.startAnew({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [] });
+    const again = (await booted(storage)).saved;
+    expect(again).toEqual({ ...saved, key: again.key });
+    expect(again.key).not.toBe(saved.key);
+    expect(identity.key).toBe(again.key);
   });
 });

@@ -36,8 +36,10 @@ export const ownerships = {
 
 export const trusts = {
   none: { is: "none" },
-  configured: { is: "delegated", servers: [server], origin: "configured" },
-  found: { is: "delegated", servers: [server], origin: "found" },
+  configured: { is: "delegated", servers: [{ jid: server, origin: "configured" }], locked: false },
+  found: { is: "delegated", servers: [{ jid: server, origin: "found" }], locked: false },
+  paired: { is: "delegated", servers: [{ jid: server, origin: "paired" }], locked: false },
+  locked: { is: "delegated", servers: [{ jid: server, origin: "found" }], locked: true },
 } as const satisfies Record<string, Trust>;
 
 export type LinkName = keyof typeof links;
@@ -47,7 +49,7 @@ export type TrustName = keyof typeof trusts;
 export const names = <T extends object>(table: T): (keyof T)[] => Object.keys(table) as (keyof T)[];
 
 export function stateOf(link: LinkName, ownership: OwnershipName, trust: TrustName): ThingState {
-  return frozen({ link: links[link], ownership: ownerships[ownership], trust: trusts[trust] });
+  return frozen({ link: links[link], ownership: ownerships[ownership], trust: trusts[trust], examining: [] });
 }
 
 /** Made so that whoever changes it is found out. */

@@ -5,7 +5,7 @@ import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { Runner, type WireEffect } from "../../src/thing/runner.ts";
 import type { ThingEvent } from "../../src/thing/state.ts";
 import { settled } from "../support/scripted-wire.ts";
-import { links, otherServer, owner, registry, server } from "./life.ts";
+import { links, otherServer, owner, registry, server, trusts } from "./life.ts";
 
 type Does = (effect: WireEffect, signal: AbortSignal) => Promise<ThingEvent | undefined>;
 
@@ -186,7 +186,8 @@ describe("what follows from an event", () => {
     expect(runner.state).toEqual({
       link: links.online,
       ownership: { is: "claimed", registry, owner, public: true, keyEmptied: true, ownerAsked: true },
-      trust: { is: "delegated", servers: [server], origin: "found" },
+      trust: trusts.found,
+      examining: [],
     });
   });
 
@@ -410,6 +411,6 @@ describe("trust that was found", () => {
     await runner.dispatch(foundServer);
     log.length = 0;
     await runner.dispatch({ type: "serversFound", servers: [otherServer] });
-    expect([log, runner.state.trust]).toEqual([[], { is: "delegated", servers: [server], origin: "found" }]);
+    expect([log, runner.state.trust]).toEqual([[], trusts.found]);
   });
 });

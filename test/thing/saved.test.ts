@@ -8,6 +8,10 @@ const text = fc.oneof(fc.string({ minLength: 1 }), fc.string({ unit: "binary", m
 const jid = fc.constantFrom("a@example.org", "example.org", "ü@éxample.org", "a.b-c@x.y.z").map((one) => bareJid(one));
 const ownership: fc.Arbitrary<Ownership> = fc.oneof(
   fc.constant({ is: "unregistered" as const }),
+  fc.record({
+    is: fc.constant("unregistered" as const),
+    leaving: fc.record({ friends: fc.boolean(), registry: jid }, { requiredKeys: ["friends"] }),
+  }),
   fc.record({ is: fc.constant("registered" as const), registry: jid }),
   fc.record({
     is: fc.constant("claimed" as const),
@@ -22,8 +26,11 @@ const trust: fc.Arbitrary<Trust> = fc.oneof(
   fc.constant({ is: "none" as const }),
   fc.record({
     is: fc.constant("delegated" as const),
-    servers: fc.array(jid, { minLength: 1, maxLength: 4 }),
-    origin: fc.constantFrom("configured" as const, "found" as const),
+    servers: fc.array(
+      fc.record({ jid, origin: fc.constantFrom("configured" as const, "found" as const, "paired" as const) }),
+      { minLength: 1, maxLength: 4 },
+    ),
+    locked: fc.boolean(),
   }),
 );
 const saved: fc.Arbitrary<Saved> = fc.record({
@@ -32,6 +39,7 @@ const saved: fc.Arbitrary<Saved> = fc.record({
   key: text,
   ownership,
   trust,
+  examining: fc.array(jid, { maxLength: 3 }),
 });
 
 const whole = {
@@ -46,7 +54,15 @@ const whole = {
     keyEmptied: false,
     ownerAsked: true,
   },
-  trust: { is: "delegated", servers: ["provisioning.example.org", "second.example.org"], origin: "found" },
+  trust: {
+    is: "delegated",
+    servers: [
+      { jid: "provisioning.example.org", origin: "configured" },
+      { jid: "server@example.net", origin: "paired" },
+    ],
+    locked: false,
+  },
+  examining: ["phone@example.org"],
 };
 
 /** The same value, with one part of it replaced. */
@@ -65,13 +81,13 @@ describe("what is kept of a Thing", () => {
   test("is read as it was written", () => {
     fc.assert(
       fc.property(saved, (value) => {
-        expect(parseSaved(JSON.parse(JSON.stringify(value)))).toEqual(value);
+        expect(parseSaved(JSON.parse(JSON.stringify(value)), SAVED_FORMAT)).toEqual(value);
       }),
     );
   });
 
-  test("is in the first format, and whole as an example", () => {
-    expect([SAVED_FORMAT, parseSaved(whole)]).toEqual([1, whole]);
+  test("is in the second format, and whole as an example", () => {
+    expect([SAVED_FORMAT, parseSaved(whole, SAVED_FORMAT)]).toEqual([2, whole]);
   });
 
   test("holds nothing that was not meant", () => {
@@ -81,7 +97,7 @@ describe("what is kept of a Thing", () => {
       account: { ...whole.account, admin: true },
       trust: { is: "none", servers: ["x"] },
     };
-    expect(parseSaved(more)).toEqual({ ...whole, trust: { is: "none" } });
+    expect(parseSaved(more, SAVED_FORMAT)).toEqual({ ...whole, trust: { is: "none" } });
   });
 
   const texts: (string | number)[][] = [
@@ -95,14 +111,16 @@ describe("what is kept of a Thing", () => {
     ["ownership", "public"],
     ["ownership", "keyEmptied"],
     ["ownership", "ownerAsked"],
+    ["trust", "locked"],
   ];
   const jids: (string | number)[][] = [
     ["ownership", "registry"],
     ["ownership", "owner"],
-    ["trust", "servers", 0],
-    ["trust", "servers", 1],
+    ["trust", "servers", 0, "jid"],
+    ["trust", "servers", 1, "jid"],
+    ["examining", 0],
   ];
-  const objects: (string | number)[][] = [[], ["account"], ["ownership"], ["trust"]];
+  const objects: (string | number)[][] = [[], ["account"], ["ownership"], ["trust"], ["trust", "servers", 0]];
   const cases: [string, readonly (string | number)[], unknown][] = [
     ...texts.flatMap((path) => [undefined, null, "", 5, true, {}, ["x"]].map((by) => ["", path, by] as const)),
     ...booleans.flatMap((path) => [undefined, null, "true", 1, {}].map((by) => ["", path, by] as const)),
@@ -114,17 +132,18 @@ describe("what is kept of a Thing", () => {
     ...[undefined, null, [], "provisioning.example.org", { length: 1 }].map(
       (by) => ["", ["trust", "servers"], by] as const,
     ),
-    ...[undefined, null, "owner", true].map((by) => ["", ["trust", "origin"], by] as const),
+    ...[undefined, null, "owner", true].map((by) => ["", ["trust", "servers", 0, "origin"], by] as const),
+    ...[undefined, null, "a@b", { length: 0 }].map((by) => ["", ["examining"], by] as const),
     ...["account", "key", "ownership", "trust"].map((part) => ["", [part], undefined] as const),
   ].map(([, path, by]) => [`${path.join(".")} is ${JSON.stringify(by)}`, path, by]);
 
   test.each(cases)("is damaged when %s", (_, path, by) => {
-    expect(() => parseSaved(damaged(path, by))).toThrow();
+    expect(() => parseSaved(damaged(path, by), SAVED_FORMAT)).toThrow();
   });
 
   test("of a Thing that is registered is damaged without its Registry", () => {
-    expect(() => parseSaved(damaged(["ownership"], { is: "registered" }))).toThrow();
-    expect(parseSaved(damaged(["ownership"], { is: "registered", registry: "a.b" })).ownership).toEqual({
+    expect(() => parseSaved(damaged(["ownership"], { is: "registered" }), SAVED_FORMAT)).toThrow();
+    expect(parseSaved(damaged(["ownership"], { is: "registered", registry: "a.b" }), SAVED_FORMAT).ownership).toEqual({
       is: "registered",
       registry: "a.b",
     });

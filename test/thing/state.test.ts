@@ -4,7 +4,12 @@ import { links, names, owner, ownerships, registry, server, stateOf, trusts } fr
 
 describe("a state", () => {
   test("before the start is that of a Thing nobody knows", () => {
-    expect(initialState).toEqual({ link: { is: "stopped" }, ownership: { is: "unregistered" }, trust: { is: "none" } });
+    expect(initialState).toEqual({
+      link: { is: "stopped" },
+      ownership: { is: "unregistered" },
+      trust: { is: "none" },
+      examining: [],
+    });
   });
 
   test("tells whom the Thing answers to", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { BareJid } from "../../src/core/jid.ts";
+import { bareJid, type BareJid } from "../../src/core/jid.ts";
 import { randomFraction } from "../../src/core/random.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
-import { parseSaved } from "../../src/thing/saved.ts";
+import { SAVED_FORMAT, parseSaved } from "../../src/thing/saved.ts";
 import {
   initialState,
   ownerOf,
@@ -15,6 +15,7 @@ import {
   type Trust,
 } from "../../src/thing/state.ts";
 import { transition } from "../../src/thing/transition.ts";
+import { trustIn, withLock } from "../../src/thing/trust.ts";
 import {
   claimed,
   frozen,
@@ -36,6 +37,9 @@ import {
 const everyLink = names(links);
 const everyOwnership = names(ownerships);
 const everyTrust = names(trusts);
+const kept = { domain: "d", account: { username: "u", password: "p", resource: "r", pending: false }, key: "k" };
+const friend = bareJid("friend@example.org");
+const delegated = everyTrust.filter((name) => name !== "none");
 const everyClaimed = everyOwnership.filter((name) => name.startsWith("claimed"));
 
 /** Every state there is. */
@@ -47,16 +51,19 @@ const everyState = everyLink.flatMap((link) =>
 function inWords(effect: ThingEffect): string {
   switch (effect.do) {
     case "greet":
-      return `greet ${[effect.registry, ...effect.servers].map(String).join(" ")}`;
+      return `greet ${[effect.registry, ...effect.servers].map(String).join(" ")}${effect.leaving ? ", empty the roster" : ""}`;
     case "introduce":
       return `introduce ${effect.servers.join(" ")}`;
     case "register":
       return `register ${String(effect.registry)}`;
     case "emptyKey":
     case "findServers":
+    case "unregister":
       return `${effect.do} ${effect.registry}`;
     case "askOwner":
       return `askOwner ${effect.owner}`;
+    case "examine":
+      return `examine ${effect.jid}`;
     case "clearRights":
     case "reviewFriends":
       return effect.do;
@@ -98,7 +105,7 @@ const table: readonly Row[] = [
   },
   { event: { type: "registered", registry: otherRegistry }, of: ["registered elsewhere", ...everyClaimed] },
   // XEP-0347 3.9, D-3.6-13, D-3.9-22
-  { event: claim, of: notClaimed, trust: ["configured", "found"], becomes: { ownership: fresh }, does: followUp },
+  { event: claim, of: notClaimed, trust: delegated, becomes: { ownership: fresh }, does: followUp },
   {
     event: claim,
     of: notClaimed,
@@ -109,7 +116,7 @@ const table: readonly Row[] = [
   {
     event: privateClaim,
     of: notClaimed,
-    trust: ["configured", "found"],
+    trust: delegated,
     becomes: { ownership: { ...fresh, public: false } },
     does: followUp,
   },
@@ -170,18 +177,18 @@ const table: readonly Row[] = [
   },
   // XEP-0347 3.11, 3.12; P-5.2-7, P-E8
   { event: found(), of: everyOwnership },
-  { event: found(otherServer), of: everyOwnership, trust: ["configured", "found"] },
+  { event: found(otherServer), of: everyOwnership, trust: delegated },
   {
     event: found(server, otherServer),
     of: everyOwnership,
     trust: ["none"],
-    becomes: { trust: { is: "delegated", servers: [server, otherServer], origin: "found" } },
+    becomes: { trust: trustIn([server, otherServer].map((jid) => ({ jid, origin: "found" }))) },
     always: ["clearRights"],
     does: [`introduce ${server} ${otherServer}`, "reviewFriends"],
   },
   // XEP-0324 3.2, 3.5: who is a friend is asked again
   { event: { type: "rightsCleared" }, of: everyOwnership, trust: ["none"] },
-  { event: { type: "rightsCleared" }, of: everyOwnership, trust: ["configured", "found"], does: ["reviewFriends"] },
+  { event: { type: "rightsCleared" }, of: everyOwnership, trust: delegated, does: ["reviewFriends"] },
 ];
 
 describe("the state after an event, and what is done", () => {
@@ -279,14 +286,21 @@ describe("the start", () => {
   ): ReturnType<typeof transition> =>
     transition(
       frozen(initialState),
-      frozen({ type: "loaded", ownership, trust, registry: configured.registry, servers: configured.servers ?? [] }),
+      frozen({
+        type: "loaded",
+        ownership,
+        trust,
+        examining: [],
+        registry: configured.registry,
+        servers: configured.servers ?? [],
+      }),
     );
 
   test("with nothing configured takes what was saved, but trust that was configured then", () => {
     for (const ownership of everyOwnership) {
-      for (const trust of ["none", "found"] as const) {
+      for (const trust of ["none", "found", "paired", "locked"] as const) {
         const { state, effects } = loaded(ownerships[ownership], trusts[trust]);
-        expect(state).toEqual({ link: links.stopped, ownership: ownerships[ownership], trust: trusts[trust] });
+        expect(state).toEqual(stateOf("stopped", ownership, trust));
         expect(effects).toEqual([]);
       }
       const { state, effects } = loaded(ownerships[ownership], trusts.configured);
@@ -322,14 +336,172 @@ describe("the start", () => {
     ["found", [server, otherServer], ["clearRights"]],
   ])("P-5.2-7: with servers configured, trust %s becomes %s, and the rights are %s", (trust, servers, does) => {
     const { state, effects } = loaded(ownerships.claimed, trusts[trust], { servers });
-    expect(state.trust).toEqual({ is: "delegated", servers, origin: "configured" });
+    expect(state.trust).toEqual(trustIn(servers.map((jid) => ({ jid, origin: "configured" }))));
     expect(effects.map(inWords)).toEqual(does);
   });
 
   test("P-5.2-7: one server whose address looks like two is not the same as the two", () => {
     const [one, two] = ["a", "b"] as unknown as [BareJid, BareJid];
-    const trust: Trust = { is: "delegated", servers: ["a,b" as BareJid], origin: "found" };
+    const trust = trustIn([{ jid: "a,b" as BareJid, origin: "found" }]);
     expect(loaded(ownerships.claimed, trust, { servers: [one, two] }).effects).toHaveLength(1);
+  });
+});
+
+describe("whom the button has accepted (XEP-0324 3.1.1, 3.1.4)", () => {
+  const online = (trust: Trust, examining: readonly BareJid[] = []): ThingState =>
+    frozen({ link: links.online, ownership: ownerships.registered, trust, examining });
+  const jid = friend;
+
+  test.each(everyTrust)("is kept, then examined; trust %s", (trust) => {
+    const { state, effects } = transition(online(trusts[trust]), { type: "accepted", jid });
+    const allowed = trust !== "locked";
+    expect(state.examining).toEqual(allowed ? [jid] : []);
+    expect(effects.map(inWords)).toEqual(allowed ? [`examine ${jid}`] : []);
+    expect(transition(state, { type: "accepted", jid }).effects).toEqual([]);
+  });
+
+  test("is examined on the next stream if there is none, and again on each until it has answered", () => {
+    const { state, effects } = transition({ ...online(trusts.none), link: links.waiting }, { type: "accepted", jid });
+    expect(effects).toEqual([]);
+    for (const ownership of [ownerships.registered, ownerships["claimed, all done"]] as const) {
+      const next = transition({ ...state, ownership, trust: trusts.found }, { type: "link", link: links.online });
+      expect(next.effects.map(inWords)).toContain(`examine ${jid}`);
+    }
+  });
+
+  test("P-3.1.1-10, P-3.1.4-5, P-5.2-7: is trusted beside the others if it is a provisioning server", () => {
+    const paired = { jid, origin: "paired" };
+    for (const trust of ["none", "configured", "found", "paired"] as const) {
+      const { state, effects } = transition(online(trusts[trust], [jid]), { type: "examined", jid, server: true });
+      const before = trusts[trust];
+      expect(state.trust).toEqual({
+        is: "delegated",
+        servers: [...(before.is === "none" ? [] : before.servers), paired],
+        locked: false,
+      });
+      expect(state.examining).toEqual([]);
+      expect(effects.map(inWords)).toEqual(["clearRights", `introduce ${jid}`, "reviewFriends"]);
+    }
+  });
+
+  test("P-6.1-2: is not trusted if trust was locked meanwhile", () => {
+    const { state, effects } = transition(online(trusts.locked, [jid]), { type: "examined", jid, server: true });
+    expect([state.trust, state.examining, effects]).toEqual([trusts.locked, [], []]);
+  });
+
+  test("is an ordinary friend if it is none; what nobody has asked for means nothing", () => {
+    const { state, effects } = transition(online(trusts.none, [jid]), { type: "examined", jid, server: false });
+    expect([state.trust, state.examining, effects]).toEqual([trusts.none, [], []]);
+    const nothing = online(trusts.none);
+    expect(transition(nothing, { type: "examined", jid, server: true }).state).toBe(nothing);
+  });
+
+  test("is not examined any more when it does not want to see the Thing", () => {
+    const { state } = transition(online(trusts.none, [jid, server]), { type: "withdrawn", jid });
+    expect(state.examining).toEqual([server]);
+    expect(transition(state, { type: "withdrawn", jid }).state).toBe(state);
+  });
+
+  test("are not without bound", () => {
+    let state = online(trusts.none);
+    for (let i = 0; i < 40; i++) state = transition(state, { type: "accepted", jid: `a${i}@b` as BareJid }).state;
+    expect(state.examining).toHaveLength(16);
+    expect(state.examining.at(-1)).toBe("a39@b");
+  });
+
+  test("who was paired is trusted beside what is configured, also when it is taken out of the options", () => {
+    const load = (trust: Trust, servers: readonly BareJid[]): Trust =>
+      transition(initialState, { ...startOf(trust), servers }).state.trust;
+    const paired = { jid: friend, origin: "paired" } as const;
+    const both = load(trustIn([paired, { jid: otherServer, origin: "found" }]), [server]);
+    expect(both).toEqual(trustIn([{ jid: server, origin: "configured" }, paired]));
+    expect(load(both, [server])).toBe(both);
+    expect(load(both, [])).toEqual(trustIn([paired]));
+    expect(load(both, [friend])).toEqual(trustIn([paired]));
+  });
+
+  test("P-6.1-2: locked trust is changed by no option, and lock sticks", () => {
+    for (const servers of [[], [otherServer], [server, otherServer]]) {
+      const { state, effects } = transition(initialState, { ...startOf(trusts.locked), servers });
+      expect([state.trust, effects]).toEqual([trusts.locked, []]);
+    }
+    expect(withLock(online(trusts.none)).trust).toBe(trusts.none);
+    expect(withLock(online(trusts.found)).trust).toEqual({ ...trusts.found, locked: true });
+    const locked = online(trusts.locked);
+    expect(withLock(locked)).toBe(locked);
+  });
+});
+
+function startOf(trust: Trust): Extract<ThingEvent, { type: "loaded" }> {
+  return { type: "loaded", ownership: ownerships.registered, trust, examining: [], registry: undefined, servers: [] };
+}
+
+describe("a factory reset (X-E4, P-6.1-2)", () => {
+  test.each(everyState)("when it was %s, %s, trust %s: leaves nothing of before", (link, ownership, trust) => {
+    const before = frozen({ ...stateOf(link, ownership, trust), examining: [friend] });
+    const { state, effects } = transition(before, { type: "reset" });
+    const known = ownership === "unregistered" ? undefined : ownerships[ownership].registry;
+    expect(state).toEqual({
+      link: links[link],
+      ownership: { is: "unregistered", leaving: { friends: true, ...(known && { registry: known }) } },
+      trust: { is: "none" },
+      examining: [],
+    });
+    const greets = link === "online" ? ["greet undefined, empty the roster"] : [];
+    expect(effects.map(inWords)).toEqual(["clearRights", ...greets]);
+  });
+
+  test("D-3.16-1, D-E20: takes back friends, then the registration, then registers anew; whatever is cut in between", () => {
+    const up: ThingEvent = { type: "link", link: links.online };
+    let step = transition(stateOf("online", "claimed, all done", "locked"), { type: "reset" });
+    const expectDue = (...due: string[]): void => {
+      // The same whether it goes on, or begins anew on another stream, or after a power cut.
+      const stored = parseSaved({ ...kept, ...(JSON.parse(JSON.stringify(step.state)) as object) }, SAVED_FORMAT);
+      const { ownership, trust, examining } = stored;
+      const restarted = transition(initialState, { ...startOf(trust), ownership, examining }).state;
+      for (const state of [step.state, restarted]) {
+        expect(transition(state, up).effects.map(inWords).slice(1)).toEqual(due);
+      }
+    };
+    expect(transition(step.state, up).effects.map(inWords)).toEqual(["greet undefined, empty the roster"]);
+    expectDue();
+    step = transition(step.state, { type: "friendsLeft" });
+    expect(step.effects.map(inWords)).toEqual([`unregister ${registry}`]);
+    expectDue(`unregister ${registry}`);
+    step = transition(step.state, { type: "registryLeft" });
+    expect(step.effects.map(inWords)).toEqual(["register undefined"]);
+    expectDue("register undefined");
+    expect(step.state).toEqual({ ...initialState, link: links.online });
+  });
+
+  test("does not take the word of the Registry for an owner until it has forgotten the one before", () => {
+    const { state } = transition(stateOf("online", "claimed", "none"), { type: "reset" });
+    const left = transition(state, { type: "friendsLeft" }).state;
+    for (const before of [state, left]) expect(transition(before, claim).state).toBe(before);
+    const forgotten = transition(left, { type: "registryLeft" }).state;
+    expect(ownerOf(transition(forgotten, claim).state)).toBe(owner);
+    expect(transition(left, { type: "registered", registry }).state.ownership).toEqual(ownerships.registered);
+  });
+
+  test("with another Registry configured has nothing to take back at the one before", () => {
+    const leave = (friends: boolean, configured: BareJid): Ownership => {
+      const ownership: Ownership = { is: "unregistered", leaving: { friends, registry } };
+      return transition(initialState, { ...startOf(trusts.none), ownership, registry: configured }).state.ownership;
+    };
+    expect(leave(true, otherRegistry)).toEqual({ is: "unregistered", leaving: { friends: true } });
+    expect(leave(false, otherRegistry)).toEqual({ is: "unregistered" });
+    expect(leave(false, registry)).toEqual({ is: "unregistered", leaving: { friends: false, registry } });
+  });
+
+  test("of a Thing that was reset and has not left yet still knows what to leave", () => {
+    const once = transition(stateOf("waiting", "claimed", "found"), { type: "reset" }).state;
+    expect(transition(once, { type: "reset" }).state.ownership).toEqual(once.ownership);
+    for (const event of [{ type: "accepted", jid: friend }, found(server)] as const)
+      expect(transition(once, event).state).toBe(once);
+    const idle = stateOf("online", "registered", "none");
+    for (const type of ["friendsLeft", "registryLeft"] as const) expect(transition(idle, { type }).state).toBe(idle);
+    const early = transition(once, { type: "registryLeft" }).state;
+    expect(early.ownership).toEqual({ is: "unregistered", leaving: { friends: true } });
   });
 });
 
@@ -353,6 +525,14 @@ describe("whatever happens, in whatever order", () => {
       () => ({ type: "ownerAsked" }),
       () => ({ type: "rightsCleared" }),
       () => ({ type: "serversFound", servers: pick(random, [[], [server], [otherServer, server]]) }),
+      () => ({ type: "accepted", jid: pick(random, [friend, server, otherServer]) }),
+      () => ({
+        type: "examined",
+        jid: pick(random, [friend, server, otherServer]),
+        server: pick(random, [true, false]),
+      }),
+      () => ({ type: "withdrawn", jid: pick(random, [friend, otherServer]) }),
+      () => pick(random, [{ type: "friendsLeft" }, { type: "registryLeft" }, { type: "reset" }] as const),
     ])();
   }
 
@@ -361,13 +541,21 @@ describe("whatever happens, in whatever order", () => {
       type: "loaded",
       ownership: ownerships[pick(random, everyOwnership)],
       trust: trusts[pick(random, everyTrust)],
+      examining: pick(random, [[], [friend], [friend, otherServer]]),
       registry: pick(random, [undefined, registry, otherRegistry]),
       servers: pick(random, [[], [server], [otherServer]]),
     };
   }
 
   function check(before: ThingState, event: ThingEvent, state: ThingState, effects: readonly ThingEffect[]): void {
-    const { ownership, trust, link } = state;
+    const { ownership, trust, link, examining } = state;
+    const leaving = ownership.is === "unregistered" ? ownership.leaving : undefined;
+    if (event.type === "reset") {
+      // Nothing of before is left.
+      expect([ownerOf(state), trust, examining]).toEqual([undefined, { is: "none" }, []]);
+      expect(effects.map((effect) => effect.do)).toEqual(["clearRights", ...(link.is === "online" ? ["greet"] : [])]);
+      return;
+    }
     // An owner never changes without a new registration, and there is none once there is an owner.
     if (before.ownership.is === "claimed") expect(ownerOf(state)).toBe(ownerOf(before));
     if (event.type !== "claimed") expect(ownerOf(state)).toBe(ownerOf(before));
@@ -377,8 +565,18 @@ describe("whatever happens, in whatever order", () => {
       expect(ownership.ownerAsked || !before.ownership.ownerAsked).toBe(true);
       expect(ownership.registry).toBe(before.ownership.registry);
     }
-    // Trust never grows when configured, and nobody takes the place of who was found.
-    if (before.trust.is === "delegated") expect(trust).toBe(before.trust);
+    // Nobody takes the place of who is trusted. Only the button adds to trust, and to locked trust not even that.
+    if (before.trust.is === "delegated") {
+      if (event.type !== "examined" || before.trust.locked) expect(trust).toBe(before.trust);
+      expect(trustedServers(state).slice(0, before.trust.servers.length)).toEqual(trustedServers(before));
+    }
+    const added = trustedServers(state).filter((jid) => !trustedServers(before).includes(jid));
+    if (event.type === "examined" && added.length > 0) expect(before.examining).toEqual(expect.arrayContaining(added));
+    // Whoever is accepted by button is examined until that is answered, or withdrawn.
+    for (const jid of before.examining) {
+      const ends = (event.type === "examined" || event.type === "withdrawn") && event.jid === jid;
+      expect(examining.includes(jid)).toBe(!ends);
+    }
     // Other servers decide: nothing that the ones before said may stand in for them.
     const done = effects.map((effect) => effect.do);
     expect(done.includes("clearRights")).toBe(String(trustedServers(state)) !== String(trustedServers(before)));
@@ -386,8 +584,12 @@ describe("whatever happens, in whatever order", () => {
     if (link.is !== "online") expect(done.filter((one) => one !== "clearRights")).toEqual([]);
     expect(done.includes("greet")).toBe(event.type === "link" && event.link.is === "online");
     if (done.includes("greet")) expect(done[0]).toBe("greet");
-    expect(new Set(done).size).toBe(done.length);
+    expect(new Set(effects.map(inWords)).size).toBe(done.length);
     for (const effect of effects) {
+      // Nobody is befriended, and nobody claims, before those of before are gone.
+      if (leaving?.friends === true) expect(["greet", "clearRights"]).toContain(effect.do);
+      if (leaving?.registry !== undefined) expect(["register", "emptyKey", "askOwner"]).not.toContain(effect.do);
+      if (effect.do === "examine") expect(examining).toContain(effect.jid);
       if (effect.do === "register") expect(ownership.is).not.toBe("claimed");
       if (effect.do === "emptyKey")
         expect(ownership).toMatchObject({ is: "claimed", keyEmptied: false, registry: effect.registry });
@@ -398,9 +600,8 @@ describe("whatever happens, in whatever order", () => {
     // Nothing is done because of nothing.
     if (state === before && event.type !== "rightsCleared") expect(effects).toEqual([]);
     // Whatever comes about can be kept and read again.
-    const account = { username: "u", password: "p", resource: "r", pending: false };
-    const saved = parseSaved(JSON.parse(JSON.stringify({ domain: "d", account, key: "k", ownership, trust })));
-    expect([saved.ownership, saved.trust]).toEqual([ownership, trust]);
+    const saved = parseSaved(JSON.parse(JSON.stringify({ ...kept, ownership, trust, examining })), SAVED_FORMAT);
+    expect([saved.ownership, saved.trust, saved.examining]).toEqual([ownership, trust, examining]);
   }
 
   test.each(Array.from({ length: 20 }, (_, seed) => seed))(
