@@ -134,16 +134,19 @@ describe("what users run", () => {
     expect(program.output).toContain("ERR_CONFIG");
   });
 
-  it("the README's first Thing runs, and is claimed", async () => {
-    const [, snippet = ""] = /```ts\n(.*?)```/s.exec(readFileSync(join(project, "README.md"), "utf8")) ?? [];
-    const { service, domain, ca } = sandbox;
-    const server = `server: ${JSON.stringify({ service, domain })}, tls: ${JSON.stringify({ ca })}`;
+  it.each([
+    { language: "ts", file: "mts" },
+    { language: "js", file: "cjs" },
+  ])("the README's first Thing in $file runs, and is claimed", async ({ language, file: ending }) => {
+    const readme = readFileSync(join(project, "README.md"), "utf8");
+    const [, snippet = ""] = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "ms").exec(readme) ?? [];
     const here = snippet
-      .replace('server: { service: "xmpp://example.org" }', server)
+      .replace('"xmpp://127.0.0.1:5222"', JSON.stringify(sandbox.service))
+      .replace('"ca.pem"', JSON.stringify(join(folder, "ca.pem")))
       .replace('"thermometer-state"', JSON.stringify(join(folder, "state")));
-    expect(here).toContain(service);
+    for (const replaced of [sandbox.service, "ca.pem", "state"]) expect(here).toContain(replaced);
     // Inside the project, where "xmpp-thing" is this project.
-    const file = join(project, "build", `readme-${process.pid}.ts`);
+    const file = join(project, "build", `readme-${process.pid}.${ending}`);
     mkdirSync(join(project, "build"), { recursive: true });
     writeFileSync(file, here);
     try {
