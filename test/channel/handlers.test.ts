@@ -272,6 +272,31 @@ describe("256 handlers at once", () => {
     expect(finish).toHaveLength(66);
   });
 
+  it("hold 4 MB of questions at most, 1 MB of one sender's, and are heard again when some are answered", async () => {
+    const { channel, wire } = startChannel();
+    const finish: (() => void)[] = [];
+    channel.router.onIq("urn:x", "ask", () => new Promise((resolve) => finish.push(() => resolve({}))));
+    const large = (id: string, sender: string): XmlElement =>
+      stanza(
+        `<iq xmlns='jabber:client' type='get' id='${id}' from='${sender}'><ask xmlns='urn:x' a='${"x".repeat(100_000)}'><pad>${"y".repeat(100_000)}</pad></ask></iq>`,
+      );
+    for (let n = 0; n < 6; n++) channel.receive(large(`own${n}`, `flood@example.org/r${n}`));
+    await settle();
+    expect(finish).toHaveLength(5);
+    for (let n = 0; n < 20; n++) channel.receive(large(`all${n}`, `asker${n}@example.org/r`));
+    await settle();
+    expect(finish).toHaveLength(20);
+    expect(wire.sent.map(conditionOf)).toEqual(Array(6).fill("resource-constraint"));
+    channel.receive(ask("small"));
+    await settle();
+    expect(finish).toHaveLength(21);
+    for (const end of finish) end();
+    await settle();
+    channel.receive(large("again", "flood@example.org/r1"));
+    await settle();
+    expect(finish).toHaveLength(22);
+  });
+
   it("do not stay counted when they fail or are answered for", async () => {
     const { channel, clock, wire } = startChannel();
     let calls = 0;

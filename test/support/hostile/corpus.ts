@@ -43,6 +43,7 @@ export async function record(): Promise<Corpus> {
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "2026-01-01T00:00:00Z")
       .replace(/(<(?:iq|message|presence|stream:stream)\b[^>]*?\sid=)("[^"]*"|'[^']*')/g, "$1'{id}'")
       .replace(/[\w-]{27}(?=["'<])/g, "K".repeat(27))
+      .replace(/(<a [^>]*h=)("[^"]*"|'[^']*')/g, "$1'1'")
       .replace(/(seqnr=)("[^"]*"|'[^']*')/g, "$1'1'")
       .replace(/(<challenge[^>]*>)[^<]*/g, "$1{challenge}")
       .replace(/(<success[^>]*>)[^<]*/g, "$1{success}");
