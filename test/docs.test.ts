@@ -115,6 +115,39 @@ function literalsOf(path: string, type: string, property?: string): readonly str
   return [...found].sort();
 }
 
+describe("docs/robustness.md", () => {
+  it("names tests that exist", () => {
+    const named = [...read("docs/robustness.md").matchAll(/`(test\/[\w/.-]+\.ts): ([^`]+)`/g)];
+    expect(named.length).toBeGreaterThan(60);
+    const missing = named.filter(([, file = "", name = ""]) => !read(file).includes(JSON.stringify(name)));
+    expect(missing.map(([text]) => text)).toEqual([]);
+  });
+
+  it("names one in each row", () => {
+    const rows =
+      read("docs/robustness.md")
+        .split("## Hostile streams")[0]
+        ?.match(/^\| (?!-|Fault|What).*$/gm) ?? [];
+    expect(rows.filter((row) => !/`test\/[^`]+: [^`]+`/.test(row))).toEqual([]);
+  });
+
+  it("gives the bounds that the code has", () => {
+    const page = read("docs/robustness.md");
+    const bounds =
+      /\{ maxBytes: maxStanzaBytes, maxDepth: (\d+), maxAttributes: (\d+), maxElements: ([\d_]+), maxName: (\d+) \}/;
+    const [, depth = "", attributes = "", elements = "", name = ""] =
+      bounds.exec(read("src/connection/xml-stream.ts")) ?? [];
+    for (const [what, bound] of [
+      ["elements in each other", depth],
+      ["attributes of an element", attributes],
+      ["elements of a stanza", elements.replace("_", ",")],
+      ["the name of an element or attribute", `${name} characters`],
+    ]) {
+      expect(page).toMatch(new RegExp(`\\| ${what ?? ""} +\\| ${bound ?? ""} +\\|`));
+    }
+  });
+});
+
 describe("the tables of docs/errors.md", () => {
   it("list every error code with its class", () => {
     const classes = [

@@ -32,6 +32,8 @@ describe("a service", () => {
     "",
     "example.org",
     "http://example.org",
+    "ws://localhost:5280",
+    "wss://localhost:5281",
     "xmpp://",
     "xmpp://example.org:0",
     "xmpp://example.org:65536",
