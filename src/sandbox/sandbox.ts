@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from "../core/clock.ts";
+import { ConfigError } from "../core/errors.ts";
 import { isComponent } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
@@ -68,11 +69,19 @@ export interface Sandbox extends AsyncDisposable {
   attach(service: StanzaService): void;
   /** Takes a service away, as if it had gone offline: its address is not found until it is attached again. */
   detach(service: StanzaService): void;
+  /**
+   * Lets this sandbox and another, of another domain, exchange stanzas as servers of different domains do, services
+   * included. Returns how to cut them off from each other again. Throws `ERR_CONFIG` if both have the same domain.
+   */
+  federate(other: Sandbox): () => void;
   /** Listens to every stanza that goes through. Returns how to take it back. */
   onStanza(listener: StanzaListener): () => void;
   /** Ends everything. Harmless when called again. */
   stop(): Promise<void>;
 }
+
+// What a sandbox needs of another, and nobody else of any.
+const servers = new WeakMap<Sandbox, XmppDomain>();
 
 /**
  * Starts a sandbox: for demos, and for tests of Things.
@@ -116,6 +125,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     for (const each of services) each.stop();
     await Promise.all(accounts.map((account) => account.close()));
     await listener.close();
+    server.isolate();
   };
   const stop = (): Promise<void> => (stopping ??= end());
   try {
@@ -128,7 +138,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     await stop();
     throw error;
   }
-  return {
+  const sandbox: Sandbox = {
     service,
     port: listening,
     domain,
@@ -142,8 +152,15 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     drop: (jid) => server.drop(jid),
     attach: (component) => server.attach(component),
     detach: (component) => server.detach(component),
+    federate(other) {
+      const peer = servers.get(other);
+      if (peer === undefined) throw new ConfigError("other: not a sandbox that startSandbox made");
+      return server.federate(peer);
+    },
     onStanza: (heard) => server.onStanza(heard),
     stop,
     [Symbol.asyncDispose]: stop,
   };
+  servers.set(sandbox, server);
+  return sandbox;
 }

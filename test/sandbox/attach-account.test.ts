@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ns } from "../../src/codec/namespaces.ts";
+import { bareJid } from "../../src/core/jid.ts";
 import { hasFeature } from "../../src/discovery/components.ts";
 import { connect, type Connection } from "../../src/connection/connect.ts";
 import { attachAccount } from "../../src/sandbox/attach-account.ts";
@@ -167,5 +168,47 @@ describe("startSandbox", () => {
     expect(site.provisioning.friends).toEqual(["thing@localhost"]);
     await site.stop();
     await expect(site.provisioning.askFriendship("thing@localhost")).rejects.toMatchObject({ code: "ERR_CONNECTION" });
+  });
+});
+
+describe("two sandboxes", () => {
+  it("are federated: a server that is an account befriends Things of another domain", async () => {
+    const home = await sandbox();
+    const elsewhere = await sandbox({ domain: "example.org", hosting: { provisioning: "account" } });
+    const { provisioning } = elsewhere;
+    const thing = await client(home, "thing");
+    thing.friends.onRequest((jid) => void thing.friends.accept(jid));
+    await expect(provisioning.askFriendship(thing.jid.full)).rejects.toMatchObject({
+      condition: "remote-server-not-found",
+    });
+    const cut = home.federate(elsewhere);
+    await expect(provisioning.askFriendship(thing.jid.full)).resolves.toBe("accepted");
+    await thing.friends.ask(bareJid(provisioning.jid));
+    await vi.waitFor(() => expect(thing.friends.presenceOf(bareJid(provisioning.jid))).toHaveLength(1), within);
+    const [address = ""] = thing.friends.presenceOf(bareJid(provisioning.jid));
+    await expect(hasFeature(thing.channel, address, ns.provisioning)).resolves.toBe(true);
+    await expect(hasFeature(thing.channel, elsewhere.registry.jid, ns.discovery)).resolves.toBe(true);
+    cut();
+    await expect(hasFeature(thing.channel, address, ns.provisioning)).rejects.toMatchObject({
+      condition: "remote-server-not-found",
+    });
+  });
+
+  it("know each other no more when one has stopped", async () => {
+    const home = await sandbox();
+    const elsewhere = await sandbox({ domain: "example.org" });
+    elsewhere.federate(home);
+    const thing = await client(home, "thing");
+    await expect(hasFeature(thing.channel, "discovery.example.org", ns.discovery)).resolves.toBe(true);
+    await elsewhere.stop();
+    await expect(hasFeature(thing.channel, "discovery.example.org", ns.discovery)).rejects.toMatchObject({
+      condition: "remote-server-not-found",
+    });
+  });
+
+  it("must be two, of different domains", async () => {
+    const home = await sandbox();
+    expect(() => home.federate({ ...home })).toThrow("not a sandbox");
+    expect(() => home.federate(home)).toThrow("federated with itself");
   });
 });

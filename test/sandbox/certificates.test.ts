@@ -1,5 +1,8 @@
 import { X509Certificate, createPrivateKey } from "node:crypto";
-import { beforeAll, expect, test } from "vitest";
+import { createSecureContext } from "node:tls";
+import { beforeAll, expect, test, vi } from "vitest";
+import { systemClock } from "../../src/core/clock.ts";
+import { systemRandom } from "../../src/core/random.ts";
 import { makeCertificates, type Certificates } from "../../src/sandbox/certificates.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 
@@ -49,3 +52,16 @@ test("a domain longer than a common name may be is still named in full", async (
   const { certificate } = await makeCertificates(domain, new SimulatedClock());
   expect(new X509Certificate(certificate).checkHost(domain)).toBe(domain);
 });
+
+test.each([0x00, 0x7f, 0x80, 0xff])(
+  "OpenSSL can read them, whatever chance makes of them (bytes of %i)",
+  async (byte) => {
+    const bytes = vi.spyOn(systemRandom, "bytes").mockImplementation((count) => new Uint8Array(count).fill(byte));
+    try {
+      const { ca: authority, certificate, key } = await makeCertificates("localhost", systemClock);
+      expect(() => createSecureContext({ ca: authority, cert: certificate, key })).not.toThrow();
+    } finally {
+      bytes.mockRestore();
+    }
+  },
+);

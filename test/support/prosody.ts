@@ -9,7 +9,7 @@ export type Prosody = RealXmppServer;
 /** Why there is no Prosody here; `undefined` if there is. With `REQUIRE_PROSODY=1` a missing one fails the run. */
 export const noProsody: string | undefined = isInstalled("prosody") ? undefined : missing("Prosody");
 
-function config(folder: string, ports: readonly number[], secrets: Secrets): string {
+function config(folder: string, ports: readonly number[], secrets: Secrets, hosts: readonly string[]): string {
   const [port, tlsPort, componentPort] = ports;
   const components = [...secrets].map(([name, secret]) => `Component "${name}"\n  component_secret = "${secret}"`);
   // Settings that tests need: no throttle on registrations, no Nagle, root if the tests run as root.
@@ -35,24 +35,31 @@ network_settings = { nagle = false }
 ssl = { certificate = "${folder}/server.crt", key = "${folder}/server.key" }
 log = { { levels = { min = "debug" }, to = "file", filename = "${folder}/prosody.log" } }
 VirtualHost "localhost"
+${hosts.map((host) => `VirtualHost "${host}"`).join("\n")}
 ${components.join("\n")}
 `;
 }
 
-/** Starts a Prosody; `undefined` if there is none on this machine. */
-export async function startProsody(options: { components?: readonly string[] } = {}): Promise<Prosody | undefined> {
+/**
+ * Starts a Prosody; `undefined` if there is none on this machine. It serves `localhost` and, on the same ports, further
+ * hosts: to its clients they are other domains.
+ */
+export async function startProsody(
+  options: { components?: readonly string[]; hosts?: readonly string[] } = {},
+): Promise<Prosody | undefined> {
   if (noProsody !== undefined) return undefined;
-  const { components = ["discovery.localhost", "provisioning.localhost", "other.localhost"] } = options;
+  const { components = ["discovery.localhost", "provisioning.localhost", "other.localhost"], hosts = [] } = options;
   return startServer(
     {
       name: "Prosody",
       writesAfter: 0,
+      hosts,
       ports: () => 3,
       prepare: (folder, ports, certificate, secrets) => {
         mkdirSync(join(folder, "data"));
         writeFileSync(join(folder, "server.crt"), certificate.cert);
         writeFileSync(join(folder, "server.key"), certificate.key, { mode: 0o600 });
-        writeFileSync(join(folder, "prosody.cfg.lua"), config(folder, ports, secrets));
+        writeFileSync(join(folder, "prosody.cfg.lua"), config(folder, ports, secrets, hosts));
       },
       command: (folder) => ({ file: "prosody", args: ["--config", join(folder, "prosody.cfg.lua"), "-F"], env: {} }),
       log: "prosody.log",

@@ -39,6 +39,8 @@ export interface ServerKind {
   readonly name: string;
   /** For how long it keeps what it has stored in memory only, in milliseconds. */
   readonly writesAfter: number;
+  /** Domains that it serves besides `localhost`. */
+  readonly hosts?: readonly string[];
   /** How many ports it needs: clients, clients with direct TLS, then those for components. */
   readonly ports: (components: number) => number;
   /** Writes its files into the folder. */
@@ -106,7 +108,7 @@ function isFree(port: number): Promise<boolean> {
 export async function startServer(kind: ServerKind, components: readonly string[]): Promise<RealXmppServer> {
   const secrets = new Map(components.map((name) => [name, Math.random().toString(36).slice(2)]));
   const authority = makeAuthority();
-  const certificate = makeCertificate(authority);
+  const certificate = makeCertificate(authority, { dns: ["localhost", "*.localhost", ...(kind.hosts ?? [])] });
   for (let tries = 1; ; tries++) {
     const folder = mkdtempSync(join(tmpdir(), `${kind.name.toLowerCase()}-`));
     const ports = await freePorts(kind.ports(components.length));

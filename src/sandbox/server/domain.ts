@@ -9,7 +9,7 @@ import { el, type XmlElement } from "../../codec/xml.ts";
 import type { StanzaService } from "../stanza-service.ts";
 import { Accounts } from "./accounts.ts";
 import type { Credentials } from "./credentials.ts";
-import type { Attachment, Hub, StanzaListener } from "./hub.ts";
+import type { Attachment, Hub, Peer, StanzaListener } from "./hub.ts";
 import { MOST_SESSIONS } from "./limits.ts";
 import { Messages } from "./messages.ts";
 import { Presences } from "./presences.ts";
@@ -48,6 +48,8 @@ export class XmppDomain {
   readonly #random: RandomSource;
   readonly #accounts: Accounts;
   readonly #services = new Map<string, Attachment>();
+  /** The other servers, and how this one is taken from them again. */
+  readonly #peers = new Map<Peer, () => void>();
   readonly #listeners = new Set<StanzaListener>();
   readonly #presences: Presences;
   readonly #subscriptions: Subscriptions;
@@ -72,6 +74,7 @@ export class XmppDomain {
       services: () => [...this.#services.values()].map(({ service }) => service),
       reaches: (address) => this.#reaches(address),
       serviceAt: (domain) => this.#services.get(domain),
+      peerAt: (domain) => [...this.#peers.keys()].find((peer) => peer.serves(domain)),
       note: (direction, from, to, stanza) => this.#note(direction, from, to, stanza),
       guard: (what, action) => this.#guard(what, action),
       later: (job) => this.#run(job),
@@ -166,6 +169,27 @@ export class XmppDomain {
     }
   }
 
+  /**
+   * Lets this domain and another exchange stanzas, services included, as servers do (RFC 6120 section 10.4). Returns
+   * how to cut them off from each other. Throws `ERR_CONFIG` if both serve the same domain.
+   */
+  federate(other: XmppDomain): () => void {
+    if (other.domain === this.domain) throw new ConfigError(`${other.domain} cannot be federated with itself`);
+    const sides = [this.#asPeer(), other.#asPeer()] as const;
+    const cut = (): void => {
+      this.#peers.delete(sides[1]);
+      other.#peers.delete(sides[0]);
+    };
+    this.#peers.set(sides[1], cut);
+    other.#peers.set(sides[0], cut);
+    return cut;
+  }
+
+  /** Cuts it off from all other domains. */
+  isolate(): void {
+    for (const cut of [...this.#peers.values()]) cut();
+  }
+
   /** Cuts the link of a full JID, or those of all resources of a bare one, without a word. Tells how many there were. */
   drop(jid: string): number {
     const address = tryParseJid(jid);
@@ -207,9 +231,20 @@ export class XmppDomain {
     }
   }
 
+  #serves(domain: string): boolean {
+    return domain === this.domain || this.#services.has(domain);
+  }
+
   #reaches(address: BareJid): boolean {
     const domain = address.slice(address.indexOf("@") + 1);
-    return domain === this.domain || this.#services.has(domain);
+    return this.#serves(domain) || [...this.#peers.keys()].some((peer) => peer.serves(domain));
+  }
+
+  #asPeer(): Peer {
+    return {
+      serves: (domain) => this.#serves(domain),
+      receive: (stanza) => this.#run(() => this.#router.fromPeer(stanza)),
+    };
   }
 
   #hand(session: BoundSession, stanza: XmlElement): void {

@@ -23,6 +23,14 @@ export interface Attachment {
   attached: boolean;
 }
 
+/** Another domain in this process, in the place of a connection between servers (RFC 6120 section 10.4). */
+export interface Peer {
+  /** Tells whether addresses of a domain are its own, or of a service of its. */
+  serves(domain: string): boolean;
+  /** Takes a stanza for one of them. */
+  receive(stanza: XmlElement): void;
+}
+
 /** What the parts of the domain ask of the whole. */
 export interface Hub {
   /** The domain's own address. */
@@ -37,7 +45,9 @@ export interface Hub {
   services(): readonly StanzaService[];
   /** The service at a domain. */
   serviceAt(domain: string): Attachment | undefined;
-  /** Tells whether a stanza for this address can be handed on at all: it is of this domain or of a service. */
+  /** The other server for a domain. */
+  peerAt(domain: string): Peer | undefined;
+  /** Tells whether a stanza for this address can be handed on at all: to this domain, a service, another server. */
   reaches(address: BareJid): boolean;
   /** Brings a stanza (`from` and `to` are set) to where it belongs. What cannot be delivered comes back as an error. */
   route(stanza: XmlElement): void;

@@ -93,12 +93,19 @@ export class StanzaRouter {
     }
   }
 
+  /** Another server sends a stanza. It has checked who the sender is: the sender is its own, as {@link route} saw to. */
+  fromPeer(stanza: XmlElement): void {
+    const copy = copyStanza(stanza);
+    this.#hub.note("in", copy.attrs["from"] ?? "", copy.attrs["to"] ?? "", copy);
+    this.route(copy);
+  }
+
   /** Brings a stanza to where it belongs; what cannot be delivered goes back. */
   route(stanza: XmlElement): void {
     this.#orBounce(stanza, () => {
       const to = addressOf(stanza, "to");
       if (stanza.name === "iq") return this.#deliverIq(stanza, addressOf(stanza, "from"), to);
-      if (to.domain !== this.#hub.jid.domain) return this.#toService(stanza, to);
+      if (to.domain !== this.#hub.jid.domain) return this.#elsewhere(stanza, to);
       if (stanza.name === "presence") {
         if (to.local !== "") this.#receivers.presences.inbound(stanza, addressOf(stanza, "from"), to);
       } else if (to.local !== "") {
@@ -118,7 +125,7 @@ export class StanzaRouter {
     if (request && (payload === undefined || more.length > 0 || !stanza.attrs["id"])) {
       throw new StanzaFault("bad-request");
     }
-    if (to.domain !== this.#hub.jid.domain) return this.#toService(stanza, to);
+    if (to.domain !== this.#hub.jid.domain) return this.#elsewhere(stanza, to);
     const session = to.local === "" ? undefined : this.#hub.accounts.at(to)?.sessions.get(to.resource);
     if (session !== undefined) return this.#hub.hand(session, stanza); // RFC 6121 section 8.5.3.1
     if (!request || payload === undefined) return; // answers to nobody
@@ -129,10 +136,16 @@ export class StanzaRouter {
     answer.afterwards?.();
   }
 
-  #toService(stanza: XmlElement, to: Jid): void {
+  #elsewhere(stanza: XmlElement, to: Jid): void {
     const attachment = this.#hub.serviceAt(to.domain);
-    if (attachment === undefined) throw new StanzaFault("remote-server-not-found"); // RFC 6120 section 10.4
+    const peer = attachment === undefined ? this.#hub.peerAt(to.domain) : undefined;
+    if (attachment === undefined && peer === undefined) throw new StanzaFault("remote-server-not-found"); // RFC 6120 10.4
     this.#hub.note("out", stanza.attrs["from"] ?? "", to.full, stanza);
+    if (attachment !== undefined) this.#toService(attachment, stanza, to);
+    else peer?.receive(stanza);
+  }
+
+  #toService(attachment: Attachment, stanza: XmlElement, to: Jid): void {
     let output: readonly XmlElement[];
     try {
       output = attachment.service.receive(stanza);

@@ -2,10 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeCertificates } from "../../../src/sandbox/certificates.ts";
 import { XmppListener } from "../../../src/sandbox/server/listener.ts";
-import { parseXml, type XmlElement } from "../../../src/codec/xml.ts";
 import { noProsody, startProsody } from "../../support/prosody.ts";
-import { RawClient } from "./raw-client.ts";
-import { World, brief } from "./world.ts";
+import { play, type Home } from "./play.ts";
+import { World } from "./world.ts";
 
 const names = ["alice", "bob", "carol"] as const;
 type Name = (typeof names)[number];
@@ -121,57 +120,6 @@ const script: readonly Step[] = [
   ["carol", ask("set", "<query xmlns='jabber:iq:register'><remove/></query>")],
 ];
 
-/** What is compared: what a stanza says, not in which order its parts stand nor when it was said. */
-function normal(stanza: XmlElement): string {
-  const query = stanza.getChild("query", "jabber:iq:roster");
-  if (query !== undefined) {
-    const items = query.getChildElements().map(({ attrs, children }) => {
-      const known = ["jid", "subscription", "ask", "name"].map((name) => `${name}=${attrs[name] ?? "-"}`);
-      return [...known, ...children.map(String)].join(" ");
-    });
-    return [stanza.attrs["type"], ...items.sort()].join(" | ");
-  }
-  return brief(stanza).replace(/ delay\b/, "");
-}
-
-async function play(port: number, ca: string): Promise<string[]> {
-  const clients = new Map<Name, RawClient>();
-  try {
-    for (const name of names) {
-      const client = await RawClient.connect(port);
-      clients.set(name, client);
-      await client.startTls(ca);
-      await client.open();
-      client.send(
-        `<iq type='set' id='reg'><query xmlns='jabber:iq:register'><username>${name}</username><password>pw</password></query></iq>`,
-      );
-      await client.until(/<iq [^>]*\breg\b[^>]*>/);
-      await client.bindAs(name, "pw", "r", "sha1");
-    }
-    const seen: string[] = [];
-    for (const [who, stanza] of script) {
-      clients.get(who)!.send(stanza);
-      // The sender's answer comes behind all that its stanza did; then everybody else's behind what that brought.
-      const order = [who, ...names.filter((name) => name !== who)].map((name) => clients.get(name)!);
-      const came = new Map<RawClient, string>();
-      for (const client of order) {
-        if (client.closed) continue;
-        client.send(ask("get", ping, "localhost").replace("'i'", "'sync'"));
-        const got = await client.upTo(/<iq [^>]*\bsync\b[^>]*>/);
-        came.set(client, got);
-      }
-      const told = names.flatMap((name) => {
-        const document = parseXml(`<all xmlns='jabber:client'>${came.get(clients.get(name)!) ?? ""}</all>`);
-        return document.getChildElements().map((element) => `${name}: ${normal(element)}`);
-      });
-      seen.push([`${who} sends ${stanza}`, ...told.sort()].join("\n"));
-    }
-    return seen;
-  } finally {
-    for (const client of clients.values()) client.destroy();
-  }
-}
-
 describe.skipIf(noProsody !== undefined)("clients of the sandbox see what clients of Prosody see", () => {
   let prosody: string[];
   let sandbox: string[];
@@ -185,8 +133,9 @@ describe.skipIf(noProsody !== undefined)("clients of the sandbox see what client
     const certificates = await makeCertificates("localhost", world.clock);
     const listener = new XmppListener({ domain: world.domain, certificates, clock: world.clock });
     stops.push(() => listener.close());
-    prosody = await play(server.port, server.ca);
-    sandbox = await play(await listener.listen(), certificates.ca);
+    const all = (home: Home): Record<Name, Home> => ({ alice: home, bob: home, carol: home });
+    prosody = await play(all(server), script);
+    sandbox = await play(all({ domain: "localhost", port: await listener.listen(), ca: certificates.ca }), script);
   }, 30_000);
 
   afterAll(async () => {

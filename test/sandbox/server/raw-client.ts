@@ -39,7 +39,11 @@ export class RawClient {
   readonly raw: Duplex;
   #wake: () => void = () => undefined;
 
-  constructor(raw: Duplex) {
+  constructor(
+    raw: Duplex,
+    /** Whose server it is. */
+    readonly domain = "localhost",
+  ) {
     this.raw = raw;
     this.#use(raw);
     raw.on("close", () => {
@@ -48,10 +52,10 @@ export class RawClient {
     });
   }
 
-  static async connect(port: number): Promise<RawClient> {
+  static async connect(port: number, domain?: string): Promise<RawClient> {
     const socket: Socket = connectTcp({ port, host: "127.0.0.1", noDelay: true });
     await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
-    return new RawClient(socket);
+    return new RawClient(socket, domain);
   }
 
   #use(socket: Duplex): void {
@@ -102,7 +106,7 @@ export class RawClient {
     return this.text;
   }
 
-  async open(to = "localhost"): Promise<string> {
+  async open(to = this.domain): Promise<string> {
     this.send(
       `<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='${to}' version='1.0'>`,
     );
@@ -110,14 +114,14 @@ export class RawClient {
     return features;
   }
 
-  async startTls(ca: string, servername = "localhost"): Promise<TLSSocket> {
+  async startTls(ca: string, servername = this.domain): Promise<TLSSocket> {
     await this.open();
     this.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
     await this.until(/<proceed [^>]*\/>/);
     return this.secure(ca, servername);
   }
 
-  async secure(ca: string, servername = "localhost"): Promise<TLSSocket> {
+  async secure(ca: string, servername = this.domain): Promise<TLSSocket> {
     this.raw.removeAllListeners("data");
     const secure = connectTls({ socket: this.raw, ca, servername });
     this.#use(secure);

@@ -86,11 +86,11 @@ export class World {
   readonly logged: string[] = [];
   readonly domain: XmppDomain;
 
-  constructor() {
+  constructor(domain = "localhost") {
     const log = (message: string, fields?: object): unknown =>
       this.logged.push(`${message} ${JSON.stringify(fields ?? {})}`);
     const logger: Logger = { debug: log, info: log, warn: log, error: log };
-    this.domain = new XmppDomain({ domain: "localhost", clock: this.clock, random: new SeededRandom("world"), logger });
+    this.domain = new XmppDomain({ domain, clock: this.clock, random: new SeededRandom("world"), logger });
     for (const name of ["alice", "bob", "carol"]) this.domain.register(name, `${name}'s secret`);
   }
 
