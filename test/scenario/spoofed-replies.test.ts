@@ -3,6 +3,8 @@
 // whole one on a wire whose other end is the test.
 import { afterAll, describe, expect, it } from "vitest";
 import type { StanzaChannel } from "../../src/channel/stanza-channel.ts";
+import { buildCanControlResponse, parseCanControl } from "../../src/codec/can-control.ts";
+import { buildSet } from "../../src/codec/control.ts";
 import { buildInfo, buildItems } from "../../src/codec/disco.ts";
 import { buildClaimed } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
@@ -55,10 +57,15 @@ const grants = (question: XmlElement, result: boolean): XmlElement => {
   return buildCanReadResponse({ jid, result, types, nodes: [], fields: [] });
 };
 
+const controls = (question: XmlElement, result: boolean): XmlElement =>
+  buildCanControlResponse({ jid: parseCanControl(question).jid, result, nodes: [], parameters: [] });
+
 /** A Thing's life on a wire, question by question. */
 class Life {
   readonly thing: Thing;
   readonly #hosting: Hosting;
+  /** What the output was set to. */
+  readonly settings: boolean[] = [];
   readonly #answered = new Set<string>();
   #parts: LinkParts | undefined;
   wire = new FakeWire(FULL);
@@ -67,10 +74,19 @@ class Life {
     this.#hosting = hosting;
     const link: MakeLink = (parts) => {
       this.#parts = parts;
-      return { start: () => this.connect(), stop: () => Promise.resolve() };
+      const start = (): void => {
+        this.connect();
+      };
+      return { start, stop: () => Promise.resolve() };
     };
     const server = { service: "xmpp://127.0.0.1:1", domain: DOMAIN };
-    const more = { ...hosting.options, clock: new SimulatedClock(), random: new SeededRandom("spoofed replies") };
+    const output = { name: "Output", type: "boolean", set: (on: boolean) => void this.settings.push(on) } as const;
+    const more = {
+      ...hosting.options,
+      control: [output],
+      clock: new SimulatedClock(),
+      random: new SeededRandom("spoofed replies"),
+    };
     this.thing = new Thing({ ...thingOptions(memoryStorage(), server, more), [linkSeam]: link } as ThingOptions);
   }
 
@@ -106,7 +122,13 @@ class Life {
   /** Everything that an answer could have changed. */
   seen(): unknown {
     const { state, claimText, rights } = this.thing;
-    return { state, claimText, rights: rights.entries(), sent: this.wire.sent.map(String) };
+    return {
+      state,
+      claimText,
+      rights: rights.entries(),
+      settings: [...this.settings],
+      sent: this.wire.sent.map(String),
+    };
   }
 
   reply(question: XmlElement, from: string | undefined, payload: XmlElement | undefined): void {
@@ -136,6 +158,7 @@ class Life {
         const jid = bareJid(payload.attrs["jid"] ?? "");
         return buildIsFriendResponse({ jid, result: false, secondaryTrustAllowed: false });
       }
+      if (payload.is("canControl")) return controls(payload, payload.attrs["jid"] === FRIEND);
       if (payload.is("canRead")) return grants(payload, payload.attrs["jid"] === FRIEND);
       return undefined;
     })();
@@ -155,6 +178,7 @@ class Life {
       const jid = bareJid(payload.attrs["jid"] ?? "");
       return buildIsFriendResponse({ jid, result: true, secondaryTrustAllowed: true });
     }
+    if (payload.is("canControl")) return controls(payload, true);
     if (payload.is("canRead")) return grants(payload, true);
     return undefined;
   }
@@ -185,13 +209,14 @@ describe.each(hostings)("what a Thing asks is answered by nobody but whom it ask
     table.clear();
   });
 
-  it("from its first words to the readouts of its friends", async () => {
+  it("from its first words to what its friends read and set", async () => {
     const life = new Life(hosting);
     const { thing } = life;
 
     /** Lets everybody lie in answer to each open question, then has it answered. */
     const lies = async (): Promise<void> => {
-      for (await settled(); ; await settled()) {
+      for (;;) {
+        await settled();
         const question = life.open;
         if (question === undefined) return;
         const payload = question.getChildElements()[0] as XmlElement;
@@ -227,12 +252,16 @@ describe.each(hostings)("what a Thing asks is answered by nobody but whom it ask
     const req = buildReq({ seqnr: 1, types: new Set(["momentary"]), nodes: [], fields: [], tokens: {} });
     const outcomeOf = (id: string): string | undefined =>
       life.wire.sent.find(({ attrs }) => attrs["id"] === id && attrs["to"] !== undefined)?.attrs["type"];
+    const set = buildSet({ nodes: [], parameters: [{ kind: "boolean", name: "Output", value: true }], tokens: {} });
     for (const who of [STRANGER, FRIEND]) {
       life.receive(iq({ type: "get", id: `by ${who}`, from: `${who}/x`, to: FULL }, req));
+      life.receive(iq({ type: "set", id: `set by ${who}`, from: `${who}/x`, to: FULL }, set));
     }
     await lies();
     expect(life.wire.sent.map(String)).toContain(String(presence({ type: "unsubscribed", to: STRANGER })));
     expect([outcomeOf(`by ${STRANGER}`), outcomeOf(`by ${FRIEND}`)]).toEqual(["error", "result"]);
+    expect([outcomeOf(`set by ${STRANGER}`), outcomeOf(`set by ${FRIEND}`)]).toEqual(["error", "result"]);
+    expect(life.settings).toEqual([true]);
 
     // A new stream: what is remembered waits until the server has answered, and no lie ends the wait.
     life.disconnect();
@@ -247,7 +276,7 @@ describe.each(hostings)("what a Thing asks is answered by nobody but whom it ask
     expect([...table.keys()]).toEqual(
       expect.arrayContaining([
         ...["query roster", "query info", "register discovery", "update discovery"],
-        ...["isFriend provisioning", "canRead provisioning", "ping ping"],
+        ...["isFriend provisioning", "canRead provisioning", "canControl provisioning", "ping ping"],
       ]),
     );
     await thing.stop();

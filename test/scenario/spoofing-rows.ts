@@ -1,4 +1,5 @@
 // The design's table "who may tell a Thing what", as data: what comes in, whom it counts from, and what anybody else gets.
+import { buildSet } from "../../src/codec/control.ts";
 import { buildClaimed } from "../../src/codec/iot-discovery.ts";
 import { bareJid } from "../../src/core/jid.ts";
 import { ns } from "../../src/codec/namespaces.ts";
@@ -84,6 +85,13 @@ const claimed: Row = {
   others: "forbidden",
 };
 
+const set: Row = {
+  name: "set",
+  kind: "set",
+  payload: () => buildSet({ nodes: [], parameters: [{ kind: "boolean", name: "Output", value: true }], tokens: {} }),
+  others: "forbidden",
+};
+
 /** Before it is claimed: the Registry is known, and no provisioning server trusted. What the Registry says is tried by claiming it. */
 export const unclaimedRows: readonly Row[] = [
   { ...claimed, except: all("-", ...REGISTRY) },
@@ -94,6 +102,7 @@ export const unclaimedRows: readonly Row[] = [
     payload: () => buildReq({ seqnr: 1, types: new Set(["momentary"]), nodes: [], fields: [], tokens: {} }),
     others: "forbidden",
   },
+  set,
 ];
 
 // Friends and owner may end what is between them and the Thing; what one tells one's own account the server answers itself.
@@ -118,6 +127,7 @@ export const provisionedRows: readonly Row[] = [
     except: all("obeyed", ...FRIEND),
     remembered: true,
   },
+  { ...set, except: all("obeyed", ...FRIEND), remembered: true },
   // RFC 6121 2.1.6: what the own server pushes has the own address or none. Nobody else can have them: servers stamp `from`.
   {
     name: "roster push",
@@ -197,10 +207,4 @@ export const absentRows: readonly Row[] = [
     others: "service-unavailable",
   },
   { name: "getForm", kind: "get", payload: () => el("getForm", { xmlns: ns.control }), others: "service-unavailable" },
-  {
-    name: "set",
-    kind: "set",
-    payload: () => el("set", { xmlns: ns.control }, el("boolean", { name: "Output", value: "true" })),
-    others: "service-unavailable",
-  },
 ];

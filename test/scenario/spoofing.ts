@@ -136,7 +136,12 @@ export function spoofing(startSite: () => Promise<Site>): void {
     beforeAll(async () => {
       site = await startSite();
       ({ storage } = new Disk().boot());
-      thing = site.thing(storage, { account: ACCOUNT });
+      const output = {
+        name: "Output",
+        type: "boolean",
+        set: (value: boolean) => void told.push(`set ${value}`),
+      } as const;
+      thing = site.thing(storage, { account: ACCOUNT, control: [output] });
       for (const event of ["claimText", "claimed", "friended", "rightsCleared", "fault"] as const) {
         thing.on(event, (about: unknown) => told.push(`${event} ${JSON.stringify(about)}`));
       }
@@ -198,7 +203,7 @@ export function spoofing(startSite: () => Promise<Site>): void {
     });
 
     it("by the Registry it is claimed", async () => {
-      site.provisioning.setRules([{ jid: friend.jid.bare, friend: true, read: true }]);
+      site.provisioning.setRules([{ jid: friend.jid.bare, friend: true, read: true, control: true }]);
       await client(owner).claim(thing.claimText, { timeout: 15_000 });
       await thing.waitFor("provisioned", { timeout: 15_000 });
       await expect
@@ -254,13 +259,13 @@ export function spoofing(startSite: () => Promise<Site>): void {
     });
 
     it("a request for friendship is accepted from whom the server names, and from nobody else (P-3.2.1-1, P-3.2.2-1)", async () => {
-      site.provisioning.setRules([{ jid: friend.jid.bare, friend: true, read: true }]);
+      site.provisioning.setRules([{ jid: friend.jid.bare, friend: true, read: true, control: true }]);
       await acknowledged();
       await check(requestRow);
     });
 
     it("the friend is the friend from another resource too, and the stranger a stranger at the Thing's address in capitals (P-3.2.1-4)", async () => {
-      site.provisioning.setRules([{ jid: friend.jid.bare.toUpperCase(), friend: true, read: true }]);
+      site.provisioning.setRules([{ jid: friend.jid.bare.toUpperCase(), friend: true, read: true, control: true }]);
       await acknowledged();
       expect(await read(friend)).toBe("Temperature, Door open");
       const before = site.provisioning.count("canRead");
