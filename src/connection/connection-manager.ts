@@ -14,6 +14,7 @@ import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import { presence } from "../codec/stanza.ts";
 import type { Account, AccountStore } from "./account.ts";
 import type { ServerAddress } from "./address.ts";
+import { CONFLICT, inFull } from "./fault-words.ts";
 import { answerPings } from "./ping.ts";
 import { openStream, type StreamOptions, type XmppStream } from "./stream.ts";
 import { streamEnd, type StreamEnd } from "./stream-end.ts";
@@ -145,8 +146,7 @@ export class ConnectionManager {
         reason = end.reason;
         if (end.final) {
           // ejabberd says the same of an account that was removed: its own words, in the reason, tell which.
-          const message = `${reason.message}: is the same account used twice, or was it removed?`;
-          this.#options.onFault("conflict", message, reason);
+          this.#options.onFault("conflict", `${reason.message}: ${CONFLICT}`, reason);
           return undefined;
         }
         if (wasUp) break;
@@ -159,13 +159,18 @@ export class ConnectionManager {
 
   /** One server: from the way there to the end of the stream. */
   async #visit(address: ServerAddress, signal: AbortSignal): Promise<{ end: StreamEnd; wasUp: boolean }> {
+    const { account: store } = this.#options;
     let stream: XmppStream;
     try {
       stream = await this.#open(address, signal);
     } catch (error) {
       const reason = asSdkError(error);
       const fault = isClockBehind(reason) ? "clock-behind" : faults.get(reason.code);
-      if (fault !== undefined && !signal.aborted) this.#options.onFault(fault, reason.message, reason);
+      if (fault !== undefined && !signal.aborted) {
+        const { username, pending } = await store.load().catch(() => ({ username: "", pending: true }));
+        const message = pending ? reason.message : inFull(reason, `${username}@${address.domain}`);
+        this.#options.onFault(fault, message, reason);
+      }
       this.#options.logger.info("no connection", { domain: address.domain, why: reason.message });
       return { end: streamEnd(reason), wasUp: false };
     }
@@ -175,12 +180,22 @@ export class ConnectionManager {
   async #open(address: ServerAddress, signal: AbortSignal): Promise<XmppStream> {
     const { account: store } = this.#options;
     let account = await store.load();
-    for (let names = 1; ; names++) {
+    let again = true;
+    for (let names = 1; ;) {
       try {
         return await this.#openAs(account, address, signal);
       } catch (error) {
         const taken = error instanceof RegistrationError && error.condition === "conflict";
-        if (!taken || names >= MOST_NAMES) throw error;
+        if (!taken) throw error;
+        // A registration of a stream that was cut may have been obeyed after this login was refused: the name is ours
+        // then, and the next login tells. Another name would leave an account behind.
+        if (again) {
+          again = false;
+          continue;
+        }
+        if (names >= MOST_NAMES) throw error;
+        names++;
+        again = true;
         const renewed = await store.renew();
         if (renewed.username === account.username) throw error; // the name is given, and somebody else's
         account = renewed;
@@ -188,15 +203,32 @@ export class ConnectionManager {
     }
   }
 
-  #openAs(account: Account, address: ServerAddress, signal: AbortSignal): Promise<XmppStream> {
+  async #openAs(account: Account, address: ServerAddress, signal: AbortSignal): Promise<XmppStream> {
     const { clock, random, logger, tls, timeout, keepalive, maxStanzaBytes } = this.#options;
     const { username, password, resource, pending } = account;
-    return openStream({
+    const stream = await openStream({
       address,
       account: { username, password, resource, register: pending },
-      onAccountMade: () => this.#options.account.made(),
+      onAccountMade: () => this.#made(signal),
       ...{ clock, random, logger, tls, timeout, keepalive, maxStanzaBytes, signal },
     });
+    // Also one that was on the server already, for instance because the power went before it was remembered: were it
+    // still pending when people remove it, it would come back by itself.
+    if (pending) void this.#made(signal);
+    return stream;
+  }
+
+  /**
+   * The server has the account. That this cannot be kept is told, and keeps nobody offline: at the next start the login
+   * comes first again.
+   */
+  async #made(signal: AbortSignal): Promise<void> {
+    const { account: store, onFault } = this.#options;
+    try {
+      if ((await store.load()).pending) await store.made();
+    } catch (error) {
+      if (!signal.aborted) onFault("account", messageOf(error), error);
+    }
   }
 
   async #live(stream: XmppStream, signal: AbortSignal): Promise<StreamEnd> {

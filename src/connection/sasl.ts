@@ -54,17 +54,27 @@ export async function logIn(
   }
 }
 
+/** The server does not know the account, or not by this password. */
+export class LoginRefused extends AuthenticationError {}
+
 /** The error that a refused login is, where nothing more can be done about it. */
 export function refusedLogin(outcome: { condition: string; text: string }): SdkError {
   const message = `the login was refused: ${outcome.condition}${outcome.text === "" ? "" : ` (${outcome.text})`}`;
   // RFC 6120 section 6.5.11: nothing is wrong with the credentials.
   if (outcome.condition === "temporary-auth-failure") return new ConnectionError(message);
-  return new AuthenticationError(message);
+  return new LoginRefused(message);
 }
+
+// Enough for a person, too little to fill a log with.
+const LONGEST_TEXT = 200;
 
 function refusal(failure: XmlElement): SaslOutcome {
   const condition = failure.getChildElements().find((child) => !child.is("text"))?.name ?? "not-authorized";
-  return { ok: false, condition: own(condition), text: own(failure.getChild("text")?.text() ?? "") };
+  return {
+    ok: false,
+    condition: own(condition),
+    text: own((failure.getChild("text")?.text() ?? "").slice(0, LONGEST_TEXT)),
+  };
 }
 
 function encode(text: string): string {

@@ -2,7 +2,11 @@
 import { sleep } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
+<<<<<<< HEAD
 import { DiscoveryError, StanzaError } from "../core/errors.ts";
+=======
+import { DiscoveryError, messageOf } from "../core/errors.ts";
+>>>>>>> ed9d970 (An account is made once: cut anywhere, gone, or with another password; what is wrong is said with what to do)
 import { isComponent, type BareJid } from "../core/jid.ts";
 import type { RandomSource } from "../core/random.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -149,12 +153,18 @@ async function registerAt(
   if (registry === undefined) throw new DiscoveryError("no Thing Registry was found");
   onRegistering(registry);
   const options = { signal, timeout: ANSWER_WITHIN };
-  const address = await whereabouts.addressOf(registry, ns.discovery, options);
-  const claim = await register(channel, address, tags(), options);
-  if (claim === undefined) return { type: "registered", registry };
-  return { type: "claimed", registry, owner: claim.jid, public: claim.public };
+  try {
+    const address = await whereabouts.addressOf(registry, ns.discovery, options);
+    const claim = await register(channel, address, tags(), options);
+    if (claim === undefined) return { type: "registered", registry };
+    return { type: "claimed", registry, owner: claim.jid, public: claim.public };
+  } catch (error) {
+    if (signal.aborted || known === undefined || configured !== undefined) throw error;
+    throw new DiscoveryError(`${messageOf(error)} (${staysWith(known)})`, { cause: error });
+  }
 }
 
+<<<<<<< HEAD
 /** A server that does not let go of a friend keeps the Thing from nothing else. */
 function unlessAnswered(error: unknown): void {
   if (!(error instanceof StanzaError)) throw error;
@@ -178,6 +188,11 @@ async function unregisterAt(parts: EffectParts, registry: BareJid, signal: Abort
     throw new DiscoveryError(`${why}: ${error.message}`, { cause: error });
   }
 }
+=======
+// Another one would let whoever runs it take over a Thing whose Registry is away for a day.
+const staysWith = (registry: BareJid): string =>
+  `the Thing stays with ${registry}, where it was registered; another one only if the option \`registry\` names it`;
+>>>>>>> ed9d970 (An account is made once: cut anywhere, gone, or with another password; what is wrong is said with what to do)
 
 /** XEP-0347 6.5. */
 async function emptyKeyAt(

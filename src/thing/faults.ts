@@ -1,3 +1,5 @@
+import type { BareJid } from "../core/jid.ts";
+
 /**
  * What background trouble is about. Stable: compare this, not the message. The table in `docs/errors.md` says for each
  * what it means and whether it heals by itself.
@@ -23,6 +25,8 @@ export type FaultCode =
   | "greeting"
   /** The Registry was not found, did not answer, or refused. */
   | "registry"
+  /** The options name another Registry than the one the Thing was registered with: that one counts from now on. */
+  | "registry-changed"
   /** No provisioning server was found. */
   | "provisioning"
   /** A provisioning server wanted a friendship ended that the Thing cannot do without. */
@@ -49,6 +53,11 @@ export type FaultCode =
   | "listener-failed"
   /** A handler takes long. */
   | "handler-slow";
+
+/** What is said of a Registry that was named in the place of another one. */
+export function movedTo(registry: BareJid, before: BareJid): string {
+  return `the option \`registry\` names ${registry}, but the Thing was registered with ${before}: from now on ${registry} counts, and ${before} may go on listing the Thing`;
+}
 
 /** Those that are over when the Thing is online. */
 export const connectionFaults: readonly FaultCode[] = [

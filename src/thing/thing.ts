@@ -15,7 +15,7 @@ import { answerRequests } from "./answers.ts";
 import { performer } from "./effects.ts";
 import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
 import { FaultLog } from "./fault-log.ts";
-import { connectionFaults, type FaultCode } from "./faults.ts";
+import { connectionFaults, movedTo, type FaultCode } from "./faults.ts";
 import { FriendRequests } from "./friend-requests.ts";
 import { reviewFriends } from "./friend-review.ts";
 import { Identity } from "./identity.ts";
@@ -293,6 +293,10 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     await this.#cache.load();
     this.#key = saved.key;
     const { ownership, trust, examining } = saved;
+    const before = ownership.is === "unregistered" ? undefined : ownership.registry;
+    if (registry !== undefined && before !== undefined && before !== registry) {
+      this.#fault("registry-changed", movedTo(registry, before));
+    }
     await this.#runner.dispatch({ type: "loaded", ownership, trust, examining, registry, servers: provisioning });
     this.#showClaimText();
   }

@@ -359,7 +359,8 @@ describe("what does not heal by itself", () => {
     await eventually(() => setting.states.at(-1)?.is === "stopped");
     expect(setting.path()).toBe("connecting online stopped");
     expect(setting.faults).toEqual([
-      "conflict: the server ended the stream: conflict (User removed): is the same account used twice, or was it removed?",
+      "conflict: the server ended the stream: conflict (User removed): another device uses this account: is the card a copy? " +
+        "`npx xmpp-thing reset --state DIR` gives this one an identity of its own (ejabberd also says so when the account was removed)",
     ]);
     expect(setting.clock.pending).toBe(0);
     await setting.clock.advance(86_400_000);
@@ -379,9 +380,12 @@ describe("what does not heal by itself", () => {
       await setting.clock.advance(ms);
       await eventually(() => setting.states.at(-1)?.is !== "connecting");
     }
-    expect(setting.faults).toEqual(
-      Array.from({ length: 3 }, () => "authentication: the login was refused: not-authorized"),
+    const [fault = ""] = setting.faults;
+    expect(setting.faults).toEqual([fault, fault, fault]);
+    expect(fault).toMatch(
+      /^authentication: the login was refused: not-authorized\. Either the account user@localhost is not/,
     );
+    expect(fault).toContain("or its password was changed; no other account is made");
     expect(server.connections).toHaveLength(3);
   });
 
@@ -449,7 +453,7 @@ describe("the account of the link", () => {
     const setting = manage({ addresses: () => [addressOf(server)] });
     setting.manager.start();
     await waiting(setting);
-    expect(setting.faults).toEqual(["authentication: the login was refused: not-authorized"]);
+    expect(setting.faults).toEqual([expect.stringContaining("no other account is made")]);
     expect(server.everything).not.toContain("jabber:iq:register");
   });
 
@@ -481,8 +485,54 @@ describe("the account of the link", () => {
     const setting = manage({ addresses: () => [addressOf(server)], account });
     setting.manager.start();
     await waiting(setting);
-    expect(server.connections).toHaveLength(1);
+    expect(server.connections).toHaveLength(2);
     expect(setting.faults).toEqual(["registration: the server made no account: conflict"]);
+  });
+
+  it("is known to be its own when the registration of a stream before was obeyed late", async () => {
+    let tries = 0;
+    // The login is refused, then the name is taken, then the login succeeds.
+    const server = await serve(async (connection) => {
+      await connection.upToTls(context);
+      connection.send(HEADER + features(mechanisms("SCRAM-SHA-1")));
+      if (++tries > 1) return connection.bind(await connection.scram());
+      await connection.read(/<auth [^>]*>[^<]*<\/auth>/);
+      connection.send(NOT_AUTHORIZED);
+      const [, get] = await connection.read(/<iq [^>]*type="get" id="([^"]*)"/);
+      connection.send(
+        `<iq type='error' id='${get}'><error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`,
+      );
+    });
+    const account = storeOf({ ...ACCOUNT, pending: true });
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await online(setting);
+    await eventually(() => account.log.length > 0);
+    expect(account.log).toEqual(["made user"]);
+    expect(setting.channel.jid?.full).toBe("user@localhost/r");
+  });
+
+  it("that was there already is pending no more after the first login, so that it never comes back by itself", async () => {
+    const server = await loggingIn();
+    const account = storeOf({ ...ACCOUNT, pending: true });
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await online(setting);
+    await eventually(() => account.log.length > 0);
+    expect(account.log).toEqual(["made user"]);
+  });
+
+  it("goes online although the disk does not take that it was made, and says so", async () => {
+    const server = await registering(() => false);
+    const account = {
+      ...storeOf({ ...ACCOUNT, pending: true }),
+      made: () => Promise.reject(new StorageError("the disk is full")),
+    };
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await online(setting);
+    await eventually(() => setting.faults.length === 2);
+    expect(setting.faults).toEqual(["account: the disk is full", "account: the disk is full"]);
   });
 });
 

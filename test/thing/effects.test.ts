@@ -362,11 +362,23 @@ describe("registering", () => {
     wire.peer("conference.example.org", has());
     expect(await codeOf(perform({ do: "register", registry: undefined }, never))).toBe("ERR_DISCOVERY");
     wire.peer(registry, () => ({ error: "internal-server-error" }));
-    expect(await codeOf(perform({ do: "register", registry }, never))).toBe("ERR_STANZA");
+    // The one it was registered with stays the one.
+    const refused = await perform({ do: "register", registry }, never).catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      code: "ERR_DISCOVERY",
+      message: expect.stringContaining(`the Thing stays with ${registry}, where it was registered`) as string,
+      cause: { code: "ERR_STANZA" },
+    });
     wire.peer(registry, () => "silent");
-    const registering = codeOf(perform({ do: "register", registry }, never));
+    const registering = perform({ do: "register", registry }, never).catch((error: unknown) => error);
     await clock.advance(10_000);
-    expect(await registering).toBe("ERR_TIMEOUT");
+    expect(await registering).toMatchObject({ code: "ERR_DISCOVERY", cause: { code: "ERR_TIMEOUT" } });
+  });
+
+  test("says of a configured Registry only what it answered", async () => {
+    const { perform, wire } = site({ registry });
+    wire.peer(registry, () => ({ error: "internal-server-error" }));
+    expect(await codeOf(perform({ do: "register", registry }, never))).toBe("ERR_STANZA");
   });
 });
 
