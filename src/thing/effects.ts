@@ -2,11 +2,7 @@
 import { sleep } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
-<<<<<<< HEAD
-import { DiscoveryError, StanzaError } from "../core/errors.ts";
-=======
-import { DiscoveryError, messageOf } from "../core/errors.ts";
->>>>>>> ed9d970 (An account is made once: cut anywhere, gone, or with another password; what is wrong is said with what to do)
+import { DiscoveryError, StanzaError, messageOf } from "../core/errors.ts";
 import { isComponent, type BareJid } from "../core/jid.ts";
 import type { RandomSource } from "../core/random.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -164,7 +160,6 @@ async function registerAt(
   }
 }
 
-<<<<<<< HEAD
 /** A server that does not let go of a friend keeps the Thing from nothing else. */
 function unlessAnswered(error: unknown): void {
   if (!(error instanceof StanzaError)) throw error;
@@ -188,11 +183,10 @@ async function unregisterAt(parts: EffectParts, registry: BareJid, signal: Abort
     throw new DiscoveryError(`${why}: ${error.message}`, { cause: error });
   }
 }
-=======
+
 // Another one would let whoever runs it take over a Thing whose Registry is away for a day.
 const staysWith = (registry: BareJid): string =>
   `the Thing stays with ${registry}, where it was registered; another one only if the option \`registry\` names it`;
->>>>>>> ed9d970 (An account is made once: cut anywhere, gone, or with another password; what is wrong is said with what to do)
 
 /** XEP-0347 6.5. */
 async function emptyKeyAt(

@@ -17,6 +17,8 @@ const advice: Readonly<Record<FaultCode, string>> = {
     "Find the other device or process with the same account: a copy of the folder or of the whole SD card. Stop the copy, run `npx xmpp-thing reset --state DIR` on it, start both again.",
   greeting: "Nothing, if it happens once. If it stays so, look at the server's log: it refuses the roster or presence.",
   registry: "Attach a Thing Registry to the server, or name it in `registry`. If it refuses, its log says why.",
+  "registry-changed":
+    "Nothing, if it was meant. Otherwise set `registry` back to the Registry before, which may go on listing the Thing.",
   "unfriend-ignored": "Nothing is wrong with the Thing: ask whoever runs that provisioning server what was meant.",
   "not-delivered": "Nothing: who misses an answer asks again. If it comes often, look at the network.",
   provisioning: "Attach a provisioning server, or name it in `provisioning`. Until then only the owner may read.",
