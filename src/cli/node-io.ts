@@ -40,19 +40,25 @@ export function nodeIo(): Io {
       return folder;
     },
     removeFolder: (path) => rm(path, { recursive: true, force: true }),
-    ask: (question) => ask(question, ended.signal),
+    ask: (question) => askLine(question, { input: process.stdin, output: process.stderr }, ended.signal),
     askSecret: (question) => askHidden(question),
     waitForKey: (prompt) => (terminal ? waitForKey(prompt, ended.signal) : Promise.resolve()),
     ended: ended.signal,
   };
 }
 
-/** Reads a line. Empty when the terminal is closed (Ctrl-D); rejects when the tool is to end (Ctrl-C). */
-async function ask(question: string, signal: AbortSignal): Promise<string> {
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
+/** Reads a line. Empty when the terminal is closed (Ctrl-D). Rejects with the reason of a signal that fires (Ctrl-C). */
+export async function askLine(
+  question: string,
+  streams: { readonly input: NodeJS.ReadableStream; readonly output: NodeJS.WritableStream },
+  signal: AbortSignal,
+): Promise<string> {
+  signal.throwIfAborted();
+  const lines = createInterface(streams);
   try {
     return await new Promise((resolve, reject) => {
       lines.once("close", () => resolve(""));
+      // On a terminal readline takes Ctrl-C for itself.
       lines.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
       signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
       lines.question(question, resolve);

@@ -73,6 +73,7 @@ function losses(identity: IdentityPart): readonly string[] {
 function remains(identity: IdentityPart): readonly string[] {
   if (identity.is !== "read") return [];
   const { jid, pending, ownership } = identity.value;
+  const registry = ownership.is === "unregistered" ? ownership.leaving?.registry : ownership.registry;
   const [name = "", domain = ""] = jid.split("@");
   return [
     ...(pending
@@ -81,10 +82,8 @@ function remains(identity: IdentityPart): readonly string[] {
           `On the server the account ${jid} remains. If another device uses it, as the original of a copied card does, leave it.`,
           `Otherwise have it removed: prosodyctl deluser ${jid}, or ejabberdctl unregister ${name} ${domain}.`,
         ]),
-    ...(ownership.is === "unregistered"
+    ...(registry === undefined
       ? []
-      : [
-          `The Registry ${ownership.registry} still knows it under that address, until its owner or operator removes it there.`,
-        ]),
+      : [`The Registry ${registry} still knows it under that address, until its owner or operator removes it there.`]),
   ];
 }

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { adviceFor } from "../thing/fault-advice.ts";
 import { inspectFolder, type Inspection, type SavedIdentity } from "../thing/inspect.ts";
 import type { SavedFault } from "../thing/last-fault.ts";
-import type { Trust } from "../thing/state.ts";
+import type { Ownership, Trust } from "../thing/state.ts";
 import { UsageError, parse, type Arguments } from "./args.ts";
 import { exitCode, type Io } from "./io.ts";
 import type { Command } from "./command.ts";
@@ -81,7 +81,7 @@ function toLines({ folder, holder, identity, rights, fault }: Inspection): reado
 }
 
 function identityLines({ jid, pending, ownership, trust }: SavedIdentity): readonly (readonly [string, string])[] {
-  const registry = ownership.is === "unregistered" ? "none yet" : ownership.registry;
+  const registry = registryOf(ownership);
   const owner = ownership.is === "claimed" ? `${ownership.owner}${ownership.public ? "" : " (private)"}` : "none yet";
   return [
     ["Account", `${jid}${pending ? " (not made on the server yet)" : ""}`],
@@ -89,6 +89,12 @@ function identityLines({ jid, pending, ownership, trust }: SavedIdentity): reado
     ["Registry", registry],
     ["Trust", trustText(trust)],
   ];
+}
+
+function registryOf(ownership: Ownership): string {
+  if (ownership.is !== "unregistered") return ownership.registry;
+  const left = ownership.leaving?.registry;
+  return left === undefined ? "none yet" : `none yet; after a reset ${left} is still to forget it`;
 }
 
 function trustText(trust: Trust): string {

@@ -83,7 +83,10 @@ function commandOf(commandLine: string): string | undefined {
 /** The machine's own processes: by `/proc` where there is one, otherwise only whether a process of that number runs. */
 export const systemProcesses: ProcessProbe = {
   pid: process.pid,
-  uid: process.getuid?.(),
+  // Asked each time: a service may begin as root and become another user.
+  get uid() {
+    return process.getuid?.();
+  },
   async boot() {
     return (await readProc("/proc/sys/kernel/random/boot_id"))?.trim();
   },

@@ -1,7 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { nodeIo } from "../../src/cli/node-io.ts";
+import { askLine, nodeIo } from "../../src/cli/node-io.ts";
 
 describe("the real world around the command line", () => {
   it("makes folders and files that only this user may read, and removes them", async () => {
@@ -21,6 +22,35 @@ describe("the real world around the command line", () => {
     expect(ended.aborted).toBe(false);
     process.emit("SIGTERM");
     expect(ended.aborted).toBe(true);
+  });
+
+  const streams = (): { input: PassThrough; output: PassThrough } => ({
+    input: new PassThrough(),
+    output: new PassThrough(),
+  });
+
+  it("asks a person for a line", async () => {
+    const { input, output } = streams();
+    const answer = askLine("Sure? ", { input, output }, new AbortController().signal);
+    input.write("yes\nno\n");
+    expect(await answer).toBe("yes");
+    expect(String(output.read())).toBe("Sure? ");
+  });
+
+  it("takes a terminal that is closed for an empty line", async () => {
+    const { input, output } = streams();
+    const answer = askLine("Sure? ", { input, output }, new AbortController().signal);
+    input.end();
+    expect(await answer).toBe("");
+  });
+
+  it("asks no more when it is to end", async () => {
+    const { input, output } = streams();
+    const ended = new AbortController();
+    const answer = askLine("Sure? ", { input, output }, ended.signal);
+    ended.abort(new Error("stopped by SIGINT"));
+    await expect(answer).rejects.toThrow("stopped by SIGINT");
+    await expect(askLine("Sure? ", { input, output }, ended.signal)).rejects.toThrow("stopped by SIGINT");
   });
 
   it("waits for no key where nobody watches", async () => {

@@ -1,5 +1,7 @@
-import { chmod, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { chown, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { main } from "../../src/cli/main.ts";
 import { systemClock } from "../../src/core/clock.ts";
@@ -209,10 +211,32 @@ describe("xmpp-thing status", () => {
     expect(await main(["status"], io)).toBe(0);
   });
 
-  it.skipIf(process.getuid?.() === 0)("of another user's folder ends with 1", async () => {
-    await chmod(folder, 0);
-    expect((await status()).code).toBe(1);
-    await chmod(folder, 0o700);
+  it.skipIf(process.getuid?.() !== 0).each(["status", "reset"])(
+    "%s of another user's folder ends with 1, and says whose it is",
+    (command) => {
+      const before = contentOf(folder);
+      const program = fileURLToPath(new URL("status-as.ts", import.meta.url));
+      const nobody = "65534";
+      const yes = command === "reset" ? ["--yes"] : [];
+      const args = ["--import", "tsx", program, nobody, command, "--state", folder, ...yes];
+      const { status: code, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+      expect(stdout).toContain(
+        `xmpp-thing ${command}: could not read "${folder}": "${folder}" belongs to root (uid 0), and this process runs as nobody (uid 65534); started once with sudo?`,
+      );
+      expect(code).toBe(1);
+      expect(contentOf(folder)).toEqual(before);
+    },
+  );
+
+  it.skipIf(process.getuid?.() !== 0)("root may look at any folder, and leaves it as it is", async () => {
+    await chown(folder, 65_534, 65_534);
+    const before = contentOf(folder);
+    expect((await status()).code).toBe(0);
+    expect(contentOf(folder)).toEqual(before);
+    const io = new FakeIo();
+    expect(await main(["reset", "--yes", "--state", folder], io)).toBe(1);
+    expect(io.errors.join("\n")).toContain("run it without sudo");
+    expect(contentOf(folder)).toEqual(before);
   });
 });
 

@@ -3,7 +3,6 @@
 import { createInterface } from "node:readline";
 import { messageOf } from "../../src/core/errors.ts";
 import { fileStorage } from "../../src/storage/file-storage.ts";
-import { systemProcesses } from "../../src/storage/process-probe.ts";
 
 const user = process.argv[2];
 if (user !== undefined) {
@@ -11,10 +10,9 @@ if (user !== undefined) {
   process.setgid?.(Number(user));
   process.setuid?.(Number(user));
 }
-const processes = { ...systemProcesses, uid: process.getuid?.() };
 process.stdout.write("ready\n");
 for await (const folder of createInterface({ input: process.stdin })) {
-  await fileStorage(folder, { processes })
+  await fileStorage(folder)
     .open()
     .then(
       () => process.stdout.write("won\n"),
