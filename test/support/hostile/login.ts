@@ -53,7 +53,7 @@ export async function playLogin(corpus: Corpus, dice: Dice, fed: Fed): Promise<{
   );
   await setImmediate();
   const socket = MemorySocket.latest as MemorySocket;
-  const spoilt = dice.below(7);
+  const spoilt = dice.below(8);
   let proved = false;
   const say = async (step: number, text: string): Promise<void> => {
     const wrong = step === spoilt ? mutateWildly(text, dice, corpus.frames) : text;
@@ -87,6 +87,7 @@ export async function playLogin(corpus: Corpus, dice: Dice, fed: Fed): Promise<{
     const [, id = "none"] = /<iq [^>]*id="([^"]*)"[^>]*><bind/.exec(socket.secret) ?? [];
     const bind = corpus.stanzas.find((one) => one.includes("<bind")) ?? "";
     await say(6, bind.replace("{id}", id).replace(/<jid>[^<]*/, `<jid>thing@${DOMAIN}/home`));
+    if (socket.secret.includes("<enable ")) await say(7, frame("<enabled"));
   }
   await setImmediate();
   given.abort(new Error("enough"));
