@@ -17,10 +17,10 @@ describe("hostile streams", () => {
     expect(corpus.stanzas.join("")).toMatch(
       /clearCache.*claimed.*canReadResponse|canReadResponse.*claimed.*clearCache/s,
     );
-    const outcome = await run(corpus, { seed, from: 0, to: 3_000 });
+    const outcome = await run(corpus, { seed, from: 0, to: 2_000 });
     console.log(`hostile: ${outcome.streams} streams, seed ${seed}, ${outcome.readouts} lawful readouts in between`);
     // It was no deaf Thing that they met, and no login that never works.
-    expect(outcome.readouts).toBeGreaterThan(20);
+    expect(outcome.readouts).toBeGreaterThan(10);
     expect(outcome.up).toBeGreaterThan(outcome.logins / 50);
     const [early = 0, , end = 0] = outcome.heap;
     expect(end - early).toBeLessThan(8_000_000);

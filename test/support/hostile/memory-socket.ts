@@ -40,9 +40,16 @@ export class MemorySocket extends EventEmitter {
     queueMicrotask(() => (this.tls ?? this).emit("close"));
   }
 
-  /** Bytes from the network. */
+  /** Bytes from the network. What a listener throws escapes, as from a real socket. */
   feed(bytes: Uint8Array | string): void {
-    if (!this.destroyed) (this.tls ?? this).emit("data", Buffer.from(bytes));
+    if (this.destroyed) return;
+    try {
+      (this.tls ?? this).emit("data", Buffer.from(bytes));
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 }
 
