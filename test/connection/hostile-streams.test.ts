@@ -10,7 +10,7 @@ import { run } from "../support/hostile/run.ts";
 import { parseXml } from "../../src/codec/xml.ts";
 
 describe("hostile streams", () => {
-  it("end no process, leave memory flat, and are not obeyed", { timeout: 60_000 }, async () => {
+  it("end no process, leave memory flat, and are not obeyed", { timeout: 180_000 }, async () => {
     const seed = process.env["HOSTILE_SEED"] ?? String(Date.now());
     const corpus = await record();
     expect(corpus.stanzas.length).toBeGreaterThan(50);
