@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { claim } from "../src/cli/claim.ts";
+import { control as controlCommand } from "../src/cli/control.ts";
 import { exitCode } from "../src/cli/io.ts";
 import { main } from "../src/cli/main.ts";
 import { read as readCommand } from "../src/cli/read.ts";
@@ -272,6 +273,7 @@ describe("the command line in docs", () => {
   it.each([
     { command: "claim", help: claim.help },
     { command: "read", help: readCommand.help },
+    { command: "control", help: controlCommand.help },
   ])("claiming.md lists every option of $command, and what can be set instead", ({ command, help }) => {
     const inDocs = rowsUnder("docs/claiming.md", "Claiming by command line")
       .filter(([, , commands]) => codes(commands).includes(command))

@@ -1,4 +1,4 @@
-// The account that `claim` and `read` act with: from options and environment, the password never from the command line,
+// The account that `claim`, `read` and `control` act with: from options and environment, the password never from the command line,
 // where every user of the machine could see it.
 import { connect, type ConnectOptions, type Connection } from "../connection/connect.ts";
 import { messageOf } from "../core/errors.ts";

@@ -13,6 +13,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["status", async () => (await import("./status.ts")).status],
   ["reset", async () => (await import("./reset.ts")).reset],
   ["read", async () => (await import("./read.ts")).read],
+  ["control", async () => (await import("./control.ts")).control],
 ]);
 
 const general = `Usage: xmpp-thing COMMAND [OPTIONS]
@@ -21,6 +22,7 @@ const general = `Usage: xmpp-thing COMMAND [OPTIONS]
   sandbox          Run an XMPP server with Registry and Provisioning Server on this machine
   claim TEXT       Claim a Thing by the text of its QR code
   read JID         Read a Thing
+  control JID ...  Set what can be controlled of a Thing: NAME=true or NAME=false
   status           Tell who a Thing is, whose, and what was wrong last
   reset            Make a Thing a new one: factory reset, while it is off
 

@@ -1,5 +1,5 @@
 /**
- * The owner's side: claim Things and read them.
+ * The owner's side: claim Things, read and control them.
  *
  * @packageDocumentation
  */
@@ -23,4 +23,5 @@ export type { BareJid, Jid } from "../core/jid.ts";
 export type { LogFields, Logger } from "../core/logger.ts";
 export type { RandomSource } from "../core/random.ts";
 export type { SdkError } from "../core/errors.ts";
+export type { ControlOptions, ControlOutcome, ParameterValues } from "../control/controller.ts";
 export type { ReadOptions } from "../sensor/sensor-reader.ts";

@@ -8,6 +8,12 @@ import { ns } from "../codec/namespaces.ts";
 import type { FieldGroup } from "../codec/sensor-data.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import type { Connection } from "../connection/connect.ts";
+import {
+  setParameters,
+  type ControlOptions,
+  type ControlOutcome,
+  type ParameterValues,
+} from "../control/controller.ts";
 import { findComponents } from "../discovery/components.ts";
 import { SensorReader, type ReadOptions } from "../sensor/sensor-reader.ts";
 
@@ -34,7 +40,7 @@ export interface ClaimedThing {
 const ANSWER_WITHIN = 30_000;
 
 /**
- * What an owner does: claim Things (XEP-0347 3.9) and read them (XEP-0323).
+ * What an owner does: claim Things (XEP-0347 3.9), read them (XEP-0323) and control them (XEP-0325).
  *
  * @example
  * ```ts
@@ -112,6 +118,25 @@ export class OwnerClient {
     const jid = parseJid(thing);
     const full = jid.resource === "" ? await this.befriend(jid.bare, options) : jid.full;
     return this.#reader.read(full, options);
+  }
+
+  /**
+   * Sets boolean parameters of a Thing, in the order given. A bare JID is befriended first, a full one told as it is.
+   * Resolves to what was done: a provisioning server may allow less than was asked for. Rejects with `ERR_STANZA`:
+   * `forbidden` (you may set nothing of it), `item-not-found` (no such parameter), `bad-request` (not a boolean one),
+   * `resource-constraint` (try later) and whatever the device chooses; `parameters` of the error says what is wrong with
+   * which. `ERR_STATE` when the friendship is refused. `ERR_TIMEOUT` (default 30,000 ms) and `ERR_CONNECTION` leave open
+   * whether it was done. `ERR_CONFIG` for values that are none.
+   *
+   * @example
+   * ```ts
+   * const { parameters } = await owner.control("lamp@example.org", { LED: true });
+   * ```
+   */
+  async control(thing: string, values: ParameterValues, options: ControlOptions = {}): Promise<ControlOutcome> {
+    const jid = parseJid(thing);
+    const full = jid.resource === "" ? await this.befriend(jid.bare, options) : jid.full;
+    return setParameters(this.#connection.channel, full, values, options);
   }
 
   async #findRegistry(signal: AbortSignal): Promise<BareJid> {

@@ -29,6 +29,13 @@ describe("the command line", () => {
     { argv: ["read", "a@b", "c"], says: '"c" is one word too many' },
     { argv: ["read", "a@b", "--type", "yesterday"], says: "--type must be all or one of" },
     { argv: ["read", "a@b", "--timeout", "0"], says: "--timeout must be a whole number from 1" },
+    { argv: ["control"], says: "JID is missing" },
+    { argv: ["control", "a@b"], says: "NAME=true|false... is missing" },
+    { argv: ["control", "localhost", "LED=true"], says: "is not the address of a Thing" },
+    { argv: ["control", "a@b", "LED=true", "Fan"], says: '"Fan" is not NAME=true or NAME=false' },
+    { argv: ["control", "a@b", "LED=on"], says: '"LED=on" is not NAME=true or NAME=false' },
+    { argv: ["control", "a@b", "=true"], says: '"=true" is not NAME=true or NAME=false' },
+    { argv: ["control", "a@b", "LED=true", "LED=false"], says: '"LED" is given twice' },
     { argv: ["sandbox", "--port", "70000"], says: "--port must be a whole number from 0 to 65535" },
     { argv: ["sandbox", "--prot", "1"], says: "--prot" },
     { argv: ["demo", "now"], says: '"now" is one word too many' },
@@ -41,12 +48,15 @@ describe("the command line", () => {
     expect(io.errors.join("\n")).toContain(says);
   });
 
-  it.each(["demo", "sandbox", "claim", "read"])("%s --help tells its options, and ends with 0", async (command) => {
-    const io = new FakeIo();
-    expect(await main([command, "--help"], io)).toBe(0);
-    expect(io.text).toContain(`Usage: xmpp-thing ${command}`);
-    expect(io.text.split("\n").every((line) => line.length <= 100)).toBe(true);
-  });
+  it.each(["demo", "sandbox", "claim", "read", "control"])(
+    "%s --help tells its options, and ends with 0",
+    async (command) => {
+      const io = new FakeIo();
+      expect(await main([command, "--help"], io)).toBe(0);
+      expect(io.text).toContain(`Usage: xmpp-thing ${command}`);
+      expect(io.text.split("\n").every((line) => line.length <= 100)).toBe(true);
+    },
+  );
 
   it("tells help and version", async () => {
     const io = new FakeIo();

@@ -29,11 +29,17 @@ export function lifeOfAThing(
     let friend: Connection;
     let stranger: Connection;
     const faults: string[] = [];
+    const switches = new Map<string, boolean>();
+    const parameters = ["LED", "Siren"].map((name) => ({
+      name,
+      type: "boolean" as const,
+      set: (value: boolean) => void switches.set(name, value),
+    }));
 
     const boot = async (): Promise<void> => {
       const { storage, cut } = disk.boot();
       power = { cut };
-      thing = site.thing(storage);
+      thing = site.thing(storage, { control: parameters });
       thing.on("fault", ({ code, message }) => faults.push(`${code}: ${message}`));
       await thing.start();
     };
@@ -57,6 +63,14 @@ export function lifeOfAThing(
         return groups
           .flatMap((group) => group.fields.map((field) => `${field.name} ${String(field.value)}`))
           .join(", ");
+      } catch (error) {
+        if (error instanceof StanzaError) return error.condition;
+        throw error;
+      }
+    };
+    const control = async (controller: Connection, values: Record<string, boolean>): Promise<string> => {
+      try {
+        return (await client(controller).control(thing.jid, values, { timeout: 10_000 })).parameters.join(", ");
       } catch (error) {
         if (error instanceof StanzaError) return error.condition;
         throw error;
@@ -126,6 +140,29 @@ export function lifeOfAThing(
       expect(await read(friend, thing.jid)).toBe("Temperature 21.5");
       expect(await read(stranger, thing.jid)).toBe("forbidden");
       expect(site.provisioning.count()).toBe(before);
+    });
+
+    it("lets what is allowed be set, and nothing else, also after a clearCache and a kill (P-3.4.1-2, P-3.4.3-4)", async () => {
+      const rule = (allowed: boolean | { parameters: string[] }): void =>
+        site.provisioning.setRules([{ jid: friend.jid.bare, friend: true, control: allowed }]);
+      rule({ parameters: ["LED"] });
+      await acknowledged();
+      expect(await control(friend, { LED: true })).toBe("LED");
+      expect(await control(friend, { Siren: true, LED: false })).toBe("LED");
+      expect(await control(friend, { Siren: true })).toBe("forbidden");
+      expect(await control(stranger, { LED: true })).toBe("forbidden");
+      expect([...switches]).toEqual([["LED", false]]);
+      const before = site.provisioning.count("canControl");
+      await kill();
+      await boot();
+      await thing.waitFor("online", { timeout: 10_000 });
+      expect(await control(friend, { LED: true })).toBe("LED");
+      expect(await control(friend, { Siren: true })).toBe("forbidden");
+      expect(site.provisioning.count("canControl")).toBe(before);
+      rule(false);
+      await acknowledged();
+      expect(await control(friend, { LED: false })).toBe("forbidden");
+      expect([...switches]).toEqual([["LED", true]]);
     });
 
     it("refuses after the rules changed and the cache was cleared (P-3.5.1-1, P-3.5.1-5)", async () => {
