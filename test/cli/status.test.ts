@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { main } from "../../src/cli/main.ts";
+import { bareJid } from "../../src/core/jid.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { fileStorage } from "../../src/storage/file-storage.ts";
 import { adviceFor } from "../../src/thing/fault-advice.ts";
-import { LastFault } from "../../src/thing/last-fault.ts";
+import { LastFault, faultDocument } from "../../src/thing/last-fault.ts";
+import { savedDocument } from "../../src/thing/saved.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import { FakeIo } from "../support/fake-io.ts";
 import { contentOf, removeState, stateOfFormat1 } from "../support/state-folder.ts";
@@ -110,6 +112,28 @@ describe("xmpp-thing status", () => {
     expect(io.text).toMatch(/^Account {5}thing-[0-9a-f]{16}@example\.org \(not made on the server yet\)$/m);
     expect(io.text).toMatch(/^Owner {7}none yet\nRegistry {4}none yet\nTrust {7}no provisioning server/m);
     expect(io.text).toMatch(/^Rights {6}0 remembered/m);
+  });
+
+  it("tells of trust that is locked, of a reset that is not over, and of a time that is none", async () => {
+    const storage = fileStorage(folder);
+    await storage.open();
+    const [document, faults] = [savedDocument(storage), faultDocument(storage)];
+    const { value } = await document.load();
+    if (value === undefined) throw new Error("nothing saved");
+    const registry = bareJid("discovery.example.org");
+    const server = { jid: bareJid("p.example.org"), origin: "paired" } as const;
+    await document.save({
+      ...value,
+      ownership: { is: "unregistered", leaving: { registry, friends: true } },
+      trust: { is: "delegated", servers: [server], locked: true },
+    });
+    await faults.save({ code: "registry", message: "x", at: 9e20, times: 3, healed: true });
+    await storage.close();
+    const { lines } = await status();
+    expect(lines).toContain("Registry    none yet; after a reset discovery.example.org is still to forget it");
+    expect(lines).toContain("Trust       p.example.org (paired), locked");
+    expect(lines).toContain("Last fault  registry, at an unknown time, 3 times or more, healed since");
+    expect(lines.join("\n")).not.toContain("To do");
   });
 
   it("tells of a folder that is held before anything is in it", async () => {

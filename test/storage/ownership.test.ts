@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { fileStorage } from "../../src/storage/file-storage.ts";
 import { nodeFileSystem, type FileSystem } from "../../src/storage/file-system.ts";
-import { foreignOwner, userText } from "../../src/storage/ownership.ts";
+import { explainAccess, foreignOwner, refuseAsRoot, userText } from "../../src/storage/ownership.ts";
 import { systemProcesses, type ProcessProbe } from "../../src/storage/process-probe.ts";
 import { processesOf, variant } from "../support/crash-fs.ts";
 
@@ -125,6 +125,43 @@ describe("whose a folder is", () => {
     expect(await foreignOwner(folder, `${folder}/thing`, owned(uids), processes(1_000))).toBe(
       `"${folder}/rights" belongs to uid 1001, and this process runs as pi (uid 1000); start it as that user, or: sudo chown -R pi: '/home/pi/the '\\''thing'\\'''`,
     );
+  });
+
+  it("is told of what stands above it: how to make it, or where it ends", async () => {
+    const missing = (code: string): FileSystem =>
+      variant(owned({ "/": 0, "/srv": 0 }), {
+        stat: (path) =>
+          path.startsWith("/srv/")
+            ? Promise.reject(Object.assign(new Error("no"), { code }))
+            : Promise.resolve({ mode: 0o40755, uid: 0 }),
+      });
+    const whose = '"/srv" belongs to uid 0, and this process runs as pi (uid 1000); ';
+    const ask = (code: string) => foreignOwner("/srv/state", "/srv/state", missing(code), processes(1_000));
+    expect(await ask("ENOENT")).toBe(`${whose}make the folder: sudo install -d -m 700 -o pi /srv/state`);
+    expect(await ask("EACCES")).toBe(`${whose}use a folder that pi can reach`);
+  });
+
+  it("keeps root out of the folder of another user, and nobody else", async () => {
+    const owner = { uid: 1_000 };
+    await expect(refuseAsRoot("/state", owner, processes(0))).rejects.toThrow(
+      /^"\/state" belongs to pi \(uid 1000\), and this process runs as root: .* chown -R root: \/state$/,
+    );
+    for (const uid of [1_000, 1_001, undefined]) await refuseAsRoot("/state", owner, processes(uid));
+    await refuseAsRoot("/state", { uid: 0 }, processes(0));
+  });
+
+  it("is part of what an access that was refused says, with what was tried", async () => {
+    const refused = Object.assign(new Error("no"), { code: "EACCES" });
+    const where = { folder: "/state", fs: owned({ "/state": 0 }), processes: processes(1_000) };
+    expect(await explainAccess(refused, "open", "/state", where)).toMatchObject({
+      code: "ERR_STORAGE",
+      cause: refused,
+      message: expect.stringMatching(
+        /^could not open "\/state": "\/state" belongs to uid 0, and .* started once with sudo\? If it still runs, stop it; then: sudo chown -R pi: \/state$/,
+      ) as string,
+    });
+    const full = Object.assign(new Error("no"), { code: "ENOSPC" });
+    expect((await explainAccess(full, "open", "/state", where)).message).toContain("make room");
   });
 
   it("is no reason where nothing is another user's, or users have no numbers", async () => {
