@@ -3,7 +3,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { systemRandom } from "../../src/core/random.ts";
 import { connect } from "../../src/connection/connect.ts";
-import { attachComponent } from "../../src/sandbox/attach-component.ts";
+import { attachComponent, type AttachOptions } from "../../src/sandbox/attach-component.ts";
 import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
 import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
 import { Thing } from "../../src/thing/thing.ts";
@@ -44,7 +44,10 @@ async function startRelay(port: number): Promise<{ port: number; cut: () => void
 }
 
 /** The scenario's site on a real server, both services attached as components. */
-export async function startRealSite(starting: Promise<RealXmppServer | undefined>): Promise<Site> {
+export async function startRealSite(
+  starting: Promise<RealXmppServer | undefined>,
+  attaching: Partial<AttachOptions> = {},
+): Promise<Site> {
   const real = await starting;
   if (real === undefined) throw new Error("the server did not start");
   const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
@@ -57,7 +60,9 @@ export async function startRealSite(starting: Promise<RealXmppServer | undefined
     other: new Holdable(new Bystander("other.localhost")),
   };
   const attachments = await Promise.all(
-    Object.values(speaking).map((service) => attachComponent(service, real.component(service.jid))),
+    Object.values(speaking).map((service) =>
+      attachComponent(service, { ...real.component(service.jid), ...attaching }),
+    ),
   );
   const relay = await startRelay(real.port);
   const { ca } = real;
