@@ -24,6 +24,7 @@ export const accountHelp = `Account (each can be given by the environment variab
   --ca FILE         THING_CA        the authority that signed the server's certificate, PEM;
                                     default: those that Node.js trusts
 Others:
+                    THING_DEBUG=1   show on stderr what goes over the wire, without secrets
   --timeout SECONDS                 how long to wait for answers; default 30
   --json                            one line of JSON
   --help`;
@@ -53,6 +54,7 @@ export async function connectAs(args: Arguments, io: Io): Promise<Connection> {
     password,
     ...(caFile !== undefined && { tls: { ca: await readCa(caFile, io) } }),
     timeout: timeoutOf(args),
+    debug: io.env["THING_DEBUG"] === "1",
     signal: io.ended,
   };
   return connect(options);

@@ -12,6 +12,7 @@ import { answerPings } from "./ping.ts";
 import { openStream, type XmppStream } from "./stream.ts";
 import type { StreamEnd } from "./stream-end.ts";
 import type { TlsPolicy } from "./tls-policy.ts";
+import { traceIfWanted } from "./wire-trace.ts";
 
 /** What {@link connect} goes by. */
 export interface ConnectOptions extends CallOptions {
@@ -42,6 +43,11 @@ export interface ConnectOptions extends CallOptions {
   readonly random?: RandomSource | undefined;
   /** Where oddities are told. Default: nowhere. */
   readonly logger?: Logger | undefined;
+  /**
+   * Shows on the console what goes over the wire, without passwords, tokens, KEY and challenges. Default: only with
+   * `THING_DEBUG=1` in the environment.
+   */
+  readonly debug?: boolean | undefined;
 }
 
 /** One stream with all that belongs to it. When it ends it has ended: it does not come back by itself. */
@@ -79,11 +85,13 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const { service, domain, username, password, register = false } = options;
   const address = parseService(service, domain);
   const account = { username, password, resource: options.resource ?? randomToken(random, 9), register };
+  const trace = traceIfWanted(options.debug, logger);
   let stream: XmppStream | undefined;
   try {
     return await withDeadline(clock, { signal, timeout }, `connecting to ${address.domain}`, async (deadline) => {
       const { tls, keepalive } = options;
-      stream = await openStream({ address, account, tls, keepalive, clock, random, logger, signal: deadline, timeout });
+      const means = { clock, random, logger, trace, timeout };
+      stream = await openStream({ address, account, tls, keepalive, ...means, signal: deadline });
       const connection = wire(stream, new StanzaChannel({ clock, random, logger, onFault: options.onFault }));
       await connection.friends.load({ signal: deadline });
       await connection.channel.send(presence());

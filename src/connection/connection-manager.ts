@@ -35,7 +35,7 @@ export type LinkState =
 /** What a {@link ConnectionManager} goes by. */
 export interface ConnectionManagerOptions extends Pick<
   StreamOptions,
-  "tls" | "clock" | "random" | "logger" | "keepalive" | "timeout" | "maxStanzaBytes"
+  "tls" | "clock" | "random" | "logger" | "trace" | "keepalive" | "timeout" | "maxStanzaBytes"
 > {
   /** What the streams are attached to, one after another. */
   readonly channel: StanzaChannel;
@@ -204,13 +204,13 @@ export class ConnectionManager {
   }
 
   async #openAs(account: Account, address: ServerAddress, signal: AbortSignal): Promise<XmppStream> {
-    const { clock, random, logger, tls, timeout, keepalive, maxStanzaBytes } = this.#options;
+    const { clock, random, logger, trace, tls, timeout, keepalive, maxStanzaBytes } = this.#options;
     const { username, password, resource, pending } = account;
     const stream = await openStream({
       address,
       account: { username, password, resource, register: pending },
       onAccountMade: () => this.#made(signal),
-      ...{ clock, random, logger, tls, timeout, keepalive, maxStanzaBytes, signal },
+      ...{ clock, random, logger, trace, tls, timeout, keepalive, maxStanzaBytes, signal },
     });
     // Also one that was on the server already, for instance because the power went before it was remembered: were it
     // still pending when people remove it, it would come back by itself.
@@ -260,6 +260,11 @@ export class ConnectionManager {
   }
 
   #tell(state: LinkState): void {
+    const { trace } = this.#options;
+    if (state.is === "stopped") trace?.status("stopped");
+    if (state.is === "waiting") {
+      trace?.status("waiting", `${Math.round(state.ms)} ms, after ${state.reason.code}: ${state.reason.message}`);
+    }
     try {
       this.#options.onState(state);
     } catch (error) {

@@ -11,6 +11,7 @@ import { keepAlive, type KeepaliveOptions } from "./keepalive.ts";
 import { ClosedAfterRefusal, negotiate, type NegotiationOptions } from "./negotiation.ts";
 import type { StreamEnd } from "./stream-end.ts";
 import { secureContext, type TlsPolicy } from "./tls-policy.ts";
+import type { WireTrace } from "./wire-trace.ts";
 import { XmlStream } from "./xml-stream.ts";
 
 /** What {@link openStream} goes by. */
@@ -36,6 +37,8 @@ export interface StreamOptions {
   readonly random: RandomSource;
   /** Where oddities are told. */
   readonly logger: Logger;
+  /** Shows what goes over the wire, without its secrets. */
+  readonly trace?: WireTrace | undefined;
   /** Gives up. */
   readonly signal?: AbortSignal | undefined;
   /** The time until the stream is up, in milliseconds. Default 30,000. */
@@ -73,7 +76,9 @@ export interface XmppStream extends Wire {
  * no socket is left.
  */
 export async function openStream(options: StreamOptions): Promise<XmppStream> {
-  const { address, clock, random, logger, signal, timeout = 30_000 } = options;
+  const { address, clock, random, logger, trace, signal, timeout = 30_000 } = options;
+  trace?.hide(options.account.password);
+  trace?.status("connecting", `to ${address.domain} at ${address.host}:${address.port}`);
   const negotiation: NegotiationOptions = {
     address,
     context: secureContext(options.tls),
@@ -83,9 +88,11 @@ export async function openStream(options: StreamOptions): Promise<XmppStream> {
   };
   let current: XmlStream | undefined;
   const attempt = async (registerFirst: boolean): Promise<XmppStream> => {
-    const stream = new XmlStream({ address, clock, logger, maxStanzaBytes: options.maxStanzaBytes ?? 262_144 });
+    const stream = new XmlStream({ address, clock, logger, trace, maxStanzaBytes: options.maxStanzaBytes ?? 262_144 });
     current = stream;
     const jid = await negotiate(stream, negotiation, registerFirst);
+    trace?.status("online", jid.full);
+    void stream.ended.then(({ reason }) => trace?.status("ended", `${reason.code}: ${reason.message}`));
     keepAlive(stream, address.domain, { clock, random }, options.keepalive);
     return {
       jid,
@@ -108,6 +115,7 @@ export async function openStream(options: StreamOptions): Promise<XmppStream> {
     });
   } catch (error) {
     // Also what was given up in the middle: whatever still runs there finds the stream ended.
+    trace?.error(isSdkError(error) ? error.code : "given up", messageOf(error));
     current?.end(isSdkError(error) ? error : new ConnectionError(messageOf(error), { cause: error }));
     throw error;
   }

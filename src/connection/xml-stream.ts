@@ -16,6 +16,7 @@ import { ns } from "../codec/namespaces.ts";
 import { streamNs } from "./namespaces.ts";
 import { parseStreamError, streamEnd, type StreamEnd } from "./stream-end.ts";
 import { MiscountError, StreamManagement } from "./stream-management.ts";
+import type { WireTrace } from "./wire-trace.ts";
 import { tlsFailure, tlsOptions } from "./tls-policy.ts";
 import { Link } from "./xmpp-parts.ts";
 
@@ -29,6 +30,8 @@ export interface XmlStreamOptions {
   readonly logger: Logger;
   /** The largest stanza, both ways, in UTF-8 bytes. */
   readonly maxStanzaBytes: number;
+  /** Shows what goes over the wire. */
+  readonly trace?: WireTrace | undefined;
 }
 
 /** How long the peer may take to close its side, in milliseconds. */
@@ -191,6 +194,7 @@ export class XmlStream {
     }
     if (this.#closing !== undefined) throw this.#closing;
     this.throwIfEnded();
+    for (const element of elements) this.#options.trace?.sent(element);
     const stanzas = elements.filter(isStanza);
     for (const stanza of stanzas) this.#management.sent(stanza);
     if (stanzas.length > 0 && this.isManaged) this.#watcher?.wrote();
@@ -239,6 +243,7 @@ export class XmlStream {
   }
 
   #take(element: XmlElement): void {
+    this.#options.trace?.received(element);
     if (element.is("error", streamNs.streams)) return this.end(parseStreamError(element));
     if (element.getNS() === streamNs.management) return this.#takeCount(element);
     // Now, and not when it is looked at: the next thing in this chunk may ask for the count. What comes after the own
@@ -312,6 +317,7 @@ export class XmlStream {
   /** Writes what is no stanza. */
   #say(element: XmlElement): void {
     if (this.#hasSaidEnd) return;
+    this.#options.trace?.sent(element);
     // When the socket breaks, it says so itself.
     this.#link.write(element.toString()).catch(() => undefined);
   }

@@ -39,6 +39,11 @@ export function keyStart(kind: Question["kind"], jid: BareJid): string {
   return `${initials[kind]}${part(jid)}`;
 }
 
+/** The question as others than the servers may see it: whoever logs it must not log somebody's tokens. */
+export function withoutTokens(question: Question): Question {
+  return question.kind === "friend" ? question : { ...question, tokens: {} };
+}
+
 /** The same text for the same question, whatever the order of its lists; another text for any other question. */
 export function questionKey(question: Question): string {
   const start = keyStart(question.kind, question.jid);

@@ -9,7 +9,7 @@ import type { ThingState } from "./state.ts";
 
 /** A decision about rights, as it is told. */
 export interface DecisionMade {
-  /** What was asked. */
+  /** What was asked, without the tokens of the asker. */
   readonly question: Question;
   /** What came out. */
   readonly decision: Decision;

@@ -8,6 +8,7 @@ import type { AccountStore } from "../connection/account.ts";
 import type { ServerAddress } from "../connection/address.ts";
 import { ConnectionManager, type ConnectionFault, type LinkState } from "../connection/connection-manager.ts";
 import type { TlsPolicy } from "../connection/tls-policy.ts";
+import type { WireTrace } from "../connection/wire-trace.ts";
 import type { Link } from "./state.ts";
 
 /** Keeps the channel supplied with streams. */
@@ -27,6 +28,7 @@ export interface LinkParts {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly logger: Logger;
+  readonly trace: WireTrace | undefined;
   readonly onState: (state: LinkState) => void;
   readonly onFault: (code: ConnectionFault, message: string, cause?: unknown) => void;
 }

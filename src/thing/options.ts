@@ -57,6 +57,11 @@ export interface ThingOptions {
   readonly rights?: RightsOptions;
   /** Where to write what happens. Default: nowhere. */
   readonly logger?: Logger;
+  /**
+   * Shows on the console what goes over the wire, without passwords, tokens, KEY and challenges (docs/tracing.md).
+   * Default: only with `THING_DEBUG=1` in the environment.
+   */
+  readonly debug?: boolean;
   /** Time. Default: the machine's. */
   readonly clock?: Clock;
   /** Randomness. Default: the operating system's. */
@@ -76,6 +81,7 @@ export interface ThingSettings {
   readonly provisioning: readonly BareJid[];
   readonly rights: RightsOptions;
   readonly logger: Logger;
+  readonly debug: boolean | undefined;
   readonly clock: Clock;
   readonly random: RandomSource;
 }
@@ -95,6 +101,7 @@ const KNOWN: readonly (keyof ThingOptions)[] = [
   "provisioning",
   "rights",
   "logger",
+  "debug",
   "clock",
   "random",
 ];
@@ -126,9 +133,15 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     provisioning: checkServers(options.provisioning ?? []),
     rights,
     logger: options.logger ?? silentLogger,
+    debug: checkFlag(options.debug, "debug"),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
   };
+}
+
+function checkFlag(value: boolean | undefined, option: string): boolean | undefined {
+  if (value !== undefined && typeof value !== "boolean") throw new ConfigError(`${option}: must be true or false`);
+  return value;
 }
 
 // All of it: a text has a `replace` too.

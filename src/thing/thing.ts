@@ -8,8 +8,10 @@ import { StanzaChannel } from "../channel/stanza-channel.ts";
 import { Friends } from "../connection/friends.ts";
 import { FriendWhereabouts } from "../connection/whereabouts.ts";
 import type { LinkState } from "../connection/connection-manager.ts";
+import { traceIfWanted, type WireTrace } from "../connection/wire-trace.ts";
 import { Barrier } from "../provisioning/barrier.ts";
 import { Guard, type Standing } from "../provisioning/guard.ts";
+import { withoutTokens } from "../provisioning/questions.ts";
 import { RightsCache } from "../provisioning/rights-cache.ts";
 import { answerRequests } from "./answers.ts";
 import { performer } from "./effects.ts";
@@ -83,6 +85,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   readonly #ended = new AbortController();
+  #trace: WireTrace | undefined;
   readonly #lastFault: LastFault;
   readonly #faults: FaultLog;
 
@@ -127,7 +130,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       clock,
       logger,
       standing,
-      onDecision: (question, decision, ms) => this.#tell("decision", { question, decision, ms }),
+      onDecision: (question, decision, ms) =>
+        this.#tell("decision", { question: withoutTokens(question), decision, ms }),
     });
     const friendships = {
       friends: this.#friends,
@@ -240,13 +244,14 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   async #start(options: CallOptions): Promise<void> {
-    const { clock, storage } = this.#settings;
+    const { clock, storage, logger, debug } = this.#settings;
     try {
       await storage.open();
     } catch (error) {
       this.#phase = "stopped";
       throw error;
     }
+    this.#trace = traceIfWanted(debug, logger);
     try {
       await withDeadline(clock, options, "start", () => this.#load());
       this.#ended.signal.throwIfAborted();
@@ -292,6 +297,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     if (problem !== undefined) this.#fault("identity-restored", problem);
     await this.#cache.load();
     this.#key = saved.key;
+    this.#trace?.hide(saved.key);
     const { ownership, trust, examining } = saved;
     const before = ownership.is === "unregistered" ? undefined : ownership.registry;
     if (registry !== undefined && before !== undefined && before !== registry) {
@@ -311,6 +317,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       clock,
       random,
       logger,
+      trace: this.#trace,
       onState: (state) => this.#linkChanged(state),
       onFault: (code, message, cause) => this.#fault(code, message, cause),
     });
@@ -360,6 +367,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   #fault(code: FaultCode, message: string, cause?: unknown): void {
+    this.#trace?.error(code, message);
     this.#faults.tell(code, message, cause);
   }
 }

@@ -57,6 +57,12 @@ declare module "@xmpp/tcp/lib/Connection.js" {
   }
 }
 
+declare module "@xmpp/debug" {
+  import type { EventEmitter } from "node:events";
+  /** Prints the events `element`, `send`, `status` and `error`. @param force without it only if XMPP_DEBUG is set */
+  export default function debug(entity: EventEmitter, force?: boolean): void;
+}
+
 declare module "@xmpp/tls/lib/Socket.js" {
   import { EventEmitter } from "node:events";
   import type { ConnectionOptions, TLSSocket } from "node:tls";
