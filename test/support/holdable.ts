@@ -1,5 +1,5 @@
 import type { XmlElement } from "../../src/codec/xml.ts";
-import type { StanzaService } from "../../src/sandbox/stanza-service.ts";
+import type { HostedAccount, StanzaService } from "../../src/sandbox/stanza-service.ts";
 
 /** A service whose answers can be held back, so that something can happen in between, and that can be made to speak. */
 export class Holdable implements StanzaService {
@@ -49,6 +49,10 @@ export class Holdable implements StanzaService {
   onOutput(carry: (stanzas: readonly XmlElement[]) => void): void {
     this.#carry = carry;
     this.#service.onOutput(carry);
+  }
+
+  onAccount(account?: HostedAccount): void {
+    this.#service.onAccount?.(account);
   }
 
   stop(): void {

@@ -9,15 +9,14 @@ import type { Connection } from "../../src/connection/connect.ts";
 import { Friends } from "../../src/connection/friends.ts";
 import { answerPings } from "../../src/connection/ping.ts";
 import { streamEnd, type StreamEnd } from "../../src/connection/stream-end.ts";
-import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
-import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
+import { AccountSession } from "../../src/sandbox/account-session.ts";
 import { XmppDomain, type Session } from "../../src/sandbox/server/domain.ts";
+import type { StanzaService } from "../../src/sandbox/stanza-service.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import { linkSeam, type MakeLink } from "../../src/thing/link.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
-import { Bystander } from "./bystander.ts";
 import { Holdable } from "./holdable.ts";
-import { thingOptions, type Site } from "./site.ts";
+import { bystander, makeServices, thingOptions, type Site, type SiteOptions } from "./site.ts";
 
 const nowhere = { service: "xmpp://127.0.0.1:1", domain: "localhost" };
 const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
@@ -57,18 +56,57 @@ function attach(
   return session;
 }
 
-/** The scenario's site without a socket: channels bound straight to the domain. */
-export function startMemorySite(): Promise<Site> {
-  const domain = new XmppDomain({ domain: "localhost", ...parts });
-  const registry = new ReferenceRegistry({ jid: "discovery.localhost", ...parts });
-  const provisioning = new ReferenceProvisioningServer({ jid: "provisioning.localhost", ...parts });
-  const hold = new Holdable(provisioning);
-  const speaking = {
-    registry: new Holdable(registry),
-    provisioning: hold,
-    other: new Holdable(new Bystander("other.localhost")),
+/** Runs a service as an account of the domain. Returns how to cut its link, which comes back one turn later. */
+function hostAccount(domain: XmppDomain, service: StanzaService): { cut: () => void; end: () => void } {
+  const username = service.jid.slice(0, service.jid.indexOf("@"));
+  domain.register(username, "secret");
+  let current: { session: Session; account: AccountSession } | undefined;
+  let ended = false;
+  const bind = (): void => {
+    if (ended) return;
+    const session = domain.bind(
+      username,
+      "service",
+      (stanzas) => setImmediate(() => stanzas.forEach((stanza) => account.receive(stanza))),
+      () => {
+        account.end();
+        setImmediate(bind);
+      },
+    );
+    const account = new AccountSession({
+      ...{ service, jid: session.jid, random: systemRandom, logger: silentLogger },
+      write: (stanzas) => stanzas.forEach((stanza) => session.receive(stanza)),
+      onReady: () => undefined,
+      onFailed: () => undefined,
+    });
+    current = { session, account };
+    account.begin();
   };
-  for (const service of Object.values(speaking)) domain.attach(service);
+  service.onOutput((stanzas) => current?.account.send(stanzas));
+  bind();
+  return {
+    cut: () => domain.drop(service.jid),
+    end: () => {
+      ended = true;
+      current?.session.end();
+    },
+  };
+}
+
+/** The scenario's site without a socket: channels bound straight to the domain. */
+export function startMemorySite(options: SiteOptions = {}): Promise<Site> {
+  const domain = new XmppDomain({ domain: "localhost", ...parts });
+  const there = options.elsewhere === true ? new XmppDomain({ domain: "elsewhere.localhost", ...parts }) : domain;
+  if (there !== domain) domain.federate(there);
+  const { registry, provisioning } = makeServices(options, domain.domain, there.domain);
+  const hold = new Holdable(provisioning);
+  const speaking = { registry: new Holdable(registry), provisioning: hold, other: bystander(domain.domain) };
+  const accounts: { cut: () => void; end: () => void }[] = [];
+  for (const service of Object.values(speaking)) {
+    const where = service === hold ? there : domain;
+    if (service.jid.includes("@")) accounts.push(hostAccount(where, service));
+    else where.attach(service);
+  }
   const sent: XmlElement[] = [];
   domain.onStanza((direction, _from, _to, stanza) => direction === "in" && sent.push(stanza));
 
@@ -135,9 +173,11 @@ export function startMemorySite(): Promise<Site> {
       domain.drop(thing.jid);
       return Promise.resolve();
     },
+    cutServices: () => accounts.forEach((account) => account.cut()),
     stop: () => {
       registry.stop();
       provisioning.stop();
+      for (const account of accounts) account.end();
       return Promise.resolve();
     },
   });

@@ -1,16 +1,11 @@
 import { createServer, connect as connectTcp, type AddressInfo, type Socket } from "node:net";
-import { systemClock } from "../../src/core/clock.ts";
-import { silentLogger } from "../../src/core/logger.ts";
-import { systemRandom } from "../../src/core/random.ts";
 import { connect } from "../../src/connection/connect.ts";
+import { attachAccount } from "../../src/sandbox/attach-account.ts";
 import { attachComponent, type AttachOptions } from "../../src/sandbox/attach-component.ts";
-import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
-import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
 import { Thing } from "../../src/thing/thing.ts";
-import { Bystander } from "./bystander.ts";
 import { Holdable } from "./holdable.ts";
 import type { RealXmppServer } from "./server-process.ts";
-import { thingOptions, type Site } from "./site.ts";
+import { bystander, makeServices, thingOptions, type Site, type SiteOptions } from "./site.ts";
 
 /** A relay whose connections can be cut without a word: the network between a Thing and its server. */
 async function startRelay(port: number): Promise<{ port: number; cut: () => void; stop: () => Promise<void> }> {
@@ -43,29 +38,27 @@ async function startRelay(port: number): Promise<{ port: number; cut: () => void
   };
 }
 
-/** The scenario's site on a real server, both services attached as components. */
+/** The scenario's site on a real server, the services attached as components or as accounts. */
 export async function startRealSite(
   starting: Promise<RealXmppServer | undefined>,
   attaching: Partial<AttachOptions> = {},
+  options: SiteOptions = {},
 ): Promise<Site> {
   const real = await starting;
   if (real === undefined) throw new Error("the server did not start");
-  const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
-  const registry = new ReferenceRegistry({ jid: "discovery.localhost", ...parts });
-  const provisioning = new ReferenceProvisioningServer({ jid: "provisioning.localhost", ...parts });
+  const { registry, provisioning } = makeServices(options, "localhost");
   const hold = new Holdable(provisioning);
-  const speaking = {
-    registry: new Holdable(registry),
-    provisioning: hold,
-    other: new Holdable(new Bystander("other.localhost")),
-  };
+  const speaking = { registry: new Holdable(registry), provisioning: hold, other: bystander("localhost") };
+  const [relay, behind] = [await startRelay(real.port), await startRelay(real.port)];
+  const { ca } = real;
+  const account = { service: `xmpp://127.0.0.1:${behind.port}`, password: "secret", register: true, tls: { ca } };
   const attachments = await Promise.all(
     Object.values(speaking).map((service) =>
-      attachComponent(service, { ...real.component(service.jid), ...attaching }),
+      service.jid.includes("@")
+        ? attachAccount(service, account)
+        : attachComponent(service, { ...real.component(service.jid), ...attaching }),
     ),
   );
-  const relay = await startRelay(real.port);
-  const { ca } = real;
   const server = { service: `xmpp://127.0.0.1:${relay.port}`, domain: "localhost" };
   return {
     name: real.name,
@@ -89,11 +82,12 @@ export async function startRealSite(
       relay.cut();
       return Promise.resolve();
     },
+    cutServices: () => behind.cut(),
     stop: async () => {
       registry.stop();
       provisioning.stop();
       await Promise.all(attachments.map((attachment) => attachment.close()));
-      await relay.stop();
+      await Promise.all([relay.stop(), behind.stop()]);
       await real.stop();
     },
   };

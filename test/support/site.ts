@@ -1,13 +1,38 @@
 import type { XmlElement } from "../../src/codec/xml.ts";
 import { connect, type Connection } from "../../src/connection/connect.ts";
-import { startSandbox } from "../../src/sandbox/sandbox.ts";
+import { attachAccount, type AccountAttachment } from "../../src/sandbox/attach-account.ts";
+import { startSandbox, type Hosting, type Sandbox } from "../../src/sandbox/sandbox.ts";
 import { Bystander } from "./bystander.ts";
 import { Holdable } from "./holdable.ts";
-import type { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
-import type { ReferenceRegistry } from "../../src/sandbox/registry.ts";
+import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
+import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
+import type { StanzaService } from "../../src/sandbox/stanza-service.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import type { ServerOptions, ThingOptions } from "../../src/thing/options.ts";
+
+/** How a site is set up. */
+export interface SiteOptions {
+  /** How its services are reached. Default: as components. */
+  readonly hosting?: { readonly registry?: Hosting; readonly provisioning?: Hosting };
+  /** The Provisioning Server is on another domain than the Things. Not on real servers. */
+  readonly elsewhere?: boolean;
+  /** The wait before `clearCache` is repeated, in milliseconds. */
+  readonly retry?: number;
+}
+
+/** Services by their names, at `home` or, if the Provisioning Server is elsewhere, there. */
+export function makeServices(
+  { hosting = {}, retry }: SiteOptions,
+  home: string,
+  there = home,
+): { registry: ReferenceRegistry; provisioning: ReferenceProvisioningServer } {
+  const at = (how: Hosting = "component"): string => (how === "account" ? "@" : ".");
+  return {
+    registry: new ReferenceRegistry({ jid: `discovery${at(hosting.registry)}${home}` }),
+    provisioning: new ReferenceProvisioningServer({ jid: `provisioning${at(hosting.provisioning)}${there}`, retry }),
+  };
+}
 
 /** A place where a scenario can happen: in memory, on the sandbox, on a real server. */
 export interface Site {
@@ -29,6 +54,8 @@ export interface Site {
   user(name: string): Promise<Connection>;
   /** The link of a Thing goes, without a word from either side. */
   cut(thing: Thing): Promise<void>;
+  /** The links of the services that are accounts go; they come back by themselves. */
+  cutServices(): void;
   stop(): Promise<void>;
 }
 
@@ -56,26 +83,42 @@ export function thingOptions(
   };
 }
 
+/** A component that has nothing to do with anybody. */
+export function bystander(domain: string): Holdable {
+  return new Holdable(new Bystander(`other.${domain}`));
+}
+
+const ELSEWHERE = "elsewhere.localhost";
+
 /** The scenario's site on the embedded server, over TCP and TLS. */
-export async function startSandboxSite(): Promise<Site> {
+export async function startSandboxSite(options: SiteOptions = {}): Promise<Site> {
   const sandbox = await startSandbox();
   const { service, domain, ca } = sandbox;
-  const hold = new Holdable(sandbox.provisioning);
-  const speaking = {
-    registry: new Holdable(sandbox.registry),
-    provisioning: hold,
-    other: new Holdable(new Bystander(`other.${domain}`)),
+  const there = options.elsewhere === true ? await startSandbox({ domain: ELSEWHERE }) : sandbox;
+  if (there !== sandbox) sandbox.federate(there);
+  for (const site of new Set([sandbox, there])) [site.registry, site.provisioning].forEach((its) => site.detach(its));
+  const { registry, provisioning } = makeServices(options, domain, there.domain);
+  const hold = new Holdable(provisioning);
+  const host = async (site: Sandbox, its: StanzaService): Promise<AccountAttachment | undefined> => {
+    if (its.jid.includes("@")) {
+      return attachAccount(its, { service: site.service, password: "secret", register: true, tls: { ca: site.ca } });
+    }
+    site.attach(its);
+    return undefined;
   };
-  sandbox.detach(sandbox.registry);
-  sandbox.detach(sandbox.provisioning);
-  for (const service of Object.values(speaking)) sandbox.attach(service);
+  const speaking = { registry: new Holdable(registry), provisioning: hold, other: bystander(domain) };
+  const attachments = await Promise.all([
+    host(sandbox, speaking.registry),
+    host(there, speaking.provisioning),
+    host(sandbox, speaking.other),
+  ]);
   const sent: XmlElement[] = [];
   sandbox.onStanza((direction, _from, _to, stanza) => direction === "in" && sent.push(stanza));
   return {
     name: "sandbox",
     domain,
-    registry: sandbox.registry,
-    provisioning: sandbox.provisioning,
+    registry,
+    provisioning,
     hold,
     speaking,
     sent,
@@ -85,6 +128,15 @@ export async function startSandboxSite(): Promise<Site> {
       sandbox.drop(thing.jid);
       return Promise.resolve();
     },
-    stop: () => sandbox.stop(),
+    cutServices: () => {
+      sandbox.drop(registry.jid);
+      there.drop(provisioning.jid);
+    },
+    stop: async () => {
+      registry.stop();
+      provisioning.stop();
+      for (const attachment of attachments) await attachment?.close();
+      await Promise.all([sandbox.stop(), there.stop()]);
+    },
   };
 }
