@@ -214,7 +214,9 @@ export class StanzaChannel implements Channel {
     if (!(error instanceof ConnectionError)) {
       this.#onFault("handler-failed", `${nameOf(stanza)} from ${from.full}: ${messageOf(error)}`);
     }
-    return new Refusal("internal-server-error");
+    // "Later": what took too long, and what the disk did not take, may work then.
+    const later = isSdkError(error) && (error.code === "ERR_TIMEOUT" || error.code === "ERR_STORAGE");
+    return new Refusal(later ? "resource-constraint" : "internal-server-error");
   }
 
   #receiveMessage(stanza: XmlElement): void {

@@ -184,7 +184,7 @@ export class Guard {
     );
     const found: readonly Grant[] = [...grants];
     // A "no" of some is kept only when all have answered: the one that failed may have granted more.
-    if (sufficient || answered === servers.length) await cache.put(asRight(question, found, secondaryTrustBy), epoch);
+    if (sufficient || answered === servers.length) void cache.put(asRight(question, found, secondaryTrustBy), epoch);
     if (found.length > 0) return { outcome: "granted", grants: found, source: "server" };
     if (answered === servers.length) return refused("server", secondaryTrustBy);
     return { outcome: "unanswered", source: "none" };

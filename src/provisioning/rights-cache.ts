@@ -47,6 +47,8 @@ export class RightsCache {
   readonly #largest: number;
   readonly #mostEach: number;
   #epoch = 0;
+  // Who asked does not wait for the disk; the end of the Thing does.
+  #written: Promise<unknown> = Promise.resolve();
   // True while there may be on disk what is to be forgotten.
   #outdated = false;
   #writable = true;
@@ -113,6 +115,13 @@ export class RightsCache {
   async put(right: Right, epoch: number): Promise<void> {
     if (epoch !== this.#epoch) return;
     if (!this.#keep(right)) return;
+    const written = this.#write(right);
+    this.#written = Promise.all([this.#written, written]);
+    await written;
+  }
+
+  /** Never rejects: a failure is a fault. */
+  async #write(right: Right): Promise<void> {
     try {
       // What a failed clear has left on disk must not come back, least of all behind newer answers.
       if (this.#outdated) await this.#rewrite();
@@ -146,14 +155,14 @@ export class RightsCache {
     await this.#rewrite();
   }
 
-  /** Writes the order of use, if it is another one than on disk: for a clean end. Never rejects; a failure is a fault. */
+  /** Writes the order of use, if it is another one than on disk, and waits for what is being written: for a clean end. Never rejects; a failure is a fault. */
   async flush(): Promise<void> {
-    if (!this.#reordered) return;
     try {
-      await this.#rewrite();
+      if (this.#reordered) await this.#rewrite();
     } catch (error) {
       this.#fail(error);
     }
+    await this.#written;
   }
 
   async #compact(): Promise<void> {

@@ -3,6 +3,7 @@ import { type RandomSource, systemRandom } from "../core/random.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import { joinBytes } from "./bytes.ts";
 import { jsonLine } from "./checksum.ts";
+import { codeOf } from "./file-system.ts";
 import { encodeHeader, encodeRecords, readJournal, type ReadJournal } from "./journal-file.ts";
 import { NewerFormatError } from "./newer-format.ts";
 import type { Storage } from "./storage.ts";
@@ -146,7 +147,15 @@ export class Journal {
 
   async #look(): Promise<ReadJournal> {
     this.#tail = undefined;
-    const content = await this.#storage.read(this.#name);
+    let content: Uint8Array | undefined;
+    try {
+      content = await this.#storage.read(this.#name);
+    } catch (error) {
+      // A bad block is damage like any other: a new file takes the place of this one.
+      if (!(error instanceof Error && codeOf(error.cause) === "EIO")) throw error;
+      this.#bytes = 0;
+      return { records: [], chain: undefined, good: 0, problem: `"${this.#name}" is damaged (${error.message})` };
+    }
     this.#bytes = content?.length ?? 0;
     if (content === undefined) return { records: [], chain: undefined, good: 0, problem: undefined };
     const found = readJournal(this.#name, this.#format, content);

@@ -23,7 +23,7 @@ export interface AnswerParts {
   /** The Registry whose notices count. */
   readonly registry: () => BareJid | undefined;
   /** Makes an event durable; resolves to what starts its effects. */
-  readonly apply: (event: ThingEvent) => Promise<() => void>;
+  readonly apply: (event: Extract<ThingEvent, { type: "claimed" }>) => Promise<() => void>;
   /** Told when a server had all rights forgotten. */
   readonly onCleared: (server: BareJid) => void;
   readonly onFault: (code: FaultCode, message: string, cause?: unknown) => void;

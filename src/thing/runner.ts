@@ -4,6 +4,7 @@ import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { isSdkError, messageOf } from "../core/errors.ts";
 import type { RandomSource } from "../core/random.ts";
+import { Refusal } from "../core/refusal.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import type { FaultCode } from "./faults.ts";
 import { initialState, type ThingEffect, type ThingEvent, type ThingState } from "./state.ts";
@@ -108,6 +109,21 @@ export class Runner {
       const { signal } = event.type === "reset" ? this.#stream : stream;
       return () => this.#act(onWire, signal);
     });
+  }
+
+  /**
+   * As {@link apply}, for the notice of a claim. If it cannot be kept it is not acknowledged; since the Registry may not
+   * repeat it on this stream, it is asked again, by registering (XEP-0347 3.6), until the claim is kept.
+   */
+  async applyNotice(event: Extract<ThingEvent, { type: "claimed" }>): Promise<() => void> {
+    const stream = this.#stream;
+    try {
+      return await this.apply(event);
+    } catch (error) {
+      this.#options.onFault("state-not-saved", messageOf(error), error);
+      this.#start({ do: "register", registry: event.registry }, stream.signal);
+      throw new Refusal("resource-constraint");
+    }
   }
 
   /** Ends what is being done, and waits for states that are being written. */

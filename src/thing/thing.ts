@@ -175,7 +175,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       cache: this.#cache,
       state: () => this.state,
       registry: () => registryOf(this.state) ?? this.#registering,
-      apply: (event) => this.#runner.apply(event),
+      apply: (event) => this.#runner.applyNotice(event),
       onCleared: (server) => {
         this.#tell("rightsCleared", server);
         this.#dispatch({ type: "rightsCleared" });
