@@ -247,46 +247,50 @@ export function onARealServer(
     });
   });
 
-  it("has its link up again after the server was killed and started again, with the same account", async () => {
-    let account: Account = { username: "thing", password: "secret", resource: "r", pending: true };
-    const states: LinkState[] = [];
-    const faults: string[] = [];
-    const base = { clock: systemClock, random: systemRandom, logger: silentLogger };
-    const channel = new StanzaChannel(base);
-    const manager = new ConnectionManager({
-      ...base,
-      channel,
-      addresses: () => [{ host: "127.0.0.1", port: server.port, domain: "localhost" }],
-      account: {
-        load: () => Promise.resolve(account),
-        made: () => Promise.resolve(void (account = { ...account, pending: false })),
-        renew: () => Promise.reject(new Error("not in this test")),
-      },
-      tls: { ca: server.ca },
-      backoff: { first: 20, cap: 50 },
-      onState: (state) => states.push(state),
-      onFault: (code, text) => faults.push(`${code}: ${text}`),
-    });
-    try {
-      manager.start();
-      await eventually(() => !account.pending);
-      await new Promise((resolve) => setTimeout(resolve, server.writesAfter ?? 0));
-      for (let round = 1; round <= 3; round++) {
+  it(
+    "has its link up again after the server was killed and started again, with the same account",
+    { timeout: 90_000 },
+    async () => {
+      let account: Account = { username: "thing", password: "secret", resource: "r", pending: true };
+      const states: LinkState[] = [];
+      const faults: string[] = [];
+      const base = { clock: systemClock, random: systemRandom, logger: silentLogger };
+      const channel = new StanzaChannel(base);
+      const manager = new ConnectionManager({
+        ...base,
+        channel,
+        addresses: () => [{ host: "127.0.0.1", port: server.port, domain: "localhost" }],
+        account: {
+          load: () => Promise.resolve(account),
+          made: () => Promise.resolve(void (account = { ...account, pending: false })),
+          renew: () => Promise.reject(new Error("not in this test")),
+        },
+        tls: { ca: server.ca },
+        backoff: { first: 20, cap: 50 },
+        onState: (state) => states.push(state),
+        onFault: (code, text) => faults.push(`${code}: ${text}`),
+      });
+      try {
+        manager.start();
+        await eventually(() => !account.pending);
+        await new Promise((resolve) => setTimeout(resolve, server.writesAfter ?? 0));
+        for (let round = 1; round <= 3; round++) {
+          await eventually(() => states.at(-1)?.is === "online");
+          expect(states.at(-1)).toEqual({ is: "online", jid: "thing@localhost/r" });
+          expect(account.pending).toBe(false);
+          const ping = { type: "get", to: "localhost", payload: el("ping", { xmlns: "urn:xmpp:ping" }) } as const;
+          await channel.request(ping);
+          await server.kill();
+          await eventually(() => states.at(-1)?.is !== "online");
+          await server.restart();
+        }
         await eventually(() => states.at(-1)?.is === "online");
-        expect(states.at(-1)).toEqual({ is: "online", jid: "thing@localhost/r" });
-        expect(account.pending).toBe(false);
-        const ping = { type: "get", to: "localhost", payload: el("ping", { xmlns: "urn:xmpp:ping" }) } as const;
-        await channel.request(ping);
-        await server.kill();
-        await eventually(() => states.at(-1)?.is !== "online");
-        await server.restart();
+        await manager.stop();
+        expect(states.at(-1)).toEqual({ is: "stopped" });
+        expect(faults).toEqual([]);
+      } finally {
+        await manager.stop();
       }
-      await eventually(() => states.at(-1)?.is === "online");
-      await manager.stop();
-      expect(states.at(-1)).toEqual({ is: "stopped" });
-      expect(faults).toEqual([]);
-    } finally {
-      await manager.stop();
-    }
-  });
+    },
+  );
 }

@@ -19,6 +19,7 @@ import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import { linkSeam, type LinkParts, type MakeLink } from "../../src/thing/link.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
+import { trustedServers } from "../../src/thing/state.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import { FakeWire } from "../support/fake-wire.ts";
 import { settled } from "../support/scripted-wire.ts";
@@ -246,7 +247,7 @@ describe.each(hostings)("what a Thing asks is answered by nobody but whom it ask
     life.receive(iq({ type: "set", id: "claim", from: hosting.registry, to: FULL }, claim));
     await lies();
     expect(thing.state.ownership).toMatchObject({ is: "claimed", owner: OWNER, keyEmptied: true });
-    expect(thing.state.trust).toMatchObject({ is: "delegated", servers: [bareOf(hosting.provisioning)] });
+    expect(trustedServers(thing.state)).toEqual([bareOf(hosting.provisioning)]);
 
     life.presence(STRANGER, "subscribe");
     const req = buildReq({ seqnr: 1, types: new Set(["momentary"]), nodes: [], fields: [], tokens: {} });

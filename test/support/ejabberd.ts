@@ -29,7 +29,8 @@ function config(folder: string, ports: readonly number[], secrets: Secrets): str
     ([name, secret], index) =>
       `  - { port: ${componentPorts[index]}, ip: "127.0.0.1", module: ejabberd_service, backlog: 1024, hosts: { "${name}": { password: "${secret}" } } }`,
   );
-  // Settings that tests need: no throttle on registrations, and more than five connections at a time that wait.
+  // Settings that tests need: no throttle on registrations, no end of the stream of a client that floods and is behind
+  // with its acknowledgements (by default at 5,000), and more than five connections at a time that wait.
   return `
 loglevel: info
 hosts: [localhost]
@@ -47,7 +48,7 @@ modules:
   mod_disco: {}
   mod_roster: {}
   mod_ping: {}
-  mod_stream_mgmt: { resend_on_timeout: if_offline }
+  mod_stream_mgmt: { resend_on_timeout: if_offline, max_ack_queue: infinity }
   mod_register: { ip_access: all, access: register, captcha_protected: false, password_strength: 0, welcome_message: {} }
   mod_version: {}
 `;
