@@ -38,6 +38,7 @@ export class Friends {
   // The full JIDs of each, with their priorities.
   readonly #present = new Map<BareJid, Map<string, number>>();
   readonly #onRequest = new Set<(jid: BareJid) => void>();
+  readonly #onWithdrawn = new Set<(jid: BareJid) => void>();
   readonly #onPresence = new Set<(presence: FriendPresence) => void>();
   readonly #onChange = new Set<(jid: BareJid) => void>();
   // What came while the roster was on its way: possibly newer than what it will say.
@@ -118,6 +119,11 @@ export class Friends {
     return added(this.#onRequest, handler);
   }
 
+  /** Calls back when somebody takes a request back, or does not want to see our presence any more. Returns how to take it back. */
+  onWithdrawn(handler: (jid: BareJid) => void): () => void {
+    return added(this.#onWithdrawn, handler);
+  }
+
   /** Calls back when a friend comes or goes. Returns how to take it back. */
   onPresence(handler: (presence: FriendPresence) => void): () => void {
     return added(this.#onPresence, handler);
@@ -158,6 +164,8 @@ export class Friends {
   #takePresence({ type, from, priority }: IncomingPresence): void {
     if (type === "subscribe") {
       for (const handler of this.#onRequest) handler(from.bare);
+    } else if (type === "unsubscribe") {
+      for (const handler of this.#onWithdrawn) handler(from.bare);
     } else if ((type === "available" || type === "unavailable") && this.has(from.bare)?.to === true) {
       if (type === "available") this.#arrived(from, priority);
       else this.#left(from);

@@ -5,6 +5,7 @@ import type { BareJid } from "../core/jid.ts";
 import type { Decision } from "../provisioning/guard.ts";
 import type { Question } from "../provisioning/questions.ts";
 import type { Fault, FaultCode } from "./faults.ts";
+import type { Paired, PairingEnded, PairingWindow } from "./pairing.ts";
 import type { ThingState } from "./state.ts";
 
 /** A decision about rights, as it is told. */
@@ -37,6 +38,12 @@ export interface ThingEvents {
   friended: [jid: BareJid];
   /** Somebody is no friend any more: a provisioning server said so. */
   unfriended: [jid: BareJid];
+  /** Light the LED: somebody asks for friendship, and `pressButton()` accepts. */
+  pairing: [window: PairingWindow];
+  /** Put the LED out: the window has ended. */
+  pairingEnded: [ended: PairingEnded];
+  /** Somebody whom the button has accepted has said what it is. It may take until it is online. */
+  paired: [paired: Paired];
   /** A provisioning server said that rights have changed: everything remembered is forgotten. */
   rightsCleared: [server: BareJid];
   /** Somebody asked for something, and this is what they got. */
@@ -54,6 +61,9 @@ const EVENTS: Readonly<Record<keyof ThingEvents, true>> = {
   claimed: true,
   friended: true,
   unfriended: true,
+  pairing: true,
+  pairingEnded: true,
+  paired: true,
   rightsCleared: true,
   decision: true,
   fault: true,

@@ -1,4 +1,5 @@
-// Requests for friendship (RFC 6121 3.1), decided by isFriend: XEP-0324 3.2, XEP-0347 3.9; P-E28, X-E1.
+// Requests for friendship (RFC 6121 3.1), decided by isFriend (XEP-0324 3.2, XEP-0347 3.9; P-E28, X-E1) or by the button
+// (XEP-0324 3.1.1, 3.1.4, figures 1 and 4; X-E2).
 import { raceSignal } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
@@ -7,7 +8,9 @@ import type { BareJid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
 import type { Friends } from "../connection/friends.ts";
-import type { Guard } from "../provisioning/guard.ts";
+import type { Decision, Guard } from "../provisioning/guard.ts";
+import type { ByHand, Pairing } from "./pairing.ts";
+import type { Trust } from "./state.ts";
 
 // Beyond that the oldest are left to the server, which sends them again at the next login. Not the newest: the owner's
 // request, which is answered at once, must get through however many strangers wait.
@@ -27,18 +30,40 @@ export interface FriendRequestsOptions {
   readonly logger: Logger;
   /** Told of each new friend. */
   readonly onFriended: (jid: BareJid) => void;
+  /** The LED and the button, if the Thing has them. */
+  readonly button?: Button | undefined;
+}
+
+/** How requests are accepted by hand. */
+export interface Button {
+  /** Whose turn it is. */
+  readonly pairing: Pairing;
+  /** Whom the Thing trusts at the moment. */
+  readonly trust: () => Trust;
+  /**
+   * Makes it durable that somebody is accepted, then tells them. Resolves to false if others decide about them now; rejects
+   * if it could not be written, which it has told of.
+   */
+  readonly accept: (jid: BareJid) => Promise<boolean>;
+}
+
+interface Request {
+  readonly abort: AbortController;
+  /** Whether it waits for the button, which bounds those who do by itself. */
+  byHand: boolean;
 }
 
 /** Answers requests for friendship until the stream ends. */
 export class FriendRequests {
   readonly #options: FriendRequestsOptions;
-  readonly #pending = new Map<BareJid, AbortController>();
+  readonly #pending = new Map<BareJid, Request>();
   readonly #asleep = new Set<() => void>();
   #listening = true;
 
   constructor(options: FriendRequestsOptions) {
     this.#options = options;
     options.friends.onRequest((jid) => void this.#take(jid));
+    options.friends.onWithdrawn((jid) => this.#withdraw(jid));
   }
 
   /** A new stream: the server sends again what is not answered. */
@@ -55,17 +80,18 @@ export class FriendRequests {
   /** Leaves what is pending to the server. */
   stop(): void {
     this.#listening = false;
-    for (const request of this.#pending.values()) request.abort(new Error("the stream has ended"));
+    for (const { abort } of this.#pending.values()) abort.abort(new Error("the stream has ended"));
+    this.#options.button?.pairing.disconnect();
     this.#pending.clear();
   }
 
   async #take(jid: BareJid): Promise<void> {
     if (!this.#listening || this.#pending.has(jid)) return;
     this.#makeRoom();
-    const request = new AbortController();
+    const request: Request = { abort: new AbortController(), byHand: false };
     this.#pending.set(jid, request);
     try {
-      await this.#answer(jid, request.signal);
+      await this.#answer(jid, request);
     } catch (error) {
       this.#options.logger.debug("a request for friendship stays pending", { jid, why: messageOf(error) });
     } finally {
@@ -74,26 +100,78 @@ export class FriendRequests {
   }
 
   #makeRoom(): void {
-    for (const [jid, request] of this.#pending) {
-      if (this.#pending.size < MOST_AT_ONCE) return;
-      request.abort(new Error("too many are pending"));
+    const undecided = [...this.#pending].filter(([, { byHand }]) => !byHand);
+    for (const [jid, { abort }] of undecided.slice(0, Math.max(0, undecided.length - MOST_AT_ONCE + 1))) {
+      abort.abort(new Error("too many are pending"));
       this.#pending.delete(jid);
     }
   }
 
-  async #answer(jid: BareJid, signal: AbortSignal): Promise<void> {
-    const { friends, guard, random, onFriended } = this.#options;
+  #withdraw(jid: BareJid): void {
+    this.#options.button?.pairing.leave(jid, "withdrawn");
+    this.#pending.get(jid)?.abort.abort(new Error("the request was taken back"));
+    this.#pending.delete(jid);
+  }
+
+  async #answer(jid: BareJid, request: Request): Promise<void> {
+    const { friends, guard, random, button, onFriended } = this.#options;
+    const { signal } = request.abort;
     const backoff = new Backoff(random, { first: 10_000 });
     for (;;) {
-      const { outcome } = await guard.decide({ kind: "friend", jid }, signal);
-      if (outcome === "granted") {
+      const decision = await guard.decide({ kind: "friend", jid }, signal);
+      if (button !== undefined && isByHand(decision, button.trust())) {
+        request.byHand = true;
+        if (await this.#byHand(jid, button, signal)) return;
+        continue;
+      }
+      request.byHand = false;
+      button?.pairing.leave(jid, "overtaken");
+      if (decision.outcome === "granted") {
         await friends.accept(jid);
         onFriended(jid);
         return;
       }
-      if (outcome === "refused") return friends.refuse(jid);
+      if (decision.outcome === "refused") return friends.refuse(jid);
       // A refused request is lost, a pending one can be asked about again (P-E28).
       await this.#pause(backoff.next(), signal);
+    }
+  }
+
+  /** Waits for the button. Resolves to false if it is to be decided anew who decides. */
+  async #byHand(jid: BareJid, { pairing, accept }: Button, signal: AbortSignal): Promise<boolean> {
+    const { friends, onFriended } = this.#options;
+    switch (await this.#untilWoken(pairing.ask(jid), signal)) {
+      case "pressed":
+        try {
+          const accepted = await accept(jid);
+          pairing.kept(accepted ? "accepted" : "overtaken");
+          if (accepted) onFriended(jid);
+          return accepted;
+        } catch {
+          pairing.kept("failed");
+          return false;
+        }
+      case "refused":
+        await friends.refuse(jid);
+        return true;
+      case undefined:
+      case "overtaken":
+        return false;
+      default:
+        // Left to the server, or taken back.
+        return true;
+    }
+  }
+
+  /** What comes of it, or `undefined` when the Thing has come to answer to somebody else. */
+  async #untilWoken(what: Promise<ByHand>, signal: AbortSignal): Promise<ByHand | undefined> {
+    let wake: () => void = () => undefined;
+    const woken = new Promise<undefined>((resolve) => (wake = () => resolve(undefined)));
+    this.#asleep.add(wake);
+    try {
+      return await raceSignal(Promise.race([what, woken]), signal);
+    } finally {
+      this.#asleep.delete(wake);
     }
   }
 
@@ -111,4 +189,13 @@ export class FriendRequests {
       this.#asleep.delete(wake);
     }
   }
+}
+
+/**
+ * Whether the button decides: a Thing that trusts nobody yet has nobody else to ask (figure 1); else after a no, if a
+ * server lets the Thing make friends of its own, and trust is not locked (figure 4; P-E16, P-6.1-2).
+ */
+function isByHand(decision: Decision, trust: Trust): boolean {
+  if (trust.is === "none") return decision.outcome !== "granted";
+  return decision.outcome === "refused" && decision.secondaryTrustAllowed === true && !trust.locked;
 }

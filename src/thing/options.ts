@@ -13,6 +13,7 @@ import type { RightsOptions } from "../provisioning/rights-cache.ts";
 import { checkControl, type ControlParameter } from "../control/definition.ts";
 import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
 import type { Storage } from "../storage/storage.ts";
+import { checkPairing, type PairingOptions, type PairingSettings } from "./pairing.ts";
 
 /** The XMPP server to connect to. */
 export interface ServerOptions {
@@ -53,6 +54,11 @@ export interface ThingOptions {
   readonly registry?: string;
   /** The addresses of the provisioning servers: components, or accounts (bare JIDs). Default: found after the claim. */
   readonly provisioning?: readonly string[];
+  /**
+   * The Thing has an LED and a button: requests for friendship may be accepted by hand, and so trust be given to a
+   * provisioning server (XEP-0324 3.1.1). `{}` is enough. Default: neither; what nobody decides stays pending.
+   */
+  readonly pairing?: PairingOptions;
   /** How much to remember of who may do what. */
   readonly rights?: RightsOptions;
   /** Where to write what happens. Default: nowhere. */
@@ -79,6 +85,7 @@ export interface ThingSettings {
   readonly tls: TlsPolicy;
   readonly registry: BareJid | undefined;
   readonly provisioning: readonly BareJid[];
+  readonly pairing: PairingSettings | undefined;
   readonly rights: RightsOptions;
   readonly logger: Logger;
   readonly debug: boolean | undefined;
@@ -99,6 +106,7 @@ const KNOWN: readonly (keyof ThingOptions)[] = [
   "tls",
   "registry",
   "provisioning",
+  "pairing",
   "rights",
   "logger",
   "debug",
@@ -131,6 +139,7 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     tls: checkTls(options.tls ?? {}),
     registry: options.registry === undefined ? undefined : service(options.registry, "registry"),
     provisioning: checkServers(options.provisioning ?? []),
+    pairing: options.pairing === undefined ? undefined : checkPairing(options.pairing),
     rights,
     logger: options.logger ?? silentLogger,
     debug: checkFlag(options.debug, "debug"),

@@ -1,6 +1,7 @@
 // What a Thing is at a moment, what can happen to it, and what it then does: data only.
 import { ConfigError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
+import type { Standing } from "../provisioning/guard.ts";
 
 /** The connection. Volatile: after a start it is always `stopped`. */
 export type Link =
@@ -185,6 +186,12 @@ export function registryOf(state: ThingState): BareJid | undefined {
 /** The owner, once claimed. */
 export function ownerOf(state: ThingState): BareJid | undefined {
   return state.ownership.is === "claimed" ? state.ownership.owner : undefined;
+}
+
+/** Whom the Thing answers to. */
+export function standingOf(state: ThingState): Standing {
+  const { examining: accepted } = state;
+  return { owner: ownerOf(state), registry: registryOf(state), servers: trustedServers(state), accepted };
 }
 
 /** Tells whether a state is what is waited for. */

@@ -13,12 +13,14 @@ import { Barrier } from "../provisioning/barrier.ts";
 import { Guard, type Standing } from "../provisioning/guard.ts";
 import { withoutTokens } from "../provisioning/questions.ts";
 import { RightsCache } from "../provisioning/rights-cache.ts";
+import { announce } from "./announce.ts";
 import { answerRequests } from "./answers.ts";
 import { performer } from "./effects.ts";
 import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
 import { FaultLog } from "./fault-log.ts";
 import { connectionFaults, movedTo, type FaultCode } from "./faults.ts";
-import { FriendRequests } from "./friend-requests.ts";
+import { makeButton } from "./button.ts";
+import { FriendRequests, type Button } from "./friend-requests.ts";
 import { reviewFriends } from "./friend-review.ts";
 import { Identity } from "./identity.ts";
 import { refuseNewer } from "./inspect.ts";
@@ -26,17 +28,11 @@ import { LastFault } from "./last-fault.ts";
 import { connectionLink, linkSeam, toLink, type MakeLink, type ThingLink, type WithLink } from "./link.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
 import { followRecommendations } from "./recommendations.ts";
+import type { PairingWindow } from "./pairing.ts";
+import { toFactorySettings } from "./reset.ts";
 import { Rights } from "./rights.ts";
 import { Runner } from "./runner.ts";
-import {
-  ownerOf,
-  registryOf,
-  satisfies,
-  trustedServers,
-  type ThingCondition,
-  type ThingEvent,
-  type ThingState,
-} from "./state.ts";
+import { registryOf, satisfies, standingOf, type ThingCondition, type ThingEvent, type ThingState } from "./state.ts";
 import { withKey } from "./tags.ts";
 import { tell } from "./tell.ts";
 import { Waiting } from "./waiting.ts";
@@ -80,7 +76,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   #link: ThingLink | undefined;
   #registering: BareJid | undefined;
   #claimText = "";
-  #key = "";
+  readonly #button: Button | undefined;
   readonly #waiting: Waiting;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -117,11 +113,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.rights = new Rights(this.#cache);
     this.#identity = new Identity({ storage, random, account: settings.account, domain: settings.address.domain });
     const whereabouts = new FriendWhereabouts({ channel: this.#channel, friends: this.#friends, clock });
-    const standing = (): Standing => {
-      const { state } = this;
-      const accepted = state.examining;
-      return { owner: ownerOf(state), registry: registryOf(state), servers: trustedServers(state), accepted };
-    };
+    const standing = (): Standing => standingOf(this.state);
     const guard = new Guard({
       channel: this.#channel,
       whereabouts,
@@ -139,7 +131,18 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       onUnfriended: (jid: BareJid) => this.#tell("unfriended", jid),
     };
     followRecommendations({ ...friendships, router: this.#channel.router, cache: this.#cache, standing, onFault });
+    this.#button = makeButton({
+      settings: settings.pairing,
+      clock,
+      state: () => this.state,
+      apply: (event) => this.#runner.apply(event),
+      onOpened: (window) => this.#tell("pairing", window),
+      onEnded: (ended) => this.#tell("pairingEnded", ended),
+      onFault,
+    });
+    this.#friends.onWithdrawn((jid) => this.#dispatch({ type: "withdrawn", jid }));
     this.#requests = new FriendRequests({
+      button: this.#button,
       friends: this.#friends,
       guard,
       clock,
@@ -152,7 +155,9 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       random,
       onFault,
       onHealed,
-      save: (state) => this.#identity.remember(state),
+      locked: settings.pairing?.locked === true,
+      save: (state, event) =>
+        event.type === "reset" ? this.#identity.startAnew(state) : this.#identity.remember(state),
       clearRights: () => this.#cache.clear(),
       onState: (state, before, event) => this.#stateChanged(state, before, event),
       perform: performer({
@@ -165,7 +170,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
         random,
         registry: settings.registry,
         onRegistering: (registry) => (this.#registering = registry),
-        tags: () => withKey(settings.tags, this.#key),
+        tags: () => withKey(settings.tags, this.#identity.key),
       }),
     });
     answerRequests({
@@ -179,6 +184,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       onCleared: (server) => {
         this.#tell("rightsCleared", server);
         this.#dispatch({ type: "rightsCleared" });
+        this.#requests.reconsider();
       },
       onFault,
     });
@@ -230,6 +236,31 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     if (satisfies(this.state, condition)) return this.state;
     this.#ended.signal.throwIfAborted();
     return this.#waiting.wait(condition, options);
+  }
+
+  /** The request that the LED shows, and that {@link pressButton} accepts; `undefined` while there is none. */
+  get pairing(): PairingWindow | undefined {
+    return this.#button?.pairing.current;
+  }
+
+  /**
+   * The button was pressed: accepts the request that the LED shows (XEP-0324 3.1.1). False if there is none, and in the
+   * first second of a window: that press was meant for something else. What comes of it is told by `pairingEnded`.
+   */
+  pressButton(): boolean {
+    return this.#button?.pairing.press() ?? false;
+  }
+
+  /**
+   * Back to factory settings: no owner, no trust, no rights, no friends, another KEY unless the tags give one. The account
+   * stays. Durable before anything is told. Then the Registry is asked to forget the Thing (XEP-0347 3.16), and the Thing
+   * registers anew. Resolves when that is through, or after the timeout (default 10,000 ms), or at once while offline: what
+   * is still to be done is done later, also after a restart. Rejects with `ERR_STATE` unless the Thing runs, with
+   * `ERR_STORAGE` when the disk does not take it (nothing has happened then), or with the signal's reason.
+   */
+  reset(options: CallOptions = {}): Promise<void> {
+    if (this.#phase !== "running") return Promise.reject(new StateError(`the Thing is ${this.#phase}`));
+    return toFactorySettings((event) => this.#runner.dispatch(event), this, options);
   }
 
   /** Disconnects and gives the storage back. What was acknowledged is on disk. Harmless when called again. */
@@ -296,7 +327,6 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const { saved, problem } = await this.#identity.open();
     if (problem !== undefined) this.#fault("identity-restored", problem);
     await this.#cache.load();
-    this.#key = saved.key;
     this.#trace?.hide(saved.key);
     const { ownership, trust, examining } = saved;
     const before = ownership.is === "unregistered" ? undefined : ownership.registry;
@@ -308,15 +338,10 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   #connect(): ThingLink {
-    const { address, tls, clock, random, logger } = this.#settings;
     return this.#makeLink({
+      ...this.#settings,
       channel: this.#channel,
       account: this.#identity,
-      address,
-      tls,
-      clock,
-      random,
-      logger,
       trace: this.#trace,
       onState: (state) => this.#linkChanged(state),
       onFault: (code, message, cause) => this.#fault(code, message, cause),
@@ -342,17 +367,19 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   #stateChanged(state: ThingState, before: ThingState, event: ThingEvent): void {
     this.#waiting.wake(state);
     this.#tell("state", state, before);
+    if (event.type === "reset") {
+      this.#trace?.hide(this.#identity.key);
+      this.#button?.pairing.reset();
+    }
     // Whom the Thing answers to has changed: who was not answered for may be now.
     if (event.type !== "link") this.#requests.reconsider();
     if (event.type !== "loaded") this.#showClaimText();
-    if (state.ownership.is === "claimed" && before.ownership.is !== "claimed" && event.type === "claimed") {
-      this.#tell("claimed", { owner: state.ownership.owner, public: state.ownership.public });
-    }
+    announce((name, ...about) => this.#tell(name, ...about), state, before, event);
   }
 
   #showClaimText(): void {
     const claimed = this.state.ownership.is === "claimed";
-    const text = claimed ? "" : formatClaimText(withKey(this.#settings.tags, this.#key));
+    const text = claimed ? "" : formatClaimText(withKey(this.#settings.tags, this.#identity.key));
     if (text === this.#claimText) return;
     this.#claimText = text;
     this.#tell("claimText", text);
