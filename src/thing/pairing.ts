@@ -68,7 +68,7 @@ export function checkPairing(options: PairingOptions): PairingSettings {
   }
   checkKnown(options, ["window", "locked"], "pairing");
   const { window = DEFAULT_WINDOW, locked = false } = options;
-  if (!(window >= SHORTEST_WINDOW && window <= LONGEST_WINDOW)) {
+  if (typeof window !== "number" || !(window >= SHORTEST_WINDOW && window <= LONGEST_WINDOW)) {
     throw new ConfigError(`pairing.window: must be from ${SHORTEST_WINDOW} to ${LONGEST_WINDOW} milliseconds`);
   }
   if (typeof locked !== "boolean") throw new ConfigError("pairing.locked: must be true or false");

@@ -1,0 +1,514 @@
+// LED and button of a whole Thing, on a scripted stream and a clock that stands still: XEP-0324 3.1.1, 3.1.4, 6.1.
+import { afterEach, describe, expect, test } from "vitest";
+import { bareJid, type BareJid } from "../../src/core/jid.ts";
+import { buildInfo, buildItems } from "../../src/codec/disco.ts";
+import { buildClaimed } from "../../src/codec/iot-discovery.ts";
+import { ns } from "../../src/codec/namespaces.ts";
+import { buildClearCache, buildIsFriendResponse } from "../../src/codec/provisioning.ts";
+import { buildRoster, type RosterItem } from "../../src/codec/roster.ts";
+import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import { linkSeam, type LinkParts } from "../../src/thing/link.ts";
+import type { ThingOptions } from "../../src/thing/options.ts";
+import { Thing } from "../../src/thing/thing.ts";
+import { Disk } from "../support/disk.ts";
+import { failingStorage } from "../support/failing-storage.ts";
+import { ScriptedWire, settled, type Said } from "../support/scripted-wire.ts";
+import { owner, registry, server } from "./life.ts";
+
+const account = "thing@example.org";
+const phone = bareJid("phone@example.net");
+const pi = bareJid("server@example.net");
+const other = bareJid("other@example.com");
+
+/** A storage that can be made to fail, for a Thing to open. */
+async function closedStorage() {
+  const storage = await failingStorage();
+  await storage.close();
+  return storage;
+}
+
+const things: Thing[] = [];
+afterEach(async () => {
+  for (const thing of things.splice(0)) await thing.stop();
+});
+
+/** A Thing whose streams the test plays. */
+async function site(options: Partial<ThingOptions> & { storage?: Storage } = {}) {
+  const clock = new SimulatedClock();
+  let parts: LinkParts | undefined;
+  const roster = new Map<BareJid, RosterItem>();
+  const link = (given: LinkParts) => {
+    parts = given;
+    return { start: () => undefined, stop: () => Promise.resolve() };
+  };
+  const told: string[] = [];
+  const thing = new Thing({
+    storage: await closedStorage(),
+    server: { service: "xmpp://127.0.0.1:1", domain: "example.org" },
+    registry,
+    pairing: {},
+    clock,
+    ...options,
+    [linkSeam]: link,
+  } as ThingOptions);
+  things.push(thing);
+  thing.on("pairing", ({ jid, ms }) => told.push(`LED on for ${jid}, ${ms} ms`));
+  thing.on("pairingEnded", ({ jid, outcome }) => told.push(`LED off, ${outcome}: ${jid}`));
+  thing.on("paired", ({ jid, as }) => told.push(`${jid} is a ${as}`));
+  thing.on("friended", (jid) => told.push(`friend ${jid}`));
+  thing.on("fault", ({ code }) => told.push(`fault ${code}`));
+  await thing.start();
+  /** A new stream. */
+  const up = async (): Promise<ScriptedWire> => {
+    if (parts === undefined) throw new Error("not started");
+    const { channel, onState } = parts;
+    const wire = new ScriptedWire(channel, `${account}/home`);
+    wire.peer(account, (payload, type): Said => {
+      if (!payload.is("query", ns.roster)) return undefined;
+      const item = payload.getChild("item");
+      if (item?.attrs["subscription"] === "remove") roster.delete(bareJid(item.attrs["jid"] ?? ""));
+      return type === "get" ? buildRoster([...roster.values()]) : undefined;
+    });
+    wire.peer("example.org", () => buildItems([]));
+    wire.peer(registry, () => undefined);
+    channel.attach(wire);
+    onState({ is: "online", jid: `${account}/home` });
+    await clock.advance(0);
+    await clock.advance(0);
+    return wire;
+  };
+  const down = async (): Promise<void> => {
+    parts?.channel.detach(new Error("cut"));
+    parts?.onState({ is: "waiting", ms: 1_000, reason: new Error("cut") } as never);
+    await clock.advance(0);
+  };
+  /** Somebody accepts the Thing's friendship and shows up, with these features. */
+  const appears = async (wire: ScriptedWire, jid: BareJid, ...features: string[]): Promise<void> => {
+    const item: RosterItem = { jid, subscription: "both", pendingOut: false, name: "", groups: [] };
+    roster.set(jid, item);
+    wire.peer(`${jid}/1`, () => buildInfo({ identities: [], features }));
+    void wire.ask(account, "set", buildRoster([item]));
+    await settled();
+    wire.presence(`${jid}/1`, "available");
+    await clock.advance(0);
+    await clock.advance(0);
+  };
+  const asks = async (wire: ScriptedWire, ...jids: BareJid[]): Promise<void> => {
+    for (const jid of jids) wire.presence(jid, "subscribe");
+    await clock.advance(0);
+  };
+  const press = async (): Promise<boolean> => {
+    await clock.advance(1_000);
+    const accepted = thing.pressButton();
+    await clock.advance(0);
+    await clock.advance(0);
+    return accepted;
+  };
+  /** What was told since the last time. */
+  const news = (): string[] => told.splice(0);
+  const directed = (wire: ScriptedWire, jid: string): string[] =>
+    wire.presences.filter((one) => one.endsWith(` ${jid}`)).map((one) => one.split(" ")[0] ?? "");
+  return { thing, clock, up, down, appears, asks, press, news, directed, roster };
+}
+
+const trustOf = (thing: Thing): unknown => thing.state.trust;
+const pairedWith = (jid: BareJid, locked = false): unknown => ({
+  is: "delegated",
+  servers: [{ jid, origin: "paired" }],
+  locked,
+});
+
+describe("a Thing that trusts nobody yet (figure 1)", () => {
+  test("P-3.1.1-5 to P-3.1.1-10: LED, button, disco#info, trust", async () => {
+    const { thing, up, asks, press, news, appears, directed } = await site();
+    const wire = await up();
+    await asks(wire, pi);
+    expect(thing.pairing).toMatchObject({ jid: pi, ms: 30_000 });
+    expect(thing.pairing?.deadline).toEqual(new Date(Date.UTC(2026, 0, 1) + 30_000));
+    expect(await press()).toBe(true);
+    expect(thing.pairing).toBeUndefined();
+    expect(news()).toEqual([`LED on for ${pi}, 30000 ms`, `LED off, accepted: ${pi}`, `friend ${pi}`]);
+    expect(directed(wire, pi)).toEqual(["subscribed", "subscribe"]);
+    expect(thing.state).toMatchObject({ trust: { is: "none" }, examining: [pi] });
+    await appears(wire, pi, ns.provisioning);
+    expect([trustOf(thing), thing.state.examining]).toEqual([pairedWith(pi), []]);
+    expect(news()).toEqual([`${pi} is a server`]);
+  });
+
+  test("P-3.1.1-10: who is no provisioning server is an ordinary friend", async () => {
+    const { thing, up, asks, press, news, appears } = await site();
+    const wire = await up();
+    await asks(wire, phone);
+    await press();
+    await appears(wire, phone, ns.sensorData);
+    expect([thing.state.trust.is, thing.state.examining]).toEqual(["none", []]);
+    expect(news().at(-1)).toBe(`${phone} is a friend`);
+  });
+
+  test("P-3.1.1-7: nobody presses: refused; asked again it rests, and the others have their turn", async () => {
+    const { up, asks, press, clock, news, directed } = await site();
+    const wire = await up();
+    await asks(wire, phone, other, phone);
+    await clock.advance(29_999);
+    expect(directed(wire, phone)).toEqual([]);
+    await clock.advance(1);
+    expect(directed(wire, phone)).toEqual(["unsubscribed"]);
+    await asks(wire, phone);
+    await clock.advance(59_999);
+    expect(news()).toEqual([
+      `LED on for ${phone}, 30000 ms`,
+      `LED off, refused: ${phone}`,
+      `LED on for ${other}, 30000 ms`,
+      `LED off, refused: ${other}`,
+    ]);
+    expect(await press()).toBe(false); // the minute is over with this second
+    expect(await press()).toBe(true);
+    expect(news()).toEqual([`LED on for ${phone}, 30000 ms`, `LED off, accepted: ${phone}`, `friend ${phone}`]);
+  });
+
+  test("a request that is taken back ends the window, and that of an examined one the question", async () => {
+    const { thing, up, asks, press, news, directed } = await site();
+    const wire = await up();
+    await asks(wire, phone);
+    wire.presence(phone, "unsubscribe");
+    expect(await press()).toBe(false);
+    expect(news().at(-1)).toBe(`LED off, withdrawn: ${phone}`);
+    expect(directed(wire, phone)).toEqual([]);
+    await asks(wire, pi);
+    await press();
+    wire.presence(pi, "unsubscribe");
+    await settled();
+    expect(thing.state.examining).toEqual([]);
+  });
+
+  test("the end of the stream ends the window; nobody is refused", async () => {
+    const { up, down, asks, press, news, directed, clock } = await site();
+    const wire = await up();
+    await asks(wire, pi, phone);
+    await down();
+    expect(news()).toEqual([`LED on for ${pi}, 30000 ms`, `LED off, disconnected: ${pi}`]);
+    expect(await press()).toBe(false);
+    const next = await up();
+    await clock.advance(60_000);
+    expect([directed(wire, pi), directed(next, pi)]).toEqual([[], []]);
+    await asks(next, pi); // the server sends it again
+    expect(await press()).toBe(true);
+  });
+
+  test("X-E1: the owner's request ends its window when the claim is known, and is accepted", async () => {
+    const { thing, up, asks, news, directed } = await site();
+    const wire = await up();
+    await asks(wire, owner);
+    expect(thing.pairing?.jid).toBe(owner);
+    await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true }));
+    await settled();
+    expect(news()).toContain(`LED off, overtaken: ${owner}`);
+    expect([thing.pairing, directed(wire, owner)]).toEqual([undefined, ["subscribed", "subscribe"]]);
+  });
+
+  test("without the option nothing is lit, and the button does nothing", async () => {
+    const { thing, up, asks, press, news, clock, directed } = await site({ pairing: undefined as never });
+    const wire = await up();
+    await asks(wire, phone);
+    await clock.advance(600_000);
+    expect([await press(), thing.pairing, news(), directed(wire, phone)]).toEqual([false, undefined, [], []]);
+  });
+
+  test("a thousand strangers close no window, and the owner gets through", async () => {
+    const { thing, up, asks, clock } = await site();
+    const wire = await up();
+    await asks(wire, pi);
+    await asks(wire, ...Array.from({ length: 1_000 }, (_, i) => bareJid(`mallory-${i}@example.com`)));
+    await clock.advance(2_000);
+    expect(thing.pairing?.jid).toBe(pi);
+    await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true }));
+    await asks(wire, owner);
+    expect(wire.presences).toContain(`subscribed ${owner}`);
+  });
+});
+
+describe("a press that is cut short", () => {
+  test("P-3.1.1-6: by the power, before or after it was told: it is told, and asked, after the restart", async () => {
+    const disk = new Disk();
+    const boot = disk.boot();
+    const first = await site({ storage: boot.storage });
+    const wire = await first.up();
+    await first.asks(wire, pi);
+    await first.press();
+    boot.cut();
+    await first.thing.stop();
+
+    const again = await site({ storage: disk.boot().storage });
+    expect(again.thing.state.examining).toEqual([pi]);
+    const next = await again.up();
+    expect(again.directed(next, pi)).toEqual(["subscribed", "subscribe"]);
+    await again.asks(next, pi); // the server had not heard of it
+    expect([again.thing.pairing, again.directed(next, pi)]).toEqual([
+      undefined,
+      ["subscribed", "subscribe", "subscribed"],
+    ]);
+    await again.appears(next, pi, ns.provisioning);
+    expect(trustOf(again.thing)).toEqual(pairedWith(pi));
+  });
+
+  test("by a full disk: it is not told, and the LED shows it again after the rest", async () => {
+    const storage = await closedStorage();
+    const { thing, up, asks, press, news, directed, clock } = await site({ storage });
+    const wire = await up();
+    await asks(wire, pi);
+    storage.failing.add("replace");
+    expect(await press()).toBe(true);
+    expect(news()).toEqual([`LED on for ${pi}, 30000 ms`, "fault state-not-saved", `LED off, failed: ${pi}`]);
+    expect([directed(wire, pi), thing.state.examining]).toEqual([[], []]);
+    storage.failing.clear();
+    await clock.advance(60_000);
+    expect(await press()).toBe(true);
+    expect(directed(wire, pi)).toEqual(["subscribed", "subscribe"]);
+  });
+
+  test("by who does not show up: asked again until it does, also on the next stream", async () => {
+    const { thing, up, down, asks, press, news, appears, clock } = await site();
+    const wire = await up();
+    await asks(wire, pi);
+    await press();
+    await clock.advance(600_000);
+    expect([news().at(-1), thing.state.examining]).toEqual(["fault pairing", [pi]]);
+    await down();
+    const next = await up();
+    await appears(next, pi, ns.provisioning);
+    expect(trustOf(thing)).toEqual(pairedWith(pi));
+  });
+});
+
+describe("a Thing that trusts a server (figure 4)", () => {
+  const says = (result: boolean, secondaryTrustAllowed: boolean) => (): Said =>
+    buildIsFriendResponse({ result, secondaryTrustAllowed });
+
+  async function provisioned(options: Partial<ThingOptions> = {}) {
+    const parts = await site({ provisioning: [server], ...options });
+    const wire = await parts.up();
+    return { ...parts, wire };
+  }
+
+  test("P-3.1.4-4: yes is accepted, no is refused, no with leave lights the LED", async () => {
+    const { thing, wire, asks, directed } = await provisioned();
+    wire.peer(server, says(true, true));
+    await asks(wire, phone);
+    wire.peer(server, says(false, false));
+    await asks(wire, other);
+    expect([thing.pairing, directed(wire, phone), directed(wire, other)]).toEqual([
+      undefined,
+      ["subscribed"],
+      ["unsubscribed"],
+    ]);
+    wire.peer(server, says(false, true));
+    await asks(wire, pi);
+    expect([thing.pairing?.jid, directed(wire, pi)]).toEqual([pi, []]);
+  });
+
+  test("P-3.1.4-5, P-5.2-7: the button adds a server beside the first; the rights are asked for anew", async () => {
+    const { thing, wire, asks, press, appears, clock } = await provisioned();
+    wire.peer(server, says(false, true));
+    await asks(wire, pi);
+    await press();
+    await appears(wire, pi, ns.provisioning);
+    expect(trustOf(thing)).toEqual({
+      is: "delegated",
+      servers: [
+        { jid: server, origin: "configured" },
+        { jid: pi, origin: "paired" },
+      ],
+      locked: false,
+    });
+    await clock.advance(0);
+    expect(thing.rights.entries().filter(({ jid }) => jid === pi)).toEqual([]);
+  });
+
+  test("P-3.1.4-5: nobody presses: refused; asked again the remembered no still has the leave", async () => {
+    const { thing, wire, asks, clock, directed } = await provisioned();
+    wire.peer(server, says(false, true));
+    await asks(wire, pi);
+    await clock.advance(30_000);
+    expect(directed(wire, pi)).toEqual(["unsubscribed"]);
+    const asked = wire.asked(server, "isFriend").length;
+    await asks(wire, pi);
+    await clock.advance(60_000);
+    expect([thing.pairing?.jid, wire.asked(server, "isFriend").length]).toEqual([pi, asked]);
+  });
+
+  test("P-E28: without an answer nothing is lit", async () => {
+    const { thing, wire, asks, clock } = await provisioned();
+    await asks(wire, pi);
+    await clock.advance(60_000);
+    expect([thing.pairing, wire.presences.filter((one) => one.endsWith(pi))]).toEqual([undefined, []]);
+  });
+
+  test("a window that the server takes back with clearCache is decided anew", async () => {
+    const { thing, wire, asks, directed, news } = await provisioned();
+    wire.peer(server, says(false, true));
+    await asks(wire, pi);
+    wire.peer(server, says(false, false));
+    await wire.ask(server, "set", buildClearCache());
+    for (let turn = 0; turn < 5; turn++) await settled();
+    expect([thing.pairing, directed(wire, pi)]).toEqual([undefined, ["unsubscribed"]]);
+    expect(news()).toContain(`LED off, overtaken: ${pi}`);
+  });
+
+  test("P-6.1-2: locked trust lights nothing, also when the option is taken out later", async () => {
+    const disk = new Disk();
+    const { thing, wire, asks, directed } = await provisioned({
+      pairing: { locked: true },
+      storage: disk.boot().storage,
+    });
+    wire.peer(server, says(false, true));
+    expect(trustOf(thing)).toMatchObject({ locked: true });
+    await asks(wire, pi);
+    expect([thing.pairing, directed(wire, pi)]).toEqual([undefined, ["unsubscribed"]]);
+    await thing.stop();
+
+    const later = await site({ storage: disk.boot().storage });
+    expect(trustOf(later.thing)).toMatchObject({ locked: true, servers: [{ jid: server }] });
+    await later.thing.reset();
+    expect(trustOf(later.thing)).toEqual({ is: "none" });
+  });
+});
+
+describe("pressing for a locked Thing", () => {
+  test("P-6.1-2: the first server is trusted, and locks the door", async () => {
+    const { thing, up, asks, press, appears } = await site({ pairing: { locked: true, window: 2_000 } });
+    const wire = await up();
+    await asks(wire, pi);
+    expect(thing.pairing?.ms).toBe(2_000);
+    await press();
+    await appears(wire, pi, ns.provisioning);
+    expect(trustOf(thing)).toEqual(pairedWith(pi, true));
+  });
+});
+
+describe("the options", () => {
+  test.each([
+    [{ window: 1_999 }, "pairing.window: must be from 2000 to 300000 milliseconds"],
+    [{ window: 300_001 }, "pairing.window"],
+    [{ window: NaN }, "pairing.window"],
+    [{ window: "30000" }, "pairing.window"],
+    [{ locked: 1 }, "pairing.locked: must be true or false"],
+    [{ lock: true }, 'pairing: there is no option "lock"'],
+    [null, "pairing: must be an object; {} is enough"],
+    [true, "pairing: must be an object"],
+  ])("%j is refused by name", async (pairing, message) => {
+    await expect(site({ pairing: pairing as never })).rejects.toThrow(message);
+  });
+});
+
+describe("a factory reset of a Thing that runs", () => {
+  const claimedThing = async (storage: Storage) => {
+    const parts = await site({ storage });
+    const wire = await parts.up();
+    const shown = parts.thing.claimText;
+    await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true }));
+    await parts.appears(wire, owner);
+    await parts.clock.advance(0);
+    return { ...parts, wire, shown };
+  };
+
+  test("X-E4, D-3.16-1: owner, trust, friends and KEY go; the account stays; it registers anew", async () => {
+    const { thing, wire, clock, roster, asks, press } = await claimedThing(await closedStorage());
+    await asks(wire, pi);
+    await press();
+    expect(thing.state).toMatchObject({ ownership: { is: "claimed" }, examining: [pi] });
+    const before = wire.asked(registry).length;
+    const resetting = thing.reset();
+    await clock.advance(0);
+    await clock.advance(0);
+    await resetting;
+    await clock.advance(0);
+    expect(thing.state).toMatchObject({ ownership: { is: "registered" }, trust: { is: "none" }, examining: [] });
+    expect(
+      wire
+        .asked(registry)
+        .slice(before)
+        .map(({ name }) => name),
+    ).toEqual(["unregister", "register"]);
+    expect([...roster.keys()]).toEqual([]);
+    expect([thing.claimText.startsWith("IoTDisco;KEY:"), thing.jid]).toEqual([true, `${account}/home`]);
+  });
+
+  test("is durable before anything is told, and offline is finished on the next stream, after a power cut too", async () => {
+    const disk = new Disk();
+    const boot = disk.boot();
+    const first = await claimedThing(boot.storage);
+    await first.down();
+    await first.thing.reset();
+    const { claimText } = first.thing;
+    // Who has photographed the old one cannot claim the Thing with it.
+    expect(claimText).toMatch(/^IoTDisco;KEY:[\w-]{27}$/);
+    expect(claimText).not.toBe(first.shown);
+    expect(first.thing.state.ownership).toEqual({ is: "unregistered", leaving: { friends: true, registry } });
+    boot.cut();
+    await first.thing.stop();
+
+    const again = await site({ storage: disk.boot().storage });
+    expect(again.thing.claimText).toBe(claimText);
+    again.roster.set(owner, { jid: owner, subscription: "both", pendingOut: false, name: "", groups: [] });
+    const wire = await again.up();
+    await again.clock.advance(0);
+    expect(wire.asked(registry).map(({ name }) => name)).toEqual(["unregister", "register"]);
+    expect([again.thing.state.ownership, again.roster.size]).toEqual([{ is: "registered", registry }, 0]);
+  });
+
+  test("does not wait for a Registry longer than it is told, nor believe in the owner of before", async () => {
+    const { thing, wire, clock } = await claimedThing(await closedStorage());
+    wire.peer(registry, () => "silent");
+    let done = false;
+    const resetting = thing.reset({ timeout: 3_000 }).then(() => (done = true));
+    await clock.advance(2_999);
+    expect(done).toBe(false);
+    await clock.advance(1);
+    await resetting;
+    await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true }));
+    expect(thing.state.ownership).toEqual({ is: "unregistered", leaving: { friends: false, registry } });
+    wire.peer(registry, () => undefined);
+    await clock.advance(60_000);
+    expect(thing.state.ownership).toEqual({ is: "registered", registry });
+  });
+
+  test("has not happened when the disk does not take it", async () => {
+    const storage = await closedStorage();
+    const { thing } = await claimedThing(storage);
+    storage.failing.add("replace");
+    await expect(thing.reset()).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    expect(thing.state.ownership.is).toBe("claimed");
+    storage.failing.clear();
+  });
+
+  test("forgets who is to rest, and ends what the LED shows", async () => {
+    const { thing, up, asks, clock, news } = await site();
+    const wire = await up();
+    await asks(wire, phone);
+    await clock.advance(30_000);
+    await asks(wire, phone, pi);
+    expect(thing.pairing?.jid).toBe(pi);
+    news();
+    void thing.reset();
+    await clock.advance(0);
+    await clock.advance(0);
+    expect(news().slice(0, 2)).toEqual([`LED off, overtaken: ${pi}`, `LED on for ${phone}, 30000 ms`]);
+  });
+
+  test("is for a Thing that runs, and can be given up waiting for", async () => {
+    const { thing, up } = await site();
+    const wire = await up();
+    wire.peer(registry, () => "silent");
+    const enough = new AbortController();
+    const resetting = thing.reset({ signal: enough.signal });
+    await settled();
+    enough.abort(new Error("enough"));
+    await expect(resetting).rejects.toThrow("enough");
+    await thing.stop();
+    await expect(thing.reset()).rejects.toMatchObject({ code: "ERR_STATE" });
+    const early = new Thing({ storage: await closedStorage(), server: { service: "xmpp://example.org" } });
+    await expect(early.reset()).rejects.toMatchObject({ code: "ERR_STATE" });
+    expect([early.pressButton(), early.pairing]).toEqual([false, undefined]);
+  });
+});
