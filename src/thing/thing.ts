@@ -252,11 +252,10 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   /**
-   * Back to factory settings: no owner, no trust, no rights, no friends, another KEY unless the tags give one. The account
-   * stays. Durable before anything is told. Then the Registry is asked to forget the Thing (XEP-0347 3.16), and the Thing
-   * registers anew. Resolves when that is through, or after the timeout (default 10,000 ms), or at once while offline: what
-   * is still to be done is done later, also after a restart. Rejects with `ERR_STATE` unless the Thing runs, with
-   * `ERR_STORAGE` when the disk does not take it (nothing has happened then), or with the signal's reason.
+   * Back to factory settings: no owner, trust, rights and friends, another KEY unless the tags give one; the account stays.
+   * Durable first; then the Registry forgets the Thing (XEP-0347 3.16), which registers anew. Resolves when that is
+   * through, after the timeout (default 10,000 ms) or at once while offline: the rest is done later. Rejects with
+   * `ERR_STATE` unless the Thing runs, and with `ERR_STORAGE` (nothing has happened then).
    */
   reset(options: CallOptions = {}): Promise<void> {
     if (this.#phase !== "running") return Promise.reject(new StateError(`the Thing is ${this.#phase}`));
@@ -330,9 +329,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.#trace?.hide(saved.key);
     const { ownership, trust, examining } = saved;
     const before = ownership.is === "unregistered" ? undefined : ownership.registry;
-    if (registry !== undefined && before !== undefined && before !== registry) {
-      this.#fault("registry-changed", movedTo(registry, before));
-    }
+    const moved = registry !== undefined && before !== undefined && before !== registry;
+    if (moved) this.#fault("registry-changed", movedTo(registry, before));
     await this.#runner.dispatch({ type: "loaded", ownership, trust, examining, registry, servers: provisioning });
     this.#showClaimText();
   }
