@@ -414,3 +414,25 @@ describe("trust that was found", () => {
     expect([log, runner.state.trust]).toEqual([[], trusts.found]);
   });
 });
+
+describe("a factory reset", () => {
+  test("begins anew on the same stream; what was being found out is nobody's any more", async () => {
+    const { runner, does, started } = site();
+    let answer: (event: ThingEvent) => void = () => undefined;
+    does.set("findServers", () => new Promise((resolve) => (answer = resolve)));
+    await runner.dispatch(online);
+    await runner.dispatch(claim);
+    await settled();
+    const searching = started.find(({ effect }) => effect.do === "findServers");
+    does.set("greet", () => Promise.resolve({ type: "friendsLeft" }));
+    does.set("unregister", () => Promise.resolve({ type: "registryLeft" }));
+    started.length = 0;
+    await runner.dispatch({ type: "reset" });
+    await settled();
+    expect(searching?.signal.aborted).toBe(true);
+    expect(started.map(({ effect }) => effect.do)).toEqual(["greet", "unregister", "register"]);
+    answer(foundServer);
+    await settled();
+    expect(runner.state.trust).toEqual(trusts.none);
+  });
+});

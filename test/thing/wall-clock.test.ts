@@ -26,6 +26,7 @@ describe("wall time in the source", () => {
       "sandbox/server/messages.ts", // when a message was kept (XEP-0203)
       "sensor/sensor-responder.ts", // the timestamp of a reading (XEP-0323)
       "thing/last-fault.ts", // when a fault happened, for people
+      "thing/pairing.ts", // until when the LED is lit, for showing; it is measured on the other clock
     ]);
   });
 });
