@@ -58,7 +58,7 @@ export interface XmppStream extends Wire {
   /**
    * Writes stanzas in one go; resolves when they were handed to the network. Rejects with `ERR_PROTOCOL`, and the
    * stream goes on, for a stanza that is too large or holds characters that XML forbids; with `ERR_CONNECTION` when
-   * the stream has ended.
+   * the stream has ended. It ends when more than 1 MiB waits for a server that does not read: write in turn.
    */
   write(stanzas: readonly XmlElement[]): Promise<void>;
   /** Hands over the stanzas that come; first, in their order, those that have come already. */

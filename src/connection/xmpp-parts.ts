@@ -30,6 +30,9 @@ export interface LinkListener {
   onOversize(why: string, name: string): void;
 }
 
+// What may wait for a peer that does not read, in bytes; a single write may be larger.
+const MOST_WAITING = 1_048_576;
+
 /** A socket and the XML stream on it: connect, open a stream, put TLS under it, open again. Decides nothing. */
 export class Link {
   readonly #listener: LinkListener;
@@ -38,6 +41,8 @@ export class Link {
   #tls: TlsSocket | undefined;
   #validity: Validity | undefined;
   #destroyed = false;
+  // Bytes that were written, and that the network has not taken.
+  #waiting = 0;
 
   constructor(address: { host: string; port: number; domain: string }, limits: XmlLimits, listener: LinkListener) {
     this.#listener = listener;
@@ -94,9 +99,20 @@ export class Link {
     this.#connection.open({ domain, lang: "en" }).catch((error: unknown) => this.#closed(error as Error));
   }
 
-  /** Writes text; resolves when it was handed to the network. */
-  write(text: string): Promise<void> {
-    return this.#connection.write(text);
+  /** Writes text; resolves when it was handed to the network. The link ends when too much waits for that. */
+  async write(text: string): Promise<void> {
+    const bytes = Buffer.byteLength(text);
+    if (this.#waiting > 0 && this.#waiting + bytes > MOST_WAITING) {
+      const error = new Error(`more than ${MOST_WAITING} bytes wait for a server that does not read`);
+      this.#closed(error);
+      throw error;
+    }
+    this.#waiting += bytes;
+    try {
+      await this.#connection.write(text);
+    } finally {
+      this.#waiting -= bytes;
+    }
   }
 
   /** Writes the end of the own stream. */

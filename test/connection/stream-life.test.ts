@@ -3,7 +3,9 @@ import { systemClock, type Clock } from "../../src/core/clock.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
 import { iq, message } from "../../src/codec/stanza.ts";
-import { HEADER, PROCEED, STARTTLS, features, mechanisms, type FakeConnection } from "../support/fake-server.ts";
+import type { XmppStream } from "../../src/connection/stream.ts";
+import { HEADER, PROCEED, SM, STARTTLS, features, mechanisms, type FakeConnection } from "../support/fake-server.ts";
+import { heapInUse } from "../support/hostile/run.ts";
 import { context, eventually, open, rejection, serve } from "./harness.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -65,6 +67,71 @@ describe("what a stream writes", () => {
     connection.socket.destroy();
     expect((await writes).at(-1)).toMatchObject({ status: "rejected", reason: { code: "ERR_CONNECTION" } });
     await stream.ended;
+  });
+});
+
+describe("what waits for a server that does not read", () => {
+  const BOUND = 1_048_576;
+  /** A stream to a server that counts stanzas, and has stopped to read. */
+  const deaf = async (): Promise<{ stream: XmppStream; connection: FakeConnection }> => {
+    const server = await serve(async (connection) => {
+      await connection.logIn(context, { offers: [SM] });
+      await connection.read(/<enable [^>]*>/);
+      connection.send("<enabled xmlns='urn:xmpp:sm:3'/>");
+    });
+    const stream = await open(server);
+    const connection = server.connections[0] as FakeConnection;
+    connection.socket.pause();
+    return { stream, connection };
+  };
+  const why = `the connection was lost: more than ${BOUND} bytes wait for a server that does not read`;
+
+  it("is bounded, and ends the stream: the heap does not grow", { timeout: 60_000 }, async () => {
+    const { stream } = await deaf();
+    const stanza = body("x".repeat(10_000));
+    const bytes = Buffer.byteLength(stanza.toString());
+    let waiting = 0;
+    let most = 0;
+    let rejected = 0;
+    const before = heapInUse();
+    let inHeap = 0;
+    // 200 MB, if nothing stopped it. The system itself takes some of it.
+    for (let count = 0; count < 20_000; count++) {
+      waiting += bytes;
+      const settled = (): number => (waiting -= bytes);
+      stream.write([stanza]).then(settled, () => {
+        settled();
+        rejected++;
+      });
+      await new Promise(setImmediate);
+      if (rejected === 0) most = Math.max(most, waiting);
+      if (count % 5_000 === 4_999) inHeap = Math.max(inHeap, heapInUse() - before);
+    }
+    expect(most).toBeGreaterThan(BOUND / 2);
+    expect(most).toBeLessThanOrEqual(BOUND);
+    expect(inHeap).toBeLessThan(4 * BOUND);
+    expect((await stream.ended).reason).toMatchObject({ code: "ERR_CONNECTION", message: why });
+    await eventually(() => waiting === 0);
+  });
+
+  it("is bounded also when the server wants to hear its count again and again", { timeout: 60_000 }, async () => {
+    const { stream, connection } = await deaf();
+    let ended = false;
+    void stream.ended.then(() => (ended = true));
+    const questions = "<r xmlns='urn:xmpp:sm:3'/>".repeat(1_000);
+    for (let count = 0; count < 2_000 && !ended; count++) {
+      await new Promise<void>((resolve) => connection.socket.write(questions, () => resolve()));
+    }
+    expect((await stream.ended).reason).toMatchObject({ code: "ERR_CONNECTION", message: why });
+  });
+
+  it("is not what one write holds, or what is written in turn, on a link that works", async () => {
+    const server = await serve((connection) => connection.logIn(context));
+    const stream = await open(server);
+    const many = Array.from({ length: 8 }, (_, number) => body(`${number}${"x".repeat(200_000)}`));
+    for (let count = 0; count < 3; count++) await stream.write(many);
+    await stream.write([body("the last")]);
+    await eventually(() => server.everything.includes("the last"));
   });
 });
 
