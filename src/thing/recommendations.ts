@@ -1,5 +1,6 @@
 // XEP-0324 3.2.3 and 3.2.4: what a server says of friendships unasked. P-E17, X-E1.
 import type { BareJid } from "../core/jid.ts";
+import { ProtocolError, isSdkError, messageOf } from "../core/errors.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import { parseFriend, parseUnfriend } from "../codec/friendship.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -14,8 +15,10 @@ export interface RecommendationParts extends FriendshipParts {
   readonly cache: RightsCache;
   /** Whom the Thing answers to. */
   readonly standing: () => Standing;
+  /** Has friends of whom nothing is remembered asked about again, until it is done. */
+  readonly review: () => void;
   /** Told of what was not followed, or could not be. */
-  readonly onFault: (code: "unfriend-ignored" | "state-not-saved", message: string, cause?: unknown) => void;
+  readonly onFault: (code: "unfriend-ignored" | "rights-not-saved", message: string, cause?: unknown) => void;
 }
 
 // A server's recommendations are few; a handful of them waiting is plenty, the rest is asked for by isFriend.
@@ -23,7 +26,7 @@ const MOST_WAITING = 100;
 
 /** Follows `friend` and `unfriend` from trusted servers; from anybody else they are passed over in silence. */
 export function followRecommendations(parts: RecommendationParts): void {
-  const { router, standing } = parts;
+  const { router, standing, review, onFault } = parts;
   const queue = new SerialQueue();
   let waiting = 0;
   const follow = (name: string, act: (server: BareJid, payload: Parameters<typeof parseFriend>[0]) => Promise<void>) =>
@@ -32,6 +35,11 @@ export function followRecommendations(parts: RecommendationParts): void {
       waiting++;
       try {
         await queue.run(() => act(from.bare, payload));
+      } catch (error) {
+        if (error instanceof ProtocolError) throw error; // says nothing: dropped
+        if (isSdkError(error) && error.code === "ERR_STORAGE") onFault("rights-not-saved", messageOf(error), error);
+        // What was forgotten is no friend's any more; the roster may not say so yet. That is asked about until it does.
+        review();
       } finally {
         waiting--;
       }

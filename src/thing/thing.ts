@@ -19,15 +19,12 @@ import { performer } from "./effects.ts";
 import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
 import { FaultLog } from "./fault-log.ts";
 import { connectionFaults, movedTo, type FaultCode } from "./faults.ts";
-import { makeButton } from "./button.ts";
-import { FriendRequests, type Button } from "./friend-requests.ts";
-import { reviewFriends } from "./friend-review.ts";
+import { makeFriendships, type Friendships } from "./friendships.ts";
 import { Identity } from "./identity.ts";
 import { refuseNewer } from "./inspect.ts";
 import { LastFault } from "./last-fault.ts";
 import { connectionLink, linkSeam, toLink, type MakeLink, type ThingLink, type WithLink } from "./link.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
-import { followRecommendations } from "./recommendations.ts";
 import type { PairingWindow } from "./pairing.ts";
 import { toFactorySettings } from "./reset.ts";
 import { Rights } from "./rights.ts";
@@ -69,14 +66,13 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   readonly #cache: RightsCache;
   readonly #barrier = new Barrier();
   readonly #identity: Identity;
-  readonly #requests: FriendRequests;
+  readonly #friendships: Friendships;
   readonly #runner: Runner;
   readonly #makeLink: MakeLink;
   #phase: "new" | "starting" | "running" | "stopped" = "new";
   #link: ThingLink | undefined;
   #registering: BareJid | undefined;
   #claimText = "";
-  readonly #button: Button | undefined;
   readonly #waiting: Waiting;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -125,30 +121,18 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       onDecision: (question, decision, ms) =>
         this.#tell("decision", { question: withoutTokens(question), decision, ms }),
     });
-    const friendships = {
+    this.#friendships = makeFriendships({
+      channel: this.#channel,
       friends: this.#friends,
       guard,
-      onUnfriended: (jid: BareJid) => this.#tell("unfriended", jid),
-    };
-    followRecommendations({ ...friendships, router: this.#channel.router, cache: this.#cache, standing, onFault });
-    this.#button = makeButton({
-      settings: settings.pairing,
-      clock,
+      cache: this.#cache,
+      settings,
+      standing,
       state: () => this.state,
       apply: (event) => this.#runner.apply(event),
-      onOpened: (window) => this.#tell("pairing", window),
-      onEnded: (ended) => this.#tell("pairingEnded", ended),
+      dispatch: (event) => this.#dispatch(event),
+      tell: (name, ...about) => this.#tell(name, ...about),
       onFault,
-    });
-    this.#friends.onWithdrawn((jid) => this.#dispatch({ type: "withdrawn", jid }));
-    this.#requests = new FriendRequests({
-      button: this.#button,
-      friends: this.#friends,
-      guard,
-      clock,
-      random,
-      logger,
-      onFriended: (jid) => this.#tell("friended", jid),
     });
     this.#runner = new Runner({
       clock,
@@ -164,7 +148,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
         channel: this.#channel,
         friends: this.#friends,
         whereabouts,
-        reviewFriends: (signal) => reviewFriends(friendships, signal),
+        reviewFriends: (signal) => this.#friendships.review(signal),
         barrier: this.#barrier,
         clock,
         random,
@@ -184,7 +168,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       onCleared: (server) => {
         this.#tell("rightsCleared", server);
         this.#dispatch({ type: "rightsCleared" });
-        this.#requests.reconsider();
+        this.#friendships.requests.reconsider();
       },
       onFault,
     });
@@ -240,7 +224,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
 
   /** The request that the LED shows, and that {@link pressButton} accepts; `undefined` while there is none. */
   get pairing(): PairingWindow | undefined {
-    return this.#button?.pairing.current;
+    return this.#friendships.button?.pairing.current;
   }
 
   /**
@@ -248,7 +232,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
    * first second of a window: that press was meant for something else. What comes of it is told by `pairingEnded`.
    */
   pressButton(): boolean {
-    return this.#button?.pairing.press() ?? false;
+    return this.#friendships.button?.pairing.press() ?? false;
   }
 
   /**
@@ -307,7 +291,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       return;
     }
     try {
-      this.#requests.stop();
+      this.#friendships.requests.stop();
       await this.#link?.stop();
       this.#channel.detach(reason);
       await this.#runner.dispatch({ type: "link", link: { is: "stopped" } });
@@ -351,9 +335,9 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       this.#faults.heal(...connectionFaults);
       // Now, before any stanza is handled: what is remembered does not count until the servers have had their say.
       this.#barrier.raise();
-      this.#requests.restart();
+      this.#friendships.requests.restart();
     } else {
-      this.#requests.stop();
+      this.#friendships.requests.stop();
     }
     this.#dispatch({ type: "link", link: toLink(state) });
   }
@@ -367,10 +351,10 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.#tell("state", state, before);
     if (event.type === "reset") {
       this.#trace?.hide(this.#identity.key);
-      this.#button?.pairing.reset();
+      this.#friendships.button?.pairing.reset();
     }
     // Whom the Thing answers to has changed: who was not answered for may be now.
-    if (event.type !== "link") this.#requests.reconsider();
+    if (event.type !== "link") this.#friendships.requests.reconsider();
     if (event.type !== "loaded") this.#showClaimText();
     announce((name, ...about) => this.#tell(name, ...about), state, before, event);
   }

@@ -9,9 +9,9 @@ import { Friends } from "../../src/connection/friends.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
 import { Guard } from "../../src/provisioning/guard.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
-import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import { reviewFriends } from "../../src/thing/friend-review.ts";
 import { followRecommendations } from "../../src/thing/recommendations.ts";
+import { FailingStorage } from "../support/failing-storage.ts";
 import { listeningLogger, scriptedChannel, settled, type Said } from "../support/scripted-wire.ts";
 import { otherServer, owner, registry, server } from "./life.ts";
 
@@ -34,7 +34,7 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
   const logger = listeningLogger();
   const parts = scriptedChannel({ logger });
   const { wire, channel } = parts;
-  const storage = memoryStorage();
+  const storage = new FailingStorage();
   await storage.open();
   const cache = new RightsCache({ storage, logger, onFault: () => undefined });
   await cache.load();
@@ -45,7 +45,11 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
   const faults: string[] = [];
   const friendships = { friends, guard, onUnfriended: (jid: BareJid) => void unfriended.push(jid) };
   const onFault = (code: string, text: string): void => void faults.push(`${code}: ${text}`);
-  followRecommendations({ ...friendships, router: channel.router, cache, standing, onFault });
+  let reviews = 0;
+  const review = (): void => {
+    reviews++;
+  };
+  followRecommendations({ ...friendships, router: channel.router, cache, standing, review, onFault });
   wire.peer(account, (payload, type) =>
     payload.is("query", ns.roster) && type === "get" ? buildRoster(roster) : undefined,
   );
@@ -63,7 +67,21 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
     wire.tell(from, payload);
     for (let turn = 0; turn < 5; turn++) await settled();
   };
-  return { ...parts, cache, friends, guard, friendships, unfriended, faults, recommends, removed, isAsked, tell };
+  return {
+    ...parts,
+    storage,
+    reviews: () => reviews,
+    cache,
+    friends,
+    guard,
+    friendships,
+    unfriended,
+    faults,
+    recommends,
+    removed,
+    isAsked,
+    tell,
+  };
 }
 
 describe("friends of whom nothing is remembered", () => {
@@ -189,6 +207,22 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
     const { tell, unfriended, removed } = await site([]);
     await tell(server, buildUnfriend({ jid: friend }));
     expect([unfriended, removed()]).toEqual([[], []]);
+  });
+
+  test("that the own server does not carry out is tried again by asking once more", async () => {
+    const { tell, unfriended, friends, wire, clock, reviews, faults } = await site([item(friend, "both")]);
+    wire.peer(account, () => "silent");
+    await tell(server, buildUnfriend({ jid: friend }));
+    await clock.advance(10_000);
+    await settled();
+    expect([unfriended, friends.has(friend)?.from, reviews(), faults]).toEqual([[], true, 1, []]);
+  });
+
+  test("that the disk does not take is told of, and asked about again", async () => {
+    const { tell, unfriended, storage, reviews, faults } = await site([item(friend, "both")]);
+    storage.failing.add("replace");
+    await tell(server, buildUnfriend({ jid: friend }));
+    expect([unfriended, reviews(), faults]).toEqual([[], 1, [expect.stringMatching(/^rights-not-saved: /)]]);
   });
 
   test("one that says nothing is dropped", async () => {
