@@ -20,7 +20,7 @@ export interface Arguments {
 /**
  * Reads a command line. Throws a {@link UsageError} for unknown options, missing values, and too many or few operands.
  *
- * @param operandNames what must be there; of one whose name ends in `...` there may be several
+ * @param operandNames what must be there; one whose name ends in `?` may be left out, of one that ends in `...` there may be several
  */
 export function parse(args: readonly string[], options: Options, operandNames: readonly string[]): Arguments {
   let parsed: ReturnType<typeof parseArgs>;
@@ -31,7 +31,7 @@ export function parse(args: readonly string[], options: Options, operandNames: r
   }
   const operands = parsed.positionals;
   const missing = operandNames[operands.length];
-  if (missing !== undefined) throw new UsageError(`${missing} is missing`);
+  if (missing !== undefined && !missing.endsWith("?")) throw new UsageError(`${missing} is missing`);
   const extra = operandNames.at(-1)?.endsWith("...") ? undefined : operands[operandNames.length];
   if (extra !== undefined) throw new UsageError(`"${extra}" is one word too many`);
   const values = new Map<string, string>();

@@ -24,6 +24,10 @@ export interface Io {
   askSecret(question: string): Promise<string>;
   /** Waits for a key from a person; resolves at once where nobody watches. */
   waitForKey(prompt: string): Promise<void>;
+  /** Shows a line that changes in place: each call takes the place of the one before. Nothing where nobody watches. */
+  redraw(line: string): void;
+  /** Hands over each key that a person presses, until what it returns is called. Nothing where nobody watches. */
+  onKey(listener: (key: string) => void): () => void;
   /** Fires when the tool is to end: Ctrl-C, or a service manager's SIGTERM. */
   readonly ended: AbortSignal;
 }

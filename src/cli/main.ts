@@ -18,7 +18,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
 
 const general = `Usage: xmpp-thing COMMAND [OPTIONS]
 
-  demo             Watch a Thing being registered, claimed, trusted and read
+  demo             Watch a Thing being paired by LED and button, or claimed and read
   sandbox          Run an XMPP server with Registry and Provisioning Server on this machine
   claim TEXT       Claim a Thing by the text of its QR code
   read JID         Read a Thing

@@ -43,6 +43,10 @@ export function nodeIo(): Io {
     ask: (question) => askLine(question, { input: process.stdin, output: process.stderr }, ended.signal),
     askSecret: (question) => askHidden(question),
     waitForKey: (prompt) => (terminal ? waitForKey(prompt, ended.signal) : Promise.resolve()),
+    redraw: (line) => {
+      if (terminal) process.stdout.write(`\r\x1b[2K${line}`);
+    },
+    onKey: (listener) => (terminal ? onKey(listener) : () => undefined),
     ended: ended.signal,
   };
 }
@@ -106,4 +110,22 @@ function waitForKey(prompt: string, ended: AbortSignal): Promise<void> {
     stdin.on("data", done);
     ended.addEventListener("abort", onEnd, { once: true });
   });
+}
+
+function onKey(listener: (key: string) => void): () => void {
+  const { stdin } = process;
+  const heard = (keys: Buffer): void => {
+    // In raw mode the terminal hands Ctrl-C over as a character.
+    if (keys[0] === 3) process.kill(process.pid, "SIGINT");
+    else listener(keys.toString());
+  };
+  stdin.setRawMode(true);
+  stdin.resume();
+  stdin.on("data", heard);
+  return () => {
+    stdin.off("data", heard);
+    stdin.setRawMode(false);
+    stdin.pause();
+    process.stdout.write("\n");
+  };
 }

@@ -2,12 +2,71 @@ import { describe, expect, it } from "vitest";
 import { main } from "../../src/cli/main.ts";
 import { FakeIo } from "../support/fake-io.ts";
 
+const steps = (io: FakeIo): number => io.lines.filter((line) => /^\n\d\. /.test(line)).length;
+
 describe("xmpp-thing demo", () => {
-  it("does what its eight steps say, and ends with 0", async () => {
+  it("shows a lamp that is paired: seven steps do what they say, and it ends with 0", async () => {
     const io = new FakeIo();
     expect(await main(["demo", "--auto"], io)).toBe(0);
     expect(io.errors).toEqual([]);
-    expect(io.lines.filter((line) => /^\n\d\. /.test(line))).toHaveLength(8);
+    expect(steps(io)).toBe(7);
+    expect(io.text).not.toContain("✗");
+    for (const said of [
+      /it trusts nobody/,
+      /the button was pressed in time/,
+      /the lamp has accepted: subscribed/,
+      /it trusts provisioning@localhost, and will tomorrow/,
+      /The friend sets LED=true: done {3}●/,
+      /The stranger sets LED=false: forbidden {3}●/,
+      /The friend sets LED=false: forbidden {3}●/,
+      /it trusts the same server/,
+    ]) {
+      expect(io.text).toMatch(said);
+    }
+  });
+
+  it("the LED blinks until a person presses the space bar, and no other key", async () => {
+    const io = new FakeIo();
+    io.terminal = true;
+    const keys = ["x", " "];
+    const pressing = setInterval(() => io.press(keys[io.drawn.length % 2] ?? ""), 20);
+    try {
+      expect(await main(["demo"], io)).toBe(0);
+    } finally {
+      clearInterval(pressing);
+    }
+    expect(io.keys).toBe(6);
+    expect(io.drawn.some((line) => /● .*Press the space bar: \d+ s/.test(line))).toBe(true);
+    expect(io.drawn.some((line) => /○ .*Press the space bar: \d+ s/.test(line))).toBe(true);
+    expect(io.drawn.at(-1)).toBe("");
+  });
+
+  it("is ended in the middle of the window by Ctrl-C", async () => {
+    const io = new FakeIo();
+    io.terminal = true;
+    const redraw = io.redraw.bind(io);
+    io.redraw = (line) => {
+      redraw(line);
+      io.press("x");
+      if (io.drawn.length === 2) io.interrupt();
+    };
+    expect(await main(["demo", "pairing"], io)).toBe(1);
+    expect(io.text).not.toContain("Every step did");
+  });
+
+  it("knows its stories by name", async () => {
+    const io = new FakeIo();
+    expect(await main(["demo", "fairy-tale"], io)).toBe(2);
+    expect(io.errors.join("\n")).toContain('there is no story "fairy-tale"; there are pairing, life');
+  });
+});
+
+describe("xmpp-thing demo life", () => {
+  it("does what its eight steps say, and ends with 0", async () => {
+    const io = new FakeIo();
+    expect(await main(["demo", "life", "--auto"], io)).toBe(0);
+    expect(io.errors).toEqual([]);
+    expect(steps(io)).toBe(8);
     expect(io.text).not.toContain("✗");
     for (const said of [
       /registered|registers there/,
@@ -26,7 +85,7 @@ describe("xmpp-thing demo", () => {
 
   it("shows stanzas with --xml, and none without", async () => {
     const io = new FakeIo();
-    expect(await main(["demo", "--auto", "--xml"], io)).toBe(0);
+    expect(await main(["demo", "life", "--auto", "--xml"], io)).toBe(0);
     for (const element of ["<register ", "<mine ", "<claimed ", "<canRead ", "<clearCache", "<fields "]) {
       expect(io.text).toContain(element);
     }
@@ -35,7 +94,7 @@ describe("xmpp-thing demo", () => {
   it("waits for a key between the steps where a person watches", async () => {
     const io = new FakeIo();
     io.terminal = true;
-    expect(await main(["demo"], io)).toBe(0);
+    expect(await main(["demo", "life"], io)).toBe(0);
     expect(io.keys).toBe(7);
   });
 
@@ -46,7 +105,7 @@ describe("xmpp-thing demo", () => {
       io.interrupt();
       return Promise.resolve();
     };
-    expect(await main(["demo"], io)).toBe(1);
+    expect(await main(["demo", "life"], io)).toBe(1);
     expect(io.text).not.toContain("Every step did");
   });
 });

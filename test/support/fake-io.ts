@@ -53,6 +53,24 @@ export class FakeIo implements Io {
     return Promise.resolve(this.secret);
   }
 
+  /** The lines that were shown in place. */
+  readonly drawn: string[] = [];
+  readonly #listeners = new Set<(key: string) => void>();
+
+  redraw(line: string): void {
+    this.drawn.push(line);
+  }
+
+  onKey(listener: (key: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A person presses a key. */
+  press(key: string): void {
+    for (const listener of this.#listeners) listener(key);
+  }
+
   waitForKey(): Promise<void> {
     this.keys++;
     return Promise.resolve();
