@@ -4,17 +4,22 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const folder = new URL("../examples/", import.meta.url);
-const known = readdirSync(folder)
-  .filter((file) => file.endsWith(".ts"))
-  .map((file) => file.slice(0, -3));
+// A file, or a folder with a file of the same name.
+const known = new Map(
+  readdirSync(folder, { withFileTypes: true }).map((entry) =>
+    entry.isDirectory()
+      ? [entry.name, `${entry.name}/${entry.name}.mjs`]
+      : [entry.name.replace(/\.\w+$/, ""), entry.name],
+  ),
+);
 const [name, ...args] = process.argv.slice(2);
 
-if (name === undefined || !known.includes(name)) {
-  console.error(`Usage: npm run -s example NAME\n\nExamples: ${known.join(", ")}`);
+if (name === undefined || !known.has(name)) {
+  console.error(`Usage: npm run -s example NAME\n\nExamples: ${[...known.keys()].join(", ")}`);
   process.exit(name === undefined || name === "--help" ? 0 : 2);
 }
 
-const file = fileURLToPath(new URL(`${name}.ts`, folder));
+const file = fileURLToPath(new URL(known.get(name), folder));
 const child = spawn(process.execPath, ["--import", "tsx", file, ...args], { stdio: "inherit" });
 // The example ends itself on these; this process waits for it and passes its exit code on.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));

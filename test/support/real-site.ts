@@ -8,7 +8,7 @@ import type { RealXmppServer } from "./server-process.ts";
 import { bystander, makeServices, thingOptions, type Site, type SiteOptions } from "./site.ts";
 
 /** A relay whose connections can be cut without a word: the network between a Thing and its server. */
-async function startRelay(port: number): Promise<{ port: number; cut: () => void; stop: () => Promise<void> }> {
+export async function startRelay(port: number): Promise<{ port: number; cut: () => void; stop: () => Promise<void> }> {
   const sockets = new Set<Socket>();
   const relay = createServer((near) => {
     const far = connectTcp(port, "127.0.0.1");

@@ -1,0 +1,91 @@
+// Where Provisioning Servers are accounts: the sites of the pairing scenario.
+import { connect } from "../../src/connection/connect.ts";
+import { attachAccount } from "../../src/sandbox/attach-account.ts";
+import type { Attachment } from "../../src/sandbox/attach-component.ts";
+import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
+import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
+import { startSandbox } from "../../src/sandbox/sandbox.ts";
+import { Thing } from "../../src/thing/thing.ts";
+import { attachComponent } from "../../src/sandbox/attach-component.ts";
+import type { PairingSite } from "../scenario/pairing.ts";
+import { startRelay } from "./real-site.ts";
+import type { RealXmppServer } from "./server-process.ts";
+import { thingOptions } from "./site.ts";
+
+interface Servers {
+  readonly attach: (name: string) => Promise<ReferenceProvisioningServer>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Provisioning Servers as accounts of a domain. */
+function accounts(service: string, domain: string, ca: string): Servers {
+  const attached: { server: ReferenceProvisioningServer; attachment: Attachment }[] = [];
+  return {
+    attach: async (name) => {
+      const server = new ReferenceProvisioningServer({ jid: `${name}@${domain}` });
+      const attachment = await attachAccount(server, { service, password: "secret", register: true, tls: { ca } });
+      attached.push({ server, attachment });
+      return server;
+    },
+    stop: async () => {
+      for (const { server } of attached) server.stop();
+      await Promise.all(attached.map(({ attachment }) => attachment.close()));
+    },
+  };
+}
+
+/** Two sandboxes: the Things on one domain, the Provisioning Servers on the other. */
+export async function startTwoDomains(): Promise<PairingSite> {
+  const home = await startSandbox({ domain: "things.localhost", hosting: { provisioning: "account" } });
+  const away = await startSandbox({ domain: "servers.localhost" });
+  home.federate(away);
+  const { service, domain, ca } = home;
+  const servers = accounts(away.service, away.domain, away.ca);
+  return {
+    name: "two sandboxes",
+    tellsWithdrawal: true,
+    thing: (storage, overrides) => new Thing(thingOptions(storage, { service, domain }, { tls: { ca }, ...overrides })),
+    server: (name) => servers.attach(name),
+    user: (username) => connect({ service, domain, username, password: "secret", register: true, tls: { ca } }),
+    cut: (thing) => {
+      home.drop(thing.jid);
+      return Promise.resolve();
+    },
+    stop: async () => {
+      await servers.stop();
+      await Promise.all([home.stop(), away.stop()]);
+    },
+  };
+}
+
+/** A real server: Things and Provisioning Servers are accounts of its one domain. */
+export async function startRealPairingSite(starting: Promise<RealXmppServer | undefined>): Promise<PairingSite> {
+  const real = await starting;
+  if (real === undefined) throw new Error("the server did not start");
+  const { ca, domain } = real;
+  const service = `xmpp://127.0.0.1:${real.port}`;
+  const registry = new ReferenceRegistry({ jid: "discovery.localhost" });
+  const attachment = await attachComponent(registry, real.component(registry.jid));
+  const relay = await startRelay(real.port);
+  const server = { service: `xmpp://127.0.0.1:${relay.port}`, domain };
+  const servers = accounts(service, domain, ca);
+  return {
+    name: real.name,
+    // RFC 6121 A.2.3 has it routed; ejabberd 23.01 does not.
+    tellsWithdrawal: real.name !== "ejabberd",
+    thing: (storage, overrides) => new Thing(thingOptions(storage, server, { tls: { ca }, ...overrides })),
+    server: (name) => servers.attach(name),
+    user: (username) => connect({ service, domain, username, password: "secret", register: true, tls: { ca } }),
+    cut: () => {
+      relay.cut();
+      return Promise.resolve();
+    },
+    stop: async () => {
+      await servers.stop();
+      registry.stop();
+      await attachment.close();
+      await relay.stop();
+      await real.stop();
+    },
+  };
+}
