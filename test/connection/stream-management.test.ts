@@ -463,9 +463,13 @@ describe("a stream with stream management", () => {
       const closing = stream.close();
       expect(await count(connection)).toBe("2");
       await connection.read(ASK);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      expect(connection.secret).not.toContain("</stream:stream>");
+      const stillOpen = async (): Promise<void> => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        expect(connection.secret).not.toContain("</stream:stream>");
+      };
+      await stillOpen();
       connection.send(`<a ${NS} h='1'/>`);
+      await stillOpen(); // not yet the last
       connection.send(`<a ${NS} h='2'/>`);
       await connection.read(/^<\/stream:stream>/);
       connection.send(`<r ${NS}/></stream:stream>`); // too late: nothing follows the end
