@@ -142,6 +142,7 @@ export class FriendRequests {
     const { friends, onFriended } = this.#options;
     switch (await this.#untilWoken(pairing.ask(jid), signal)) {
       case "pressed":
+        if (!pairing.take(jid)) return false;
         try {
           const accepted = await accept(jid);
           pairing.kept(accepted ? "accepted" : "overtaken");

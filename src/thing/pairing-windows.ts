@@ -51,8 +51,8 @@ export type WindowsEvent =
   | { readonly type: "pressed" }
   /** Somebody is to be decided about no more. */
   | { readonly type: "left"; readonly jid: BareJid; readonly outcome: "withdrawn" | "overtaken" }
-  /** What the press was for is on disk, or could not be written, or is decided by others meanwhile. */
-  | { readonly type: "kept"; readonly outcome: "accepted" | "failed" | "overtaken" }
+  /** What the press was for is on disk; or what came in between. */
+  | { readonly type: "kept"; readonly outcome: Exclude<PairingOutcome, "refused"> }
   /** Time has passed. */
   | { readonly type: "tick" }
   /** The stream has ended. */

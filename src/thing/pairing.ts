@@ -96,6 +96,8 @@ export class Pairing {
   readonly #asked = new Map<BareJid, Promise<ByHand>>();
   #windows = noWindows;
   #current: PairingWindow | undefined;
+  // For whom the button was pressed, until somebody takes that up: whoever waits may be finding out just then who decides.
+  #pressed: BareJid | undefined;
   #timer: Timer | undefined;
 
   constructor(parts: PairingParts) {
@@ -109,6 +111,7 @@ export class Pairing {
 
   /** Somebody wants to be accepted by hand. Resolves to what came of it; asked again, it is the same wait. */
   ask(jid: BareJid): Promise<ByHand> {
+    if (this.#pressed === jid) return Promise.resolve("pressed");
     let asked = this.#asked.get(jid);
     if (asked === undefined) {
       asked = new Promise<ByHand>((resolve) => this.#waiting.set(jid, resolve));
@@ -123,6 +126,13 @@ export class Pairing {
     return this.#happen({ type: "pressed" }).some(({ is }) => is === "pressed");
   }
 
+  /** Takes up a press, to say {@link kept} of it. False if it counts no more. */
+  take(jid: BareJid): boolean {
+    const counts = this.#pressed === jid;
+    if (counts) this.#pressed = undefined;
+    return counts;
+  }
+
   /** What the button was pressed for is on disk, or could not be written, or is decided by others meanwhile. */
   kept(outcome: "accepted" | "failed" | "overtaken"): void {
     this.#happen({ type: "kept", outcome });
@@ -130,6 +140,7 @@ export class Pairing {
 
   /** Somebody has taken the request back, or is decided about by others now. Nothing happens if it does not wait. */
   leave(jid: BareJid, outcome: "withdrawn" | "overtaken"): void {
+    if (this.take(jid)) this.#happen({ type: "kept", outcome });
     if (!this.#waiting.has(jid)) return;
     this.#happen({ type: "left", jid, outcome });
     this.#settle(jid, outcome);
@@ -138,12 +149,19 @@ export class Pairing {
   /** The stream has ended: the server sends again what is pending. */
   disconnect(): void {
     this.#happen({ type: "disconnected" });
+    this.#drop("disconnected");
     for (const jid of [...this.#waiting.keys()]) this.#settle(jid, "disconnected");
   }
 
   /** Forgets who is to rest. */
   reset(): void {
     this.#happen({ type: "reset" });
+    this.#drop("overtaken");
+  }
+
+  /** A press that nobody has taken up counts no more. */
+  #drop(outcome: "disconnected" | "overtaken"): void {
+    if (this.#pressed !== undefined && this.take(this.#pressed)) this.#happen({ type: "kept", outcome });
   }
 
   #happen(event: WindowsEvent): readonly Happening[] {
@@ -169,6 +187,7 @@ export class Pairing {
         return onOpened(this.#current);
       case "pressed":
         this.#current = undefined;
+        this.#pressed = jid;
         return this.#settle(jid, "pressed");
       case "displaced":
         return this.#settle(jid, "displaced");

@@ -386,6 +386,95 @@ describe("pressing for a locked Thing", () => {
   });
 });
 
+describe("a press while it is found out anew who decides", () => {
+  const says = (result: boolean, secondaryTrustAllowed: boolean): Said =>
+    buildIsFriendResponse({ result, secondaryTrustAllowed });
+
+  /** The LED is lit for one, another one waits, and the server takes its time to say again what it thinks. */
+  async function pressed() {
+    const parts = await site({ provisioning: [server] });
+    const wire = await parts.up();
+    wire.peer(server, () => says(false, true));
+    await parts.asks(wire, pi, other);
+    let answer: (said: Said) => void = () => undefined;
+    wire.peer(server, (payload) => {
+      return payload.attrs["jid"] === pi ? new Promise<Said>((resolve) => (answer = resolve)) : says(false, true);
+    });
+    await wire.ask(server, "set", buildClearCache());
+    for (let turn = 0; turn < 5; turn++) await settled();
+    expect(await parts.press()).toBe(true);
+    const answers = async (said: Said): Promise<void> => {
+      answer(said);
+      for (let turn = 0; turn < 5; turn++) await settled();
+    };
+    return { ...parts, wire, answers };
+  }
+
+  test("counts when the button still decides", async () => {
+    const { thing, wire, answers, directed, news } = await pressed();
+    await answers(says(false, true));
+    expect(directed(wire, pi)).toEqual(["subscribed", "subscribe"]);
+    expect(news()).toContain(`LED off, accepted: ${pi}`);
+    expect(thing.pairing?.jid).toBe(other);
+  });
+
+  test.each([
+    ["yes", true, "subscribed"],
+    ["no", false, "unsubscribed"],
+  ])("is overtaken by a %s of the server's, and the next one has its turn", async (_, result, answer) => {
+    const { thing, wire, answers, directed, news } = await pressed();
+    await answers(says(result, false));
+    expect(directed(wire, pi)).toEqual([answer]);
+    expect(news()).toContain(`LED off, overtaken: ${pi}`);
+    expect([thing.state.examining, thing.pairing?.jid]).toEqual([[], other]);
+  });
+
+  test("is cut short by the end of the stream; afterwards the others have their turn", async () => {
+    const { thing, clock, up, down, asks, directed, wire, news } = await pressed();
+    await down();
+    expect(news()).toContain(`LED off, disconnected: ${pi}`);
+    const next = await up();
+    next.peer(server, () => says(false, true));
+    await asks(next, other);
+    await clock.advance(2_000); // what is remembered waits for the greeting
+    expect([directed(wire, pi), thing.pairing?.jid]).toEqual([[], other]);
+  });
+
+  test("is cut short by a factory reset", async () => {
+    const { thing, news } = await pressed();
+    await thing.reset({ timeout: 0 });
+    expect([news().includes(`LED off, overtaken: ${pi}`), thing.state.examining]).toEqual([true, []]);
+  });
+});
+
+describe("a press at the moment", () => {
+  test("when the stream ends: nobody is accepted, and the LED shows it again", async () => {
+    const { thing, clock, up, down, asks, news, directed } = await site();
+    const wire = await up();
+    await asks(wire, pi);
+    await clock.advance(1_000);
+    expect(thing.pressButton()).toBe(true);
+    await down();
+    expect([news().at(-1), directed(wire, pi)]).toEqual([`LED off, disconnected: ${pi}`, []]);
+    const next = await up();
+    await asks(next, pi);
+    await clock.advance(60_000);
+    expect(thing.pairing?.jid).toBe(pi);
+  });
+
+  test("when the request is taken back: nobody is accepted, and the next one has its turn", async () => {
+    const { thing, clock, up, asks, news, directed } = await site();
+    const wire = await up();
+    await asks(wire, pi, other);
+    await clock.advance(1_000);
+    expect(thing.pressButton()).toBe(true);
+    wire.presence(pi, "unsubscribe");
+    await clock.advance(0);
+    expect(news()).toContain(`LED off, withdrawn: ${pi}`);
+    expect([thing.state.examining, directed(wire, pi), thing.pairing?.jid]).toEqual([[], [], other]);
+  });
+});
+
 describe("the options", () => {
   test.each([
     [{ window: 1_999 }, "pairing.window: must be from 2000 to 300000 milliseconds"],
