@@ -25,6 +25,17 @@ export interface BarrierParts {
 export class Barrier {
   #open: Promise<void> = Promise.resolve();
   #lower: () => void = () => undefined;
+  #tellAway: (server: BareJid) => void = () => undefined;
+
+  /** Has somebody told of servers that were away when they were asked, in the place of whoever was told before. */
+  onAway(tell: (server: BareJid) => void): void {
+    this.#tellAway = tell;
+  }
+
+  /** A question to this server has failed. */
+  failed(server: BareJid, error: unknown): void {
+    if (isAway(error)) this.#tellAway(server);
+  }
 
   /** A new stream: nothing remembered counts until {@link settle} has ended. To be called before any stanza is handled. */
   raise(): void {

@@ -155,7 +155,7 @@ export class Guard {
 
   /** Asks every trusted server side by side. The first grant of everything is the answer; a no waits for all (XEP-0324 5.3). */
   async #askAll(question: Question): Promise<Decision> {
-    const { cache, clock, logger } = this.#options;
+    const { cache, barrier, clock, logger } = this.#options;
     const { servers } = this.#options.standing();
     const { epoch } = cache;
     const grants: Grant[] = [];
@@ -175,6 +175,7 @@ export class Guard {
         if (grant !== undefined && (question.kind === "friend" || isWhole(question, grant))) return;
       } catch (error) {
         logger.warn("a provisioning server did not answer", { server, kind: question.kind, why: messageOf(error) });
+        barrier.failed(server, error);
       }
       throw new NotEnough();
     });

@@ -89,7 +89,9 @@ async function greet(
   if (leaving !== undefined) await leaveFriends(friends, leaving.registry, signal);
   await channel.send(presence(), ...directed([registry, ...servers]));
   await askForFriendship(friends, [registry, ...servers]);
-  void barrier.settle(parts, servers, signal).then((away) => introduceAgain(parts, away, signal));
+  const introduceAgain = introducer(parts, signal);
+  barrier.onAway(introduceAgain);
+  void barrier.settle(parts, servers, signal).then((away) => away.forEach(introduceAgain));
   return leaving && { type: "friendsLeft" };
 }
 
@@ -115,21 +117,28 @@ async function introduce({ channel, friends }: EffectParts, servers: readonly Ba
 }
 
 /**
- * A component that was away never had the presence, and does not know where to send that rules have changed: a server
- * that was started again is often up before its components are. It is told again until it is there (P-3.5.1-2, P-5.1-2).
+ * A component that was away never had the presence, or has forgotten it, and does not know where to send that rules have
+ * changed: a server that was started again is often up before its components are. It is told again until it is there
+ * (P-3.5.1-2, P-5.1-2). That it is away shows at the start of a stream, or when it does not answer a question.
  */
-async function introduceAgain(parts: EffectParts, servers: readonly BareJid[], signal: AbortSignal): Promise<void> {
+function introducer(parts: EffectParts, signal: AbortSignal): (server: BareJid) => void {
   const { channel, clock, random } = parts;
-  const backoff = new Backoff(random);
-  try {
-    for (let away = servers.filter(isComponent); away.length > 0;) {
+  const away = new Set<BareJid>();
+  const introduceAgain = async (server: BareJid): Promise<void> => {
+    const backoff = new Backoff(random);
+    while (away.has(server)) {
       await sleep(clock, backoff.next(), signal);
-      await channel.send(...directed(away));
-      away = [...(await whoIsAway(parts, away, { signal, timeout: ANSWER_WITHIN }))];
+      await channel.send(...directed([server]));
+      const still = await whoIsAway(parts, [server], { signal, timeout: ANSWER_WITHIN });
+      if (still.length === 0) away.delete(server);
     }
-  } catch {
-    // The stream has ended; the next one begins anew.
-  }
+  };
+  return (server) => {
+    if (!isComponent(server) || away.has(server)) return;
+    away.add(server);
+    // Fails when the stream has ended; the next one begins anew.
+    introduceAgain(server).catch(() => undefined);
+  };
 }
 
 /** Services that are accounts are asked to be friends (P-3.1.1-13, XEP-0347 5.1): by their presence they can be reached. */

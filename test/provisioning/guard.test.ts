@@ -17,7 +17,7 @@ import {
 } from "../../src/provisioning/questions.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
-import { listeningLogger, scriptedChannel, settled, type Peer } from "../support/scripted-wire.ts";
+import { listeningLogger, scriptedChannel, settled, type Peer, type Said } from "../support/scripted-wire.ts";
 
 const owner = bareJid("owner@example.org");
 const stranger = bareJid("stranger@example.org");
@@ -516,6 +516,26 @@ describe("questions at the same time", () => {
   test("are not asked for somebody who has gone already", async () => {
     const { decide } = await site();
     await expect(decide(read(stranger), AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
+  });
+});
+
+describe("a server that a question did not reach", () => {
+  test.each<[string, Said, boolean]>([
+    ["is away by the words of Prosody", { error: "remote-server-timeout", type: "wait" }, true],
+    ["is away by the words of ejabberd", { error: "remote-server-not-found" }, true],
+    ["is away if nobody answers", "silent", true],
+    ["is there if it fails", { error: "internal-server-error" }, false],
+    ["is there if it does not know the question", { error: "service-unavailable" }, false],
+  ])("P-3.5.1-2: %s; whoever introduces the Thing is told", async (_, said, expected) => {
+    const { decide, wire, barrier, clock } = await site({ servers: [server, second] });
+    const away: string[] = [];
+    barrier.onAway((jid) => away.push(jid));
+    wire.peer(server, () => said);
+    wire.peer(second, always(false));
+    const deciding = decide(read(stranger));
+    await clock.advance(10_000);
+    expect((await deciding).outcome).toBe("unanswered");
+    expect(away).toEqual(expected ? [server] : []);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isSdkError } from "../../src/core/errors.ts";
+import { StanzaError, isSdkError } from "../../src/core/errors.ts";
 import { bareJid, type BareJid } from "../../src/core/jid.ts";
 import { buildInfo, buildItems } from "../../src/codec/disco.ts";
 import { buildClaimed } from "../../src/codec/iot-discovery.ts";
@@ -276,6 +276,29 @@ describe("a server that was away when the Thing came back", () => {
     expect(introductions(wire.presences)).toBe(told);
     expect(wire.presences.filter((one) => one === `available ${otherServer}`)).toHaveLength(1);
     expect(clock.pending).toBe(0);
+  });
+
+  test("P-3.5.1-2: is sent presence again, too, when it did not answer a question later; an account is a friend", async () => {
+    const { perform, wire, clock, barrier } = site();
+    wire.peer(server, () => undefined);
+    await perform({ do: "greet", registry, servers: [server] }, never);
+    await settled();
+    const failed = (jid: BareJid, condition: string): void =>
+      barrier.failed(jid, new StanzaError(condition, "cancel", jid));
+    wire.peer(server, () => ({ error: "remote-server-not-found" }));
+    for (const jid of [server, server, bareJid("provisioning@example.org")]) failed(jid, "remote-server-not-found");
+    await clock.advance(60_000);
+    const before = introductions(wire.presences);
+    expect(before).toBeGreaterThan(2);
+    wire.peer(server, () => undefined);
+    await clock.advance(1_200_000);
+    const told = introductions(wire.presences);
+    expect(told).toBe(before + 1); // however often it was missed
+    failed(server, "forbidden");
+    await clock.advance(1_200_000);
+    expect(clock.pending).toBe(0);
+    expect(introductions(wire.presences)).toBe(told);
+    expect(wire.presences.filter((one) => one.includes("provisioning@"))).toEqual([]);
   });
 
   test("is left alone when the stream has ended", async () => {
