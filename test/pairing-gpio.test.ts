@@ -66,7 +66,7 @@ describe.each(["1.6.3", "2.2"])("the lamp with LED and button, on libgpiod %s", 
     await says(/link online (\S+)/);
     const address = /link online (\S+)/.exec(output)?.[1] ?? "";
     await shows("0");
-    expect([gpio.isHeld(17), gpio.isHeld(27)]).toEqual([true, true]);
+    await expect.poll(() => [gpio.isHeld(17), gpio.isHeld(27)], { interval: 5, timeout: 20_000 }).toEqual([true, true]);
     gpio.press();
     await says(/button: nobody asks/);
 
