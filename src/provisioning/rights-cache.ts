@@ -33,6 +33,11 @@ const SPARE_FACTOR = 2.5;
 const SMALLEST_REWRITE = 16_384;
 // What one answer may take of the bytes, and what one party may take of the entries; not less than 4 KiB and 16 entries.
 const LARGEST_SHARE = 1 / 16;
+// What all refusals together may take of both: strangers with many addresses must not push out what somebody may.
+const REFUSALS_SHARE = 1 / 2;
+// How many refusals are written by themselves between two grants. Each of them a write would let strangers wear out an SD
+// card; the others go to disk with the next grant, or at a clean end, and after a power cut they are asked again.
+const MOST_SINGLE_REFUSALS = 32;
 
 /**
  * Least recently used goes first. An entry is put with the epoch at which its question was asked: when the cache was
@@ -46,6 +51,13 @@ export class RightsCache {
   readonly #onHealed: () => void;
   readonly #largest: number;
   readonly #mostEach: number;
+  readonly #mostRefusals: { readonly count: number; readonly bytes: number };
+  #refusals = { count: 0, bytes: 0 };
+  #singleRefusals = 0;
+  // What is not on disk yet.
+  readonly #unwritten = new Map<string, Right>();
+  // Questions of which there may be a grant on disk that has given way in memory.
+  #onlyOnDisk = new Set<string>();
   #epoch = 0;
   // Who asked does not wait for the disk; the end of the Thing does.
   #written: Promise<unknown> = Promise.resolve();
@@ -57,9 +69,18 @@ export class RightsCache {
 
   constructor(options: RightsCacheOptions) {
     const { storage, maxEntries = 1_000, maxBytes = 262_144 } = options;
-    this.#rights = new LRUCache({ max: maxEntries, maxSize: maxBytes, sizeCalculation: sizeOf });
+    this.#rights = new LRUCache({
+      max: maxEntries,
+      maxSize: maxBytes,
+      sizeCalculation: sizeOf,
+      dispose: (right, key, why) => this.#left(right, why === "set" ? undefined : key),
+    });
     this.#largest = Math.min(maxBytes, Math.max(4_096, maxBytes * LARGEST_SHARE));
     this.#mostEach = Math.max(16, Math.floor(maxEntries * LARGEST_SHARE));
+    this.#mostRefusals = {
+      count: Math.max(1, Math.floor(maxEntries * REFUSALS_SHARE)),
+      bytes: maxBytes * REFUSALS_SHARE,
+    };
     this.#journal = rightsJournal(storage);
     this.#logger = options.logger;
     this.#onFault = options.onFault;
@@ -111,21 +132,31 @@ export class RightsCache {
     return this.#rights.peek(key);
   }
 
-  /** Remembers an answer, unless the cache was cleared since its question was asked. Resolves when it is handed to the disk. */
+  /**
+   * Remembers an answer, unless the cache was cleared since its question was asked. Resolves when it is handed to the
+   * disk; when there are many refusals, one that contradicts nothing there goes there later.
+   */
   async put(right: Right, epoch: number): Promise<void> {
     if (epoch !== this.#epoch) return;
+    const before = this.#rights.peek(right.key);
+    const isNew = (before === undefined || isRefusal(before)) && !this.#onlyOnDisk.has(right.key);
     if (!this.#keep(right)) return;
-    const written = this.#write(right);
+    this.#unwritten.set(right.key, right);
+    if (!isRefusal(right)) this.#singleRefusals = 0;
+    else if (isNew && !this.#outdated && ++this.#singleRefusals > MOST_SINGLE_REFUSALS) return;
+    const written = this.#write();
     this.#written = Promise.all([this.#written, written]);
     await written;
   }
 
   /** Never rejects: a failure is a fault. */
-  async #write(right: Right): Promise<void> {
+  async #write(): Promise<void> {
+    const rights = [...this.#unwritten.values()];
+    this.#unwritten.clear();
     try {
       // What a failed clear has left on disk must not come back, least of all behind newer answers.
       if (this.#outdated) await this.#rewrite();
-      else await this.#journal.append([right]);
+      else await this.#journal.append(rights);
       await this.#compact();
       this.#works();
     } catch (error) {
@@ -140,6 +171,7 @@ export class RightsCache {
    */
   async clear(): Promise<void> {
     this.#epoch++;
+    this.#singleRefusals = 0;
     this.#rights.clear();
     this.#outdated = true;
     await this.#rewrite();
@@ -158,7 +190,7 @@ export class RightsCache {
   /** Writes the order of use, if it is another one than on disk, and waits for what is being written: for a clean end. Never rejects; a failure is a fault. */
   async flush(): Promise<void> {
     try {
-      if (this.#reordered) await this.#rewrite();
+      if (this.#reordered || this.#unwritten.size > 0) await this.#rewrite();
     } catch (error) {
       this.#fail(error);
     }
@@ -173,8 +205,16 @@ export class RightsCache {
   /** Oldest first, so that loading rebuilds the order. */
   async #rewrite(): Promise<void> {
     const epoch = this.#epoch;
+    const onlyOnDisk = this.#onlyOnDisk;
+    this.#onlyOnDisk = new Set();
     this.#reordered = false;
-    await this.#journal.rewrite([...this.#rights.rvalues()]);
+    this.#unwritten.clear();
+    try {
+      await this.#journal.rewrite([...this.#rights.rvalues()]);
+    } catch (error) {
+      for (const key of onlyOnDisk) this.#onlyOnDisk.add(key);
+      throw error;
+    }
     // One that was begun before a clear says nothing about what the clear leaves behind.
     if (epoch === this.#epoch) this.#outdated = false;
   }
@@ -190,8 +230,31 @@ export class RightsCache {
       const own = this.entries().filter(({ jid, key }) => jid === right.jid && key !== right.key);
       for (const { key } of own.slice(this.#mostEach - 1)) this.#rights.delete(key);
     }
+    if (isRefusal(right)) this.#makeRoomFor(right);
     this.#rights.set(right.key, right);
     return true;
+  }
+
+  /** Refusals give way to refusals. */
+  #makeRoomFor(refusal: Right): void {
+    const size = sizeOf(refusal);
+    const { count, bytes } = this.#mostRefusals;
+    while (this.#refusals.count >= count || this.#refusals.bytes + size > bytes) {
+      const oldest = [...this.#rights.rvalues()].find((one) => one !== undefined && isRefusal(one));
+      if (oldest === undefined) break;
+      this.#rights.delete(oldest.key);
+    }
+    this.#refusals = { count: this.#refusals.count + 1, bytes: this.#refusals.bytes + size };
+  }
+
+  /** An answer is not in memory any more; with its key, unless another one has taken its place. */
+  #left(right: Right, key: string | undefined): void {
+    if (isRefusal(right)) {
+      this.#refusals = { count: this.#refusals.count - 1, bytes: this.#refusals.bytes - sizeOf(right) };
+    }
+    if (key === undefined) return;
+    this.#unwritten.delete(key);
+    if (!isRefusal(right)) this.#onlyOnDisk.add(key);
   }
 
   #works(): void {
@@ -206,6 +269,8 @@ export class RightsCache {
     this.#writable = false;
   }
 }
+
+const isRefusal = ({ grants }: Right): boolean => grants.length === 0;
 
 function sizeOf(right: Right): number {
   return Math.max(1, Buffer.byteLength(JSON.stringify(right)));

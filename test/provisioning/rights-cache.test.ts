@@ -218,7 +218,8 @@ describe("nobody alone", () => {
         nodes: [],
         fields,
       } as const;
-      await cache.put({ key: questionKey(question), kind: "read", jid, grants: [] }, cache.epoch);
+      const grants = [wholeGrant(server)];
+      await cache.put({ key: questionKey(question), kind: "read", jid, grants }, cache.epoch);
     }
     const next = await booted(storage, { maxEntries: 40 });
     expect(names(next.cache)).toEqual(names(cache));
@@ -233,6 +234,80 @@ describe("nobody alone", () => {
     await cache.put(right("flood", { key: "f".repeat(20_000) }), cache.epoch);
     expect(names(cache)).toEqual(["ann"]);
     expect((await storage.read("rights"))?.length).toBe(before);
+  });
+});
+
+describe("strangers who are refused", () => {
+  const no = (name: string): Right => right(name, { grants: [] });
+  const onDisk = async (storage: Storage): Promise<string[]> => names((await booted(storage)).cache);
+
+  test("have 32 answers written, however many they are: the others go to disk with the next grant", async () => {
+    const storage = await opened();
+    const { cache } = await booted(storage);
+    await cache.put(right("ann"), cache.epoch);
+    for (let n = 0; n < 1_000; n++) await cache.put(no(`stranger${n}`), cache.epoch);
+    expect((await onDisk(storage)).filter((name) => name.startsWith("stranger"))).toHaveLength(32);
+    await cache.put(right("bob"), cache.epoch);
+    expect((await onDisk(storage)).slice(0, 400)).toEqual(names(cache).slice(0, 400));
+    expect(names(cache)).toContain("stranger999");
+    await cache.put(no("late"), cache.epoch);
+    expect(await onDisk(storage)).toContain("late");
+  });
+
+  test("are remembered over a clean end", async () => {
+    const storage = await opened();
+    const { cache } = await booted(storage);
+    for (let n = 0; n < 100; n++) await cache.put(no(`stranger${n}`), cache.epoch);
+    await cache.flush();
+    expect(await onDisk(storage)).toEqual(names(cache));
+    expect(names(cache)).toHaveLength(100);
+  });
+
+  test.each([
+    ["that is remembered", 8],
+    ["that has given way in memory, and stands on disk", 2],
+  ])("take back a grant %s at once", async (_, maxEntries) => {
+    const storage = await opened();
+    const { cache } = await booted(storage, { maxEntries });
+    for (const name of ["ann", "bob", "cecil"]) await cache.put(right(name), cache.epoch);
+    for (let n = 0; n < 40; n++) await cache.put(no(`stranger${n}`), cache.epoch);
+    await cache.put(no("ann"), cache.epoch);
+    expect((await booted(storage)).cache.get(keyOf("ann"))?.grants).toEqual([]);
+  });
+
+  test("take back a grant at once also when the file could not be rewritten meanwhile", async () => {
+    const storage = await failingStorage();
+    const { cache } = await booted(storage, { maxEntries: 2 });
+    for (const name of ["ann", "bob", "cecil"]) await cache.put(right(name), cache.epoch);
+    for (let n = 0; n < 40; n++) await cache.put(no(`stranger${n}`), cache.epoch);
+    storage.failing.add("replace");
+    await cache.flush();
+    storage.failing.clear();
+    await cache.put(no("ann"), cache.epoch);
+    expect((await booted(storage)).cache.get(keyOf("ann"))?.grants).toEqual([]);
+  });
+
+  test.each([
+    ["many", { maxEntries: 40 }, 100, 0],
+    ["with large questions", { maxBytes: 65_536 }, 100, 3_000],
+    ["with questions as large as all there is room for", { maxBytes: 4_096 }, 100, 3_500],
+  ])("do not push out who may, %s as they are", async (_, options, count, padding) => {
+    const { cache } = await booted(await opened(), options);
+    await cache.put(right("ann"), cache.epoch);
+    for (let n = 0; n < count; n++) {
+      const { key } = no(`stranger${n}`);
+      await cache.put({ ...no(`stranger${n}`), key: key + "x".repeat(padding) }, cache.epoch);
+    }
+    expect(names(cache)).toContain("ann");
+    expect(names(cache)[0]).toBe(`stranger${count - 1}`);
+  });
+
+  test("leave no trace of their number behind a clearCache", async () => {
+    const { cache } = await booted(await opened(), { maxEntries: 4 });
+    for (let n = 0; n < 10; n++) await cache.put(no(`stranger${n}`), cache.epoch);
+    await cache.clear();
+    for (const name of ["a", "b"]) await cache.put(no(name), cache.epoch);
+    expect(names(cache)).toEqual(["b", "a"]);
   });
 });
 
