@@ -231,6 +231,7 @@ describe("the names of", () => {
           "FriendshipOutcome",
           "HostedAccount",
           "Hosting",
+          "HostingOptions",
           "LogFields",
           "Logger",
           "NodeRef",

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { startSandbox } from "./sandbox.ts";
-export type { Hosting, Sandbox, SandboxOptions, SandboxUser } from "./sandbox.ts";
+export type { Hosting, HostingOptions, Sandbox, SandboxOptions, SandboxUser } from "./sandbox.ts";
 export { ReferenceRegistry, type RegisteredThing, type RegistryOptions } from "./registry.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";
 export type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server.ts";

@@ -15,6 +15,14 @@ import type { StanzaService } from "./stanza-service.ts";
 /** How a service is reached: at an address of its own (`provisioning.localhost`), or as an account, a friend. */
 export type Hosting = "component" | "account";
 
+/** How each of the two services is reached. */
+export interface HostingOptions {
+  /** The Thing Registry. Default: as a component. */
+  readonly registry?: Hosting;
+  /** The Provisioning Server. Default: as a component. */
+  readonly provisioning?: Hosting;
+}
+
 /** How a sandbox is set up. */
 export interface SandboxOptions {
   /** The XMPP domain. Default `localhost`. */
@@ -25,7 +33,7 @@ export interface SandboxOptions {
    * How its services are reached (XEP-0324 5.1, XEP-0347 5.1). Default: as components, which Things find by
    * themselves. Accounts (`discovery@` and `provisioning@` + domain) they must be told of, or be asked by.
    */
-  readonly hosting?: { readonly registry?: Hosting; readonly provisioning?: Hosting };
+  readonly hosting?: HostingOptions;
   /** Where it writes what happens. Default: nowhere. */
   readonly logger?: Logger;
   /** Time. Default: the machine's. */
