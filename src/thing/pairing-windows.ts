@@ -220,5 +220,11 @@ function closed({ waiting, rests }: Windows): Windows {
 const without = (waiting: readonly Waiting[], jid: BareJid): readonly Waiting[] =>
   waiting.filter((one) => one.jid !== jid);
 
-/** The party behind an address, as far as it can be told: accounts of one domain cost nothing. */
-const domainOf = (jid: BareJid): string => jid.slice(jid.indexOf("@") + 1);
+// Below these, as in `co.uk`, a domain that somebody has to buy has a label more.
+const registries: ReadonlySet<string> = new Set(["ac", "co", "com", "edu", "gov", "net", "org"]);
+
+/** The party behind an address, as far as it can be told: accounts of one domain cost nothing, nor do subdomains. */
+function domainOf(jid: BareJid): string {
+  const labels = jid.slice(jid.indexOf("@") + 1).split(".");
+  return labels.slice(registries.has(labels.at(-2) ?? "") ? -3 : -2).join(".");
+}

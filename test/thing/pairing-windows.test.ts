@@ -238,6 +238,22 @@ describe("many who wait", () => {
     expect(windows).toEqual([0, 90, 240]);
   });
 
+  test.each([
+    ["evil.example", "good.test", true],
+    ["evil.co.test", "good.co.test", true],
+    ["evil.example", "good.evil.example", false],
+  ])("of as many subdomains of %s let somebody of %s have a window: %j", (evil, good, expected) => {
+    const server = `server@${good}` as BareJid;
+    const { ask, at, log } = desk();
+    let strangers = 0;
+    for (let second = 0; second <= 1_800; second += 30) {
+      at(second);
+      ask(...Array.from({ length: 200 }, () => `mallory@${++strangers}.${evil}` as BareJid), server);
+    }
+    const lit = log.filter((line) => line.endsWith(`opened ${server}`)).length;
+    expect(lit > 0).toBe(expected);
+  });
+
   test("hold little memory, and push out nobody of another domain", () => {
     const one = desk();
     one.ask(bob);
