@@ -387,15 +387,23 @@ describe("what does not heal by itself", () => {
     );
     expect(fault).toContain("or its password was changed; no other account is made");
     expect(server.connections).toHaveLength(3);
+    await eventually(() => server.open === 0);
   });
 
-  it("is a server that does not prove its domain", async () => {
+  it("is a server that does not prove its domain: a fault each time, after growing waits", async () => {
     const wrong = serverContext(makeCertificate(makeAuthority()));
     const server = await serve((connection) => connection.logIn(wrong));
     const setting = manage({ addresses: () => [addressOf(server)], account: storeOf({ ...ACCOUNT, pending: true }) });
     setting.manager.start();
-    await waiting(setting);
-    expect(setting.faults).toEqual([expect.stringMatching(/^tls-policy: the server does not prove to be localhost/)]);
+    for (const ms of [2_000, 4_000]) {
+      await waiting(setting);
+      expect(setting.states.at(-1)).toMatchObject({ ms: expect.closeTo(ms, 3) as number });
+      await setting.clock.advance(ms);
+      await eventually(() => setting.states.at(-1)?.is !== "connecting");
+    }
+    const fault = expect.stringMatching(/^tls-policy: the server does not prove to be localhost/) as string;
+    expect(setting.faults).toEqual([fault, fault, fault]);
+    await eventually(() => server.open === 0);
     expect(server.everything).not.toMatch(/<auth|secret|register/);
   });
 

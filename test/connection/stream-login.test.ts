@@ -82,11 +82,14 @@ describe("the login", () => {
   });
 
   it("ends when no login is offered at all", async () => {
-    const fake = await serve(async (connection) => {
-      await connection.upToTls(context);
-      connection.send(HEADER + features(BIND));
-    });
-    expect((await rejection(open(fake))).message).toContain("it offers: none");
+    for (const offers of [features(BIND), features(), "<stream:features/>"]) {
+      const fake = await serve(async (connection) => {
+        await connection.upToTls(context);
+        connection.send(HEADER + offers);
+      });
+      expect((await rejection(open(fake))).message).toContain("it offers: none");
+      await eventually(() => fake.open === 0);
+    }
   });
 
   it.each([

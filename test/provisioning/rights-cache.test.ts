@@ -300,6 +300,11 @@ describe("strangers who are refused", () => {
     }
     expect(names(cache)).toContain("ann");
     expect(names(cache)[0]).toBe(`stranger${count - 1}`);
+    const { maxEntries = count, maxBytes = Infinity }: { maxEntries?: number; maxBytes?: number } = options;
+    const strangers = names(cache).length - 1;
+    expect(strangers).toBeLessThanOrEqual(maxEntries / 2);
+    // The newest one stays whatever it takes.
+    expect((strangers - 1) * padding).toBeLessThanOrEqual(maxBytes / 2);
   });
 
   test("leave no trace of their number behind a clearCache", async () => {
