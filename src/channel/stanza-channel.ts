@@ -29,6 +29,9 @@ const DEFAULT_TIMEOUT = 30_000;
 // waiting for its own timeout.
 const SLOW_HANDLER = 3_000;
 const LONGEST_HANDLER = 9_000;
+// Nobody needs a longer one. It comes back in the answer: on a thin line out a stranger's, of hundreds of kilobytes each,
+// would have so much wait to be sent that the stream is given up.
+const LONGEST_ID = 1_024;
 
 interface Pending {
   readonly allowed: (from: string | undefined) => boolean;
@@ -127,6 +130,7 @@ export class StanzaChannel implements Channel {
     if (type === "result" || type === "error") return this.#receiveReply(stanza, id, sender);
     const from = sender === undefined ? this.jid : tryParseJid(sender);
     if (from === undefined) return;
+    if (id.length > LONGEST_ID) throw new ProtocolError(`longer than ${LONGEST_ID} characters`, "iq/@id");
     void this.#answer(stanza, type, id, from);
   }
 

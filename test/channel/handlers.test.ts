@@ -477,6 +477,16 @@ describe("presence", () => {
 });
 
 describe("what is malformed", () => {
+  it("is a request whose id is longer than 1,024 characters: it would come back in the answer", async () => {
+    const { channel, wire } = startChannel();
+    channel.receive(ask("i".repeat(1_025)));
+    await settle();
+    expect(wire.sent).toEqual([]);
+    channel.receive(ask("i".repeat(1_024)));
+    await settle();
+    expect(wire.sent).toHaveLength(1);
+  });
+
   it.each([
     "<iq xmlns='jabber:client'/>",
     "<iq xmlns='jabber:client' type='get' from='a@b.c'><ask xmlns='urn:x'/></iq>",
