@@ -118,7 +118,10 @@ export class FriendRequests {
     const { signal } = request.abort;
     const backoff = new Backoff(random, { first: 10_000 });
     for (;;) {
+      const { epoch } = guard;
       const decision = await guard.decide({ kind: "friend", jid }, signal);
+      // A yes of somebody whom a factory reset has taken the say from, or who has said meanwhile that rules have changed.
+      if (guard.epoch !== epoch) continue;
       if (button !== undefined && isByHand(decision, button.trust())) {
         request.byHand = true;
         if (await this.#byHand(jid, button, signal)) return;

@@ -5,7 +5,7 @@ import { SerialQueue } from "../core/serial-queue.ts";
 import { parseFriend, parseUnfriend } from "../codec/friendship.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { Router } from "../channel/router.ts";
-import type { Standing } from "../provisioning/guard.ts";
+import type { Decision, Standing } from "../provisioning/guard.ts";
 import type { RightsCache } from "../provisioning/rights-cache.ts";
 import { endFriendship, type FriendshipParts } from "./friend-review.ts";
 
@@ -51,7 +51,13 @@ export function followRecommendations(parts: RecommendationParts): void {
 /** XEP-0324 3.2.4, figure 8: isFriend first, since it is the answer to that which counts; then the Thing asks. */
 async function recommended({ friends, guard }: RecommendationParts, jid: BareJid): Promise<void> {
   if (friends.has(jid)?.to === true) return;
-  const { outcome } = await guard.decide({ kind: "friend", jid }, new AbortController().signal);
+  let epoch: number;
+  let outcome: Decision["outcome"];
+  do {
+    epoch = guard.epoch;
+    ({ outcome } = await guard.decide({ kind: "friend", jid }, new AbortController().signal));
+    // Rules may have changed while it was asked, or a factory reset may have taken the say from whoever answers.
+  } while (epoch !== guard.epoch);
   if (outcome === "granted") await friends.ask(jid);
 }
 

@@ -222,6 +222,26 @@ describe("a request for friendship that nobody answers for", () => {
   });
 });
 
+describe("a yes that comes after everything was forgotten", () => {
+  test.each([
+    ["of a server that has no say any more (factory reset) befriends nobody", [], []],
+    ["of a server that has the say still is asked for anew", [server], [`unsubscribed ${friend}`]],
+  ])("%s", async (_, servers, presences) => {
+    const { wire, cache, now } = await site();
+    let answer: (said: Said) => void = () => undefined;
+    wire.peer(server, () => new Promise<Said>((resolve) => (answer = resolve)));
+    wire.presence(friend, "subscribe");
+    await settled();
+    await cache.clear();
+    now.standing = { ...now.standing, servers };
+    wire.peer(server, no);
+    answer(yes());
+    await settled();
+    await settled();
+    expect(wire.presences).toEqual(presences);
+  });
+});
+
 describe("many requests for friendship", () => {
   test("that wait do not keep the owner out, nor fill the memory", async () => {
     const { wire, clock, now, requests, friended } = await site([]);

@@ -247,6 +247,18 @@ describe("friend (XEP-0324 3.2.4)", () => {
     expect(wire.presences).toEqual([]);
   });
 
+  test("a yes of before everything was forgotten is asked for anew", async () => {
+    const { tell, recommends, isAsked, wire, cache } = await site([]);
+    let answer: (said: Said) => void = () => undefined;
+    wire.peer(server, () => new Promise<Said>((resolve) => (answer = resolve)));
+    await tell(server, buildFriend({ jid: friend }));
+    await cache.clear();
+    recommends(server);
+    answer(buildIsFriendResponse({ jid: friend, result: true, secondaryTrustAllowed: false }));
+    for (let turn = 0; turn < 5; turn++) await settled();
+    expect([isAsked(server), wire.presences]).toEqual([[friend, friend], []]);
+  });
+
   test("of somebody whose friend the Thing is already asks nobody", async () => {
     const { tell, recommends, isAsked, wire } = await site([item(friend, "to")]);
     recommends(server, friend);
