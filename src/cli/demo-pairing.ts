@@ -1,4 +1,5 @@
 // The demo's story of a lamp: paired by LED and button (XEP-0324 3.1.1), then switched by those whom the server allows.
+import { raceSignal } from "../core/abort.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Thing } from "../thing/thing.ts";
 import type { ThingOptions } from "../thing/options.ts";
@@ -60,7 +61,7 @@ async function asked(stage: Stage, thing: Thing, address: string): Promise<void>
   const opened = new Promise<number>((resolve) => thing.once("pairing", ({ ms }) => resolve(ms)));
   const answer = sandbox.provisioning.askFriendship(address.split("/")[0] ?? "", { signal });
   answer.catch(() => undefined); // heard below
-  await button(stage, thing, await opened, ended);
+  await button(stage, thing, await raceSignal(opened, signal), ended);
   narrator.check((await answer) === "accepted", "the lamp has accepted: subscribed");
 }
 
@@ -81,17 +82,14 @@ async function button(stage: Stage, thing: Thing, ms: number, ended: Promise<voi
   // Where nobody presses, the demo does; a little later than the first second, which does not count.
   const finger = alone ? systemClock.schedule(TOO_SOON + 100, press) : undefined;
   try {
-    await Promise.race([
-      ended,
-      new Promise((_, reject) =>
-        signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
-      ),
-    ]);
+    await raceSignal(ended, signal);
   } finally {
     finger?.cancel();
     stop();
     led.stop();
   }
+  if (!pressed)
+    narrator.tell("Nobody has pressed the space bar: the lamp has refused. Start the demo again, and press it.");
   narrator.check(pressed, "the button was pressed in time");
 }
 

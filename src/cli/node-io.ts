@@ -90,24 +90,31 @@ function askHidden(question: string): Promise<string> {
   });
 }
 
-function waitForKey(prompt: string, ended: AbortSignal): Promise<void> {
+async function waitForKey(prompt: string, ended: AbortSignal): Promise<void> {
+  ended.throwIfAborted();
   process.stdout.write(prompt);
   const { stdin } = process;
   stdin.setRawMode(true);
   stdin.resume();
-  return new Promise((resolve) => {
-    const done = (key?: Buffer): void => {
-      stdin.off("data", done);
+  await new Promise<void>((resolve, reject) => {
+    const leave = (): void => {
+      stdin.off("data", heard);
       ended.removeEventListener("abort", onEnd);
       stdin.setRawMode(false);
       stdin.pause();
       process.stdout.write("\n");
-      // In raw mode the terminal hands Ctrl-C over as a character.
-      if (key?.[0] === 3) process.kill(process.pid, "SIGINT");
+    };
+    const heard = (keys: Buffer): void => {
+      // In raw mode the terminal hands Ctrl-C over as a character. It is no key: what waits ends with the signal.
+      if (keys[0] === 3) return void process.kill(process.pid, "SIGINT");
+      leave();
       resolve();
     };
-    const onEnd = (): void => done();
-    stdin.on("data", done);
+    const onEnd = (): void => {
+      leave();
+      reject(ended.reason as Error);
+    };
+    stdin.on("data", heard);
     ended.addEventListener("abort", onEnd, { once: true });
   });
 }

@@ -54,6 +54,17 @@ describe("xmpp-thing demo", () => {
     expect(io.text).not.toContain("Every step did");
   });
 
+  it("is ended by Ctrl-C between two steps, before the window opens", async () => {
+    const io = new FakeIo();
+    io.terminal = true;
+    io.waitForKey = () => {
+      io.interrupt();
+      return Promise.resolve();
+    };
+    expect(await main(["demo", "pairing"], io)).toBe(1);
+    expect(io.drawn).toEqual([]);
+  });
+
   it("knows its stories by name", async () => {
     const io = new FakeIo();
     expect(await main(["demo", "fairy-tale"], io)).toBe(2);
