@@ -14,7 +14,7 @@ import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import { presence } from "../codec/stanza.ts";
 import type { Account, AccountStore } from "./account.ts";
 import type { ServerAddress } from "./address.ts";
-import { CONFLICT, inFull } from "./fault-words.ts";
+import { CONFLICT, inFull, taken } from "./fault-words.ts";
 import { answerPings } from "./ping.ts";
 import { openStream, type StreamOptions, type XmppStream } from "./stream.ts";
 import { streamEnd, type StreamEnd } from "./stream-end.ts";
@@ -185,8 +185,7 @@ export class ConnectionManager {
       try {
         return await this.#openAs(account, address, signal);
       } catch (error) {
-        const taken = error instanceof RegistrationError && error.condition === "conflict";
-        if (!taken) throw error;
+        if (!(error instanceof RegistrationError) || error.condition !== "conflict") throw error;
         // A registration of a stream that was cut may have been obeyed after this login was refused: the name is ours
         // then, and the next login tells. Another name would leave an account behind.
         if (again) {
@@ -197,7 +196,8 @@ export class ConnectionManager {
         names++;
         again = true;
         const renewed = await store.renew();
-        if (renewed.username === account.username) throw error; // the name is given, and somebody else's
+        // The name is given, and somebody else's.
+        if (renewed.username === account.username) throw taken(error, `${account.username}@${address.domain}`);
         account = renewed;
       }
     }

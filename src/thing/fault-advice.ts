@@ -9,7 +9,7 @@ const advice: Readonly<Record<FaultCode, string>> = {
   "clock-behind":
     "Wait: it goes on by itself once the clock is set. If it stays so, look at `timedatectl`; a Pi without a clock battery needs a time server.",
   registration:
-    "Allow in-band registration on the server, or make the account there and give it in `account.username` and `account.password`.",
+    "Allow in-band registration on the server, or make the account there and give it in `account.username` and `account.password`. If the message says that the account is there, `account.password` is wrong, or the account is somebody else's.",
   account:
     "Look at the message: the disk is full, defective, or another user's. The account is kept in the state folder.",
   configuration: "Fix the option that the message names, and start again.",

@@ -359,8 +359,8 @@ describe("what does not heal by itself", () => {
     await eventually(() => setting.states.at(-1)?.is === "stopped");
     expect(setting.path()).toBe("connecting online stopped");
     expect(setting.faults).toEqual([
-      "conflict: the server ended the stream: conflict (User removed): another device uses this account: is the card a copy? " +
-        "`npx xmpp-thing reset --state DIR` gives this one an identity of its own (ejabberd also says so when the account was removed)",
+      "conflict: the server ended the stream: conflict (User removed): another device uses this account: was the card copied? Stop the copy; " +
+        "`npx xmpp-thing reset --state DIR` on the copy, not on the original, gives it an identity of its own (ejabberd also says so when the account was removed)",
     ]);
     expect(setting.clock.pending).toBe(0);
     await setting.clock.advance(86_400_000);
@@ -494,7 +494,10 @@ describe("the account of the link", () => {
     setting.manager.start();
     await waiting(setting);
     expect(server.connections).toHaveLength(2);
-    expect(setting.faults).toEqual(["registration: the server made no account: conflict"]);
+    expect(setting.faults).toEqual([
+      "registration: the server made no account: conflict: the account user@localhost is there, with another password: " +
+        "correct `account.password`, or, if it is somebody else's, choose another `account.username`",
+    ]);
   });
 
   it("is known to be its own when the registration of a stream before was obeyed late", async () => {
