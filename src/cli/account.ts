@@ -1,7 +1,7 @@
 // The account that `claim`, `read` and `control` act with: from options and environment, the password never from the command line,
 // where every user of the machine could see it.
 import { connect, type ConnectOptions, type Connection } from "../connection/connect.ts";
-import { messageOf } from "../core/errors.ts";
+import { ConfigError, TlsPolicyError, messageOf } from "../core/errors.ts";
 import { UsageError, wholeNumber, type Arguments } from "./args.ts";
 import type { Io } from "./io.ts";
 
@@ -57,7 +57,16 @@ export async function connectAs(args: Arguments, io: Io): Promise<Connection> {
     debug: io.env["THING_DEBUG"] === "1",
     signal: io.ended,
   };
-  return connect(options);
+  try {
+    return await connect(options);
+  } catch (error) {
+    if (error instanceof ConfigError && error.message.startsWith("tls.ca: ")) {
+      throw new UsageError(error.message.replace("tls.ca", "--ca, or THING_CA"), { cause: error });
+    }
+    if (!(error instanceof TlsPolicyError) || caFile !== undefined) throw error;
+    const what = "if it has an authority of its own, as the sandbox has, give --ca, or set THING_CA";
+    throw new TlsPolicyError(`${error.message}; ${what}`, { cause: error });
+  }
 }
 
 async function readCa(file: string, io: Io): Promise<string> {

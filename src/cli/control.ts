@@ -56,8 +56,13 @@ async function explained<T>(controlling: Promise<T>): Promise<T> {
     }
     if (!(error instanceof StanzaError)) throw error;
     if (error.condition === "forbidden") {
-      const who = "claim it first if nobody has, or ask who runs its provisioning server";
+      const who =
+        "claim it first if nobody has, or ask who runs its provisioning server; names count upper and lower case";
       throw new Error(`you may not control this Thing: ${who}`, { cause: error });
+    }
+    if (error.condition === "service-unavailable") {
+      const why = "it is offline, or no Thing, or one of which nothing can be controlled";
+      throw new Error(`${error.message}: ${why}`, { cause: error });
     }
     const problems = error.parameters.map(({ name, text }) => `${name}: ${text}`).join("\n");
     if (problems === "") throw error;

@@ -74,23 +74,24 @@ async function button(stage: Stage, thing: Thing, ms: number, ended: Promise<voi
     const left = Math.max(0, Math.ceil((until - systemClock.monotonic()) / 1000));
     return `${sandbox.provisioning.jid} asks to be trusted. Press the space bar: ${left} s `;
   });
-  let pressed = false;
-  const press = (): void => void (pressed ||= thing.pressButton());
+  const finger = { pressed: false };
+  const press = (): void => void (finger.pressed ||= thing.pressButton());
   const stop = io.onKey((key) => {
     if (key === " ") press();
   });
   // Where nobody presses, the demo does; a little later than the first second, which does not count.
-  const finger = alone ? systemClock.schedule(TOO_SOON + 100, press) : undefined;
+  const later = alone ? systemClock.schedule(TOO_SOON + 100, press) : undefined;
   try {
     await raceSignal(ended, signal);
   } finally {
-    finger?.cancel();
+    later?.cancel();
     stop();
     led.stop();
   }
-  if (!pressed)
+  if (!finger.pressed) {
     narrator.tell("Nobody has pressed the space bar: the lamp has refused. Start the demo again, and press it.");
-  narrator.check(pressed, "the button was pressed in time");
+  }
+  narrator.check(finger.pressed, "the button was pressed in time");
 }
 
 async function trusted({ sandbox, narrator, signal }: Stage, thing: Thing): Promise<void> {

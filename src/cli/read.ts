@@ -57,7 +57,12 @@ async function allowed<T>(reading: Promise<T>): Promise<T> {
       const why = "it is offline, not claimed yet, or the address is wrong";
       throw new TimeoutError(`${error.message}: ${why}`, { cause: error });
     }
-    if (!(error instanceof StanzaError) || error.condition !== "forbidden") throw error;
+    if (!(error instanceof StanzaError)) throw error;
+    if (error.condition === "service-unavailable") {
+      const why = "it is offline, or no Thing, or one that has nothing to read";
+      throw new Error(`${error.message}: ${why}`, { cause: error });
+    }
+    if (error.condition !== "forbidden") throw error;
     const who = "claim it first if nobody has, or ask who runs its provisioning server";
     throw new Error(`you may not read this Thing: ${who}`, { cause: error });
   }

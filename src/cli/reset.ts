@@ -25,7 +25,6 @@ A Thing that is online has thing.reset() instead, which also tells the Registry.
     const folder = values.get("state");
     // Not by THING_STATE: what cannot be undone is named where it is typed.
     if (folder === undefined || folder === "") throw new UsageError("give --state DIR");
-    if (!flags.has("yes") && !io.terminal) throw new UsageError("give --yes: there is no terminal to ask");
     // Before the folder is taken, which would leave a lock file in one of something else.
     const found = await inspectFolder(folder);
     const nothing = nothingIn(found);
@@ -33,6 +32,7 @@ A Thing that is online has thing.reset() instead, which also tells the Registry.
       io.err(nothing);
       return exitCode.nothing;
     }
+    if (!flags.has("yes") && !io.terminal) throw new UsageError("give --yes: there is no terminal to ask");
     const storage = fileStorage(folder);
     await storage.open(); // refuses while a Thing runs on it
     try {

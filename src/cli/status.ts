@@ -87,7 +87,7 @@ function identityLines({ jid, pending, ownership, trust }: SavedIdentity): reado
     ["Account", `${jid}${pending ? " (not made on the server yet)" : ""}`],
     ["Owner", owner],
     ["Registry", registry],
-    ["Trust", trustText(trust)],
+    ["Trust", trustText(trust, ownership)],
   ];
 }
 
@@ -97,8 +97,10 @@ function registryOf(ownership: Ownership): string {
   return left === undefined ? "none yet" : `none yet; after a reset ${left} is still to forget it`;
 }
 
-function trustText(trust: Trust): string {
-  if (trust.is === "none") return "no provisioning server: only the owner may read it";
+function trustText(trust: Trust, ownership: Ownership): string {
+  if (trust.is === "none") {
+    return `no provisioning server: ${ownership.is === "claimed" ? "only the owner" : "nobody"} may read or control it`;
+  }
   const servers = trust.servers.map(({ jid, origin }) => `${jid} (${origin})`).join(", ");
   return trust.locked ? `${servers}, locked` : servers;
 }

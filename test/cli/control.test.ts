@@ -93,6 +93,7 @@ describe("xmpp-thing control", () => {
     const io = as(owner);
     expect(await main(["control", thing.jid, "LED=true"], io)).toBe(1);
     expect(io.errors.join("\n")).toContain("you may not control this Thing: claim it first");
+    expect(io.errors.join("\n")).toContain("names count upper and lower case");
   });
 
   it("of a parameter that is not there, or that the device refuses, says which, and why: 1", async () => {
@@ -115,6 +116,8 @@ describe("xmpp-thing control", () => {
   it("of a client that knows no control is an error like any other: 1", async () => {
     const io = as(owner);
     expect(await main(["control", `${bare}/elsewhere`, "LED=true"], io)).toBe(1);
-    expect(io.errors.join("\n")).toContain("service-unavailable");
+    expect(io.errors.join("\n")).toContain(
+      "service-unavailable: it is offline, or no Thing, or one of which nothing can",
+    );
   });
 });

@@ -207,6 +207,25 @@ describe("xmpp-thing claim and read", () => {
     const distrusting = as(owner);
     delete distrusting.env["THING_CA"];
     expect(await main(["read", thing.jid], distrusting)).toBe(4);
+    expect(distrusting.errors.join("\n")).toContain(
+      "if it has an authority of its own, as the sandbox has, give --ca, or",
+    );
+  });
+
+  it("a file of authorities without a certificate is called wrongly, by the name of the option: 2", async () => {
+    const io = as(owner);
+    await files.writeFile(`${folder}/empty.pem`, "");
+    io.env["THING_CA"] = `${folder}/empty.pem`;
+    expect(await main(["read", thing.jid], io)).toBe(2);
+    expect(io.errors.join("\n")).toContain("--ca, or THING_CA: no certificate in it");
+  });
+
+  it("an address that is no Thing's has nothing to read, and is told so: 1", async () => {
+    const io = as(owner);
+    expect(await main(["read", `${owner.jid}/elsewhere`], io)).toBe(1);
+    expect(io.errors.join("\n")).toContain(
+      "service-unavailable: it is offline, or no Thing, or one that has nothing to read",
+    );
   });
 
   it("a wrong password is refused with 1, and asked for where a person watches", async () => {

@@ -138,6 +138,11 @@ describe("xmpp-thing reset", () => {
   it.each([
     ["that is not there", async () => rm(folder, { recursive: true }), "There is no folder"],
     [
+      "that is empty",
+      async () => (await rm(folder, { recursive: true }), mkdir(folder)),
+      "is empty: no Thing was started on it yet",
+    ],
+    [
       "of something else",
       async () => (await rm(folder, { recursive: true }), await mkdir(folder), writeFile(join(folder, ".x.tmp"), "x")),
       "holds other things",
@@ -148,6 +153,7 @@ describe("xmpp-thing reset", () => {
     const io = new FakeIo();
     expect(await reset(io, "--yes")).toBe(5);
     expect(io.errors.join("\n")).toContain(sentence);
+    expect(await reset(io)).toBe(5); // nobody need say yes to nothing
     expect(await readdir(folder).catch(() => "none")).toEqual(before);
   });
 

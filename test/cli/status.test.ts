@@ -110,7 +110,9 @@ describe("xmpp-thing status", () => {
     await thing.stop();
     const io = await status();
     expect(io.text).toMatch(/^Account {5}thing-[0-9a-f]{16}@example\.org \(not made on the server yet\)$/m);
-    expect(io.text).toMatch(/^Owner {7}none yet\nRegistry {4}none yet\nTrust {7}no provisioning server/m);
+    expect(io.text).toMatch(
+      /^Owner {7}none yet\nRegistry {4}none yet\nTrust {7}no provisioning server: nobody may read or control it$/m,
+    );
     expect(io.text).toMatch(/^Rights {6}0 remembered/m);
   });
 
