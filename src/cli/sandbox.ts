@@ -3,6 +3,14 @@ import { startSandbox } from "../sandbox/sandbox.ts";
 import { parse, wholeNumber } from "./args.ts";
 import { exitCode } from "./io.ts";
 import type { Command } from "./command.ts";
+import { askNewThings } from "./pairing-desk.ts";
+
+const OPTIONS = {
+  port: { type: "string" },
+  domain: { type: "string" },
+  pair: { type: "boolean" },
+  json: { type: "boolean" },
+} as const;
 
 /** `xmpp-thing sandbox`: the sandbox for people. */
 export const sandbox: Command = {
@@ -14,21 +22,24 @@ this machine only, until Ctrl-C. Nothing is kept: each start is a new world.
 
   --port N          the port; default: a free one
   --domain NAME     the XMPP domain; default localhost
+  --pair            the Provisioning Server is an account, and asks each Thing that registers to trust
+                    it: the Thing shows that by its LED, and somebody presses its button
   --json            one line of JSON once it is ready (docs/sandbox.md lists its keys)
   --help`,
   async run(argv, io) {
-    const options = { port: { type: "string" }, domain: { type: "string" }, json: { type: "boolean" } } as const;
-    const { values, flags } = parse(argv, options, []);
+    const { values, flags } = parse(argv, OPTIONS, []);
     const port = wholeNumber(values.get("port"), "port", 0, 65_535) ?? 0;
     const domain = values.get("domain") ?? "localhost";
-    await using site = await startSandbox({ port, domain });
+    const pair = flags.has("pair");
+    const hosting = pair ? ({ provisioning: "account" } as const) : {};
+    await using site = await startSandbox({ port, domain, hosting });
     const folder = await io.makeFolder();
     try {
       const ca = join(folder, "ca.pem");
       await io.writeFile(ca, site.ca);
       const owner = site.addUser("owner");
-      // The owner is who tries things out here: allowed to be a friend of every Thing, and to read it.
-      site.provisioning.setRules([{ jid: owner.jid, friend: true, read: true }]);
+      // The owner is who tries things out here: allowed to be a friend of every Thing, to read and to control it.
+      site.provisioning.setRules([{ jid: owner.jid, friend: true, read: true, control: true }]);
       const facts = {
         service: site.service,
         domain: site.domain,
@@ -40,7 +51,10 @@ this machine only, until Ctrl-C. Nothing is kept: each start is a new world.
       };
       if (flags.has("json")) io.out(JSON.stringify(facts));
       else for (const line of describe(facts, join(folder, "thing"))) io.out(line);
+      // In the form for programs nothing else stands on stdout.
+      const asking = pair ? askNewThings(site, flags.has("json") ? io.err : io.out, io.ended) : undefined;
       await ended(io.ended);
+      await asking;
       if (!flags.has("json")) io.out("Stopped.");
       return exitCode.done;
     } finally {

@@ -98,6 +98,30 @@ describe("xmpp-thing sandbox", () => {
     expect(await running).toBe(0);
   });
 
+  it("--pair: asks each Thing that registers to trust its Provisioning Server, and says what came of it", async () => {
+    const io = new FakeIo();
+    const running = main(["sandbox", "--pair", "--json"], io);
+    await expect.poll(() => io.lines.length, { timeout: 10_000 }).toBe(1);
+    const { service, domain, ca, provisioning } = JSON.parse(io.lines[0] ?? "") as Record<string, string>;
+    expect(provisioning).toBe("provisioning@localhost");
+    const tls = { ca: await io.readFile(ca ?? "") };
+    const server = { service: service ?? "", domain: domain ?? "" };
+    const thing = new Thing(thingOptions(memoryStorage(), server, { tls, pairing: {} }));
+    try {
+      await thing.start();
+      await expect.poll(() => thing.pressButton(), { timeout: 10_000, interval: 100 }).toBe(true);
+      const { trust } = await thing.waitFor(({ trust: now }) => now.is === "delegated", { timeout: 10_000 });
+      expect(trust).toMatchObject({ servers: [{ jid: provisioning, origin: "paired" }] });
+      const jid = thing.jid.split("/")[0] ?? "";
+      await expect.poll(() => io.errors, { timeout: 10_000 }).toContain(`${jid}: accepted`);
+      expect(io.lines).toHaveLength(1);
+    } finally {
+      await thing.stop();
+      io.interrupt();
+    }
+    expect(await running).toBe(0);
+  });
+
   it("says so when the port is taken", async () => {
     await using other = await startSandbox();
     const io = new FakeIo();
