@@ -22,8 +22,8 @@ this machine only, until Ctrl-C. Nothing is kept: each start is a new world.
 
   --port N          the port; default: a free one
   --domain NAME     the XMPP domain; default localhost
-  --pair            the Provisioning Server is an account, and asks each Thing that registers to trust
-                    it: the Thing shows that by its LED, and somebody presses its button
+  --pair            the Provisioning Server is an account, and asks each Thing that
+                    registers to trust it: its LED blinks, somebody presses its button
   --json            one line of JSON once it is ready (docs/sandbox.md lists its keys)
   --help`,
   async run(argv, io) {
