@@ -64,6 +64,11 @@ export class Identity implements AccountStore {
     return this.#current().key;
   }
 
+  /** What nobody may see of it; nothing before it is open. */
+  get secrets(): readonly string[] {
+    return this.#saved === undefined ? [] : [this.#saved.account.password, this.#saved.key];
+  }
+
   /** The account to log in with. */
   load(): Promise<Account> {
     return Promise.resolve(this.#current().account);

@@ -9,6 +9,7 @@ import type { ServerAddress } from "../connection/address.ts";
 import { ConnectionManager, type ConnectionFault, type LinkState } from "../connection/connection-manager.ts";
 import type { TlsPolicy } from "../connection/tls-policy.ts";
 import type { WireTrace } from "../connection/wire-trace.ts";
+import type { Hide } from "./secrets.ts";
 import type { Link } from "./state.ts";
 
 /** Keeps the channel supplied with streams. */
@@ -49,7 +50,7 @@ export const connectionLink: MakeLink = ({ address, ...parts }) =>
   new ConnectionManager({ ...parts, addresses: () => [address] });
 
 /** How things stand with the connection, as the Thing's state says it. */
-export function toLink(state: LinkState): Link {
+export function toLink(state: LinkState, hide: Hide = (text) => text): Link {
   switch (state.is) {
     case "stopped":
       return { is: "stopped" };
@@ -58,6 +59,6 @@ export function toLink(state: LinkState): Link {
     case "online":
       return { is: "online", jid: state.jid };
     case "waiting":
-      return { is: "waiting", ms: Math.round(state.ms), why: state.reason.message };
+      return { is: "waiting", ms: Math.round(state.ms), why: hide(state.reason.message) };
   }
 }

@@ -30,7 +30,8 @@ import { toFactorySettings } from "./reset.ts";
 import { Rights } from "./rights.ts";
 import { Runner } from "./runner.ts";
 import { registryOf, satisfies, standingOf, type ThingCondition, type ThingEvent, type ThingState } from "./state.ts";
-import { withKey } from "./tags.ts";
+import { discreetCause, discreetLogger, hider, type Hide } from "./secrets.ts";
+import { keysIn, withKey } from "./tags.ts";
 import { tell } from "./tell.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -80,6 +81,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   #trace: WireTrace | undefined;
   readonly #lastFault: LastFault;
   readonly #faults: FaultLog;
+  readonly #hide: Hide;
 
   /**
    * Checks the options; does nothing else. Throws `ERR_CONFIG` naming the option that is wrong.
@@ -88,14 +90,16 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     super();
     refuseUnknownEvents(this);
     const checked = checkOptions(options);
-    const settings = { ...checked, logger: foldedLogger(checked.logger, checked.clock) };
+    this.#hide = hider(() => [...this.#identity.secrets, ...keysIn(checked.tags)]);
+    const discreet = discreetLogger(checked.logger, this.#hide);
+    const settings = { ...checked, logger: foldedLogger(discreet, checked.clock) };
     const { storage, clock, random, logger } = settings;
     const onFault = (code: FaultCode, message: string, cause?: unknown): void => this.#fault(code, message, cause);
     const onHealed = (code: FaultCode): void => this.#faults.heal(code);
     this.#lastFault = new LastFault({ storage, clock, logger });
     this.#faults = new FaultLog({
       clock,
-      logger: checked.logger,
+      logger: discreet,
       last: this.#lastFault,
       onFault: (fault) => this.#tell("fault", fault),
       onHealed: (code) => this.#tell("healed", code),
@@ -310,7 +314,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const { saved, problem } = await this.#identity.open();
     if (problem !== undefined) this.#fault("identity-restored", problem);
     await this.#cache.load();
-    this.#trace?.hide(saved.key);
+    for (const key of [saved.key, ...keysIn(this.#settings.tags)]) this.#trace?.hide(key);
     const { ownership, trust, examining } = saved;
     const before = ownership.is === "unregistered" ? undefined : ownership.registry;
     const moved = registry !== undefined && before !== undefined && before !== registry;
@@ -339,7 +343,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     } else {
       this.#friendships.requests.stop();
     }
-    this.#dispatch({ type: "link", link: toLink(state) });
+    this.#dispatch({ type: "link", link: toLink(state, this.#hide) });
   }
 
   #dispatch(event: ThingEvent): void {
@@ -377,6 +381,6 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
 
   #fault(code: FaultCode, message: string, cause?: unknown): void {
     this.#trace?.error(code, message);
-    this.#faults.tell(code, message, cause);
+    this.#faults.tell(code, this.#hide(message), discreetCause(cause, this.#hide));
   }
 }
