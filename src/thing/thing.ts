@@ -380,7 +380,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   #fault(code: FaultCode, message: string, cause?: unknown): void {
-    this.#trace?.error(code, message);
-    this.#faults.tell(code, this.#hide(message), discreetCause(cause, this.#hide));
+    const shown = this.#hide(message);
+    this.#trace?.error(code, shown);
+    this.#faults.tell(code, shown, discreetCause(cause, this.#hide));
   }
 }
