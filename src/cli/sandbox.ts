@@ -87,7 +87,7 @@ function describe(facts: Facts, state: string): readonly string[] {
     "In a second terminal, before you start the Thing:",
     `  ${server} THING_STATE=${state}`,
     "",
-    "In a third, before you claim or read it:",
+    "In a third, before you claim, read or control it:",
     `  ${server}`,
     `  export OWNER_USERNAME=${username} OWNER_PASSWORD=${password}`,
     "",

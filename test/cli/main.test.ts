@@ -122,6 +122,36 @@ describe("xmpp-thing sandbox", () => {
     expect(await running).toBe(0);
   });
 
+  it("lets its owner claim, read and control a Thing", async () => {
+    const io = new FakeIo();
+    const running = main(["sandbox", "--json"], io);
+    await expect.poll(() => io.lines.length, { timeout: 10_000 }).toBe(1);
+    const { service = "", domain = "", ca = "", ...owner } = JSON.parse(io.lines[0] ?? "") as Record<string, string>;
+    const lamp = { on: false };
+    const thing = new Thing({
+      ...thingOptions(memoryStorage(), { service, domain }, { tls: { ca: await io.readFile(ca) } }),
+      control: [{ name: "LED", type: "boolean", set: (value) => void (lamp.on = value) }],
+    });
+    await thing.start();
+    try {
+      await thing.waitFor("registered", { timeout: 10_000 });
+      const person = new FakeIo();
+      person.env = {
+        ...{ THING_SERVICE: service, THING_DOMAIN: domain, THING_CA: ca },
+        ...{ OWNER_USERNAME: owner["username"], OWNER_PASSWORD: owner["password"] },
+      };
+      expect(await main(["claim", thing.claimText], person)).toBe(0);
+      await thing.waitFor("provisioned", { timeout: 10_000 });
+      expect(await main(["read", thing.jid], person)).toBe(0);
+      expect(await main(["control", thing.jid, "LED=true"], person)).toBe(0);
+      expect(lamp.on).toBe(true);
+    } finally {
+      await thing.stop();
+      io.interrupt();
+      await running;
+    }
+  });
+
   it("says so when the port is taken", async () => {
     await using other = await startSandbox();
     const io = new FakeIo();
