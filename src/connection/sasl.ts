@@ -3,7 +3,7 @@ import { AuthenticationError, ConnectionError, ProtocolError, type SdkError } fr
 import { randomToken, type RandomSource } from "../core/random.ts";
 import { el, own, type XmlElement } from "../codec/xml.ts";
 import { streamNs } from "./namespaces.ts";
-import { ScramClient, chooseMechanism } from "./scram.ts";
+import { ScramClient, broken, chooseMechanism, fromBase64 } from "./scram.ts";
 import type { XmlStream } from "./xml-stream.ts";
 
 /** How a login went. */
@@ -82,5 +82,9 @@ function encode(text: string): string {
 }
 
 function decode(element: XmlElement): string {
-  return Buffer.from(element.text(), "base64").toString();
+  const text = element.text();
+  // RFC 6120 section 6.4.2: `=` stands for no bytes at all.
+  const bytes = element.getChildElements().length > 0 ? undefined : fromBase64(text === "=" ? "" : text);
+  if (bytes === undefined) throw broken("what is no base64");
+  return Buffer.from(bytes).toString();
 }

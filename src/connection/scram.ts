@@ -79,10 +79,10 @@ export class ScramClient {
   verify(serverFinal: string): void {
     const { e: error, v: verifier } = Object.fromEntries(attributes(serverFinal)) as { e?: string; v?: string };
     if (error !== undefined) throw new AuthenticationError(`the login was refused: ${error}`);
-    const shown = new Uint8Array(Buffer.from(verifier ?? "", "base64"));
+    const shown = fromBase64(verifier ?? "");
     // Without the round before there is nothing that could be right.
     const expected = this.#expected;
-    if (expected === undefined || shown.length !== expected.length || !timingSafeEqual(shown, expected)) {
+    if (expected === undefined || shown?.length !== expected.length || !timingSafeEqual(shown, expected)) {
       throw new AuthenticationError("the server did not prove that it knows the password");
     }
     this.#verified = true;
@@ -109,11 +109,21 @@ function parseServerFirst(message: string): { nonce: string; salt: Uint8Array; r
   const [first, second, third] = attributes(message);
   // RFC 5802 section 5.1: the order is fixed; `m=` in front is an extension that must be understood.
   if (first?.[0] !== "r" || second?.[0] !== "s" || third?.[0] !== "i") throw broken("a first message of another form");
-  const salt = new Uint8Array(Buffer.from(second[1], "base64"));
-  if (salt.length === 0) throw broken("no salt");
+  const salt = fromBase64(second[1]);
+  if (salt === undefined || salt.length === 0) throw broken("no salt");
   return { nonce: first[1], salt, rounds: /^[1-9]\d*$/.test(third[1]) ? Number(third[1]) : 0 };
 }
 
-function broken(what: string): AuthenticationError {
+/**
+ * Bytes as RFC 4648 section 4 writes them; `undefined` for anything else. Node's own reader passes over what is none: a
+ * proof that is not what was sent would count.
+ */
+export function fromBase64(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(Buffer.from(text, "base64"));
+  return Buffer.from(bytes).toString("base64") === text ? bytes : undefined;
+}
+
+/** What is wrong with the server's part of the login. */
+export function broken(what: string): AuthenticationError {
   return new AuthenticationError(`the server's login exchange is not to be trusted: it holds ${what}`);
 }

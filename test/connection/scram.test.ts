@@ -41,6 +41,18 @@ describe("SCRAM", () => {
     expect(client.verified).toBe(true);
   });
 
+  it.each([
+    "rmF9pqV8S7su AoZWja4dJRkFsKQ=",
+    "rmF9pqV8S7su\uFFFDAoZWja4dJRkFsKQ=",
+    "rmF9pqV8S7suAoZWja4dJRkFsKR=",
+    "rmF9pqV8S7suAoZWja4dJRkFsKQ",
+  ])("takes %j for no proof, although a lenient reader finds the right one in it", async (verifier) => {
+    const client = new ScramClient(sha1);
+    await client.final(sha1ServerFirst);
+    expect(() => client.verify(`v=${verifier}`)).toThrow(refused);
+    expect(client.verified).toBe(false);
+  });
+
   it("escapes what would end a name", () => {
     expect(new ScramClient({ ...sha1, username: "a=b,c" }).first()).toContain("n=a=3Db=2Cc,");
   });
@@ -57,6 +69,7 @@ describe("SCRAM", () => {
     ["too few rounds", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXCR+Q6sek8bf92,i=4095"],
     ["too many rounds", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXCR+Q6sek8bf92,i=1000001"],
     ["rounds that are no number", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXCR+Q6sek8bf92,i=4e5"],
+    ["a salt that is no base64", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXC!R+Q6sek8bf92,i=4096"],
     ["no rounds", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXCR+Q6sek8bf92"],
     ["no salt", "r=fyko+d2lbbFgONRv9qkxdawLx,s=,i=4096"],
     ["an extension that must be understood", "m=x,r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXCR+Q6sek8bf92,i=4096"],

@@ -164,6 +164,23 @@ describe("the login", () => {
     expect(await rejection(open(fake))).toMatchObject({ code: "ERR_PROTOCOL" });
   });
 
+  it.each([
+    ["an element in its middle", "<x/>"],
+    ["a blank in its middle", " "],
+    ["a character in its middle that is none of base64", "é"],
+  ])("refuses the right proof with %s: what was not sent so is not proved", async (_what, odd) => {
+    const fake = await serve(async (connection) => {
+      await connection.upToTls(context);
+      connection.send(HEADER + features(mechanisms("SCRAM-SHA-1")));
+      const original = connection.send.bind(connection);
+      connection.send = (data) => original(String(data).replace(/(<success[^>]*>.{8})/, `$1${odd}`));
+      await connection.scram();
+    });
+    const error = await rejection(open(fake));
+    expect(error).toMatchObject({ code: "ERR_AUTHENTICATION" });
+    expect(error.message).toContain("base64");
+  });
+
   it("takes nothing that comes between the success and the new stream", async () => {
     const fake = await serve(async (connection) => {
       await connection.upToTls(context);
