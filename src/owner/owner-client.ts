@@ -1,7 +1,7 @@
 import { withDeadline, type CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { DiscoveryError, StateError } from "../core/errors.ts";
-import { configJid, parseJid, type BareJid } from "../core/jid.ts";
+import { configJid, type BareJid } from "../core/jid.ts";
 import { parseClaimText } from "../codec/claim-text.ts";
 import { buildMine, parseClaimed } from "../codec/iot-discovery.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -95,10 +95,10 @@ export class OwnerClient {
   /**
    * Becomes a friend of a Thing, so that its presence tells where it can be asked. Resolves to its full JID once it is
    * online. Whether it accepts is its provisioning server's decision: `ERR_STATE` if that is a no, `ERR_TIMEOUT` if
-   * nothing comes (default 30,000 ms), as from a Thing that is offline.
+   * nothing comes (default 30,000 ms), as from a Thing that is offline. `ERR_CONFIG` for a text that is no JID.
    */
   async befriend(thing: string, options: CallOptions = {}): Promise<string> {
-    const { bare } = parseJid(thing);
+    const { bare } = configJid(thing, "thing");
     const { friends } = this.#connection;
     const { signal, timeout = ANSWER_WITHIN } = options;
     this.#things.add(bare);
@@ -112,10 +112,11 @@ export class OwnerClient {
   /**
    * Reads a Thing. A bare JID is befriended first, a full one asked as it is. Resolves to what it
    * sent, by node and moment. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_STATE` when the friendship is
-   * refused, `ERR_TIMEOUT` (default 30,000 ms), and `ERR_PROTOCOL` when the Thing reports a failure or sends nonsense.
+   * refused, `ERR_TIMEOUT` (default 30,000 ms), `ERR_PROTOCOL` when the Thing reports a failure or sends nonsense, and `ERR_CONFIG`
+   * for a text that is no JID.
    */
   async read(thing: string, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
-    const jid = parseJid(thing);
+    const jid = configJid(thing, "thing");
     const full = jid.resource === "" ? await this.befriend(jid.bare, options) : jid.full;
     return this.#reader.read(full, options);
   }
@@ -126,7 +127,7 @@ export class OwnerClient {
    * `forbidden` (you may set nothing of it), `item-not-found` (no such parameter), `bad-request` (not a boolean one),
    * `resource-constraint` (try later) and whatever the device chooses; `parameters` of the error says what is wrong with
    * which. `ERR_STATE` when the friendship is refused. `ERR_TIMEOUT` (default 30,000 ms) and `ERR_CONNECTION` leave open
-   * whether it was done. `ERR_CONFIG` for values that are none.
+   * whether it was done. `ERR_CONFIG` for a text that is no JID, and for values that are none.
    *
    * @example
    * ```ts
@@ -134,7 +135,7 @@ export class OwnerClient {
    * ```
    */
   async control(thing: string, values: ParameterValues, options: ControlOptions = {}): Promise<ControlOutcome> {
-    const jid = parseJid(thing);
+    const jid = configJid(thing, "thing");
     const full = jid.resource === "" ? await this.befriend(jid.bare, options) : jid.full;
     return setParameters(this.#connection.channel, full, values, options);
   }
