@@ -1,5 +1,5 @@
 import { parseClaimText } from "../codec/claim-text.ts";
-import { ProtocolError, StanzaError, messageOf } from "../core/errors.ts";
+import { ProtocolError, StanzaError } from "../core/errors.ts";
 import { OwnerClient } from "../owner/owner-client.ts";
 import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts";
 import { UsageError, parse } from "./args.ts";
@@ -25,7 +25,7 @@ ${accountHelp}`,
       parseClaimText(text);
     } catch (error) {
       // Said before anything is sent, and before a password is asked for.
-      if (error instanceof ProtocolError) throw new UsageError(messageOf(error));
+      if (error instanceof ProtocolError) throw new UsageError(inWords(error));
       throw error;
     }
     const registry = args.values.get("registry");
@@ -44,6 +44,11 @@ ${accountHelp}`,
     return exitCode.done;
   },
 };
+
+/** Without where in the text: it is one text, and stands on the command line. */
+function inWords({ message, path }: ProtocolError): string {
+  return message.replace(` (at ${path})`, "");
+}
 
 /** A failed claim in words: the Registry does not say why, so as not to help who guesses. */
 async function claimed<T>(claiming: Promise<T>): Promise<T> {

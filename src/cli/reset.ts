@@ -40,8 +40,10 @@ A Thing that is online has thing.reset() instead, which also tells the Registry.
       const { identity } = await inspectStorage(storage);
       if (!flags.has("yes")) {
         for (const line of losses(identity)) io.out(printable(line));
-        if ((await io.ask("Type yes to go on: ")).trim() !== "yes") {
-          io.err("Nothing was changed.");
+        const answer = (await io.ask("Type yes to go on: ")).trim();
+        if (answer !== "yes") {
+          const meant = /^y/i.test(answer) ? " Only the whole word counts, in small letters: yes" : "";
+          io.err(`Nothing was changed.${meant}`);
           return exitCode.failed;
         }
       }

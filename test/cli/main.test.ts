@@ -49,6 +49,15 @@ describe("the command line", () => {
     expect(io.errors.join("\n")).toContain(says);
   });
 
+  it.each([
+    { text: "hello", says: 'a claim text begins with "IoTDisco;"' },
+    { text: "IoTDisco;", says: "a claim text names at least one tag" },
+  ])("claim $text says what is wrong, and no path of a stanza", async ({ text, says }) => {
+    const io = new FakeIo();
+    expect(await main(["claim", text], io)).toBe(2);
+    expect(io.errors).toEqual([`xmpp-thing claim: ${says}\nTry: xmpp-thing claim --help`]);
+  });
+
   it.each(["demo", "sandbox", "claim", "read", "control"])(
     "%s --help tells its options, and ends with 0",
     async (command) => {

@@ -100,9 +100,16 @@ describe("xmpp-thing reset", () => {
       "It belongs to owner@example.org, who loses it and has to claim it again, under a new address.",
       "Its account, KEY, owner, trust and rights are forgotten. This cannot be undone.",
     ]);
-    expect(io.errors).toEqual(["Type yes to go on: ", "Nothing was changed."]);
+    expect(io.errors).toEqual([
+      "Type yes to go on: ",
+      "Nothing was changed. Only the whole word counts, in small letters: yes",
+    ]);
     expect(kept()).toEqual(before);
     expect((await inspectFolder(folder)).holder).toBeUndefined();
+    io.answer = "no";
+    expect(await reset(io)).toBe(1);
+    expect(io.errors.at(-1)).toBe("Nothing was changed.");
+    expect(kept()).toEqual(before);
     io.answer = " yes ";
     expect(await reset(io)).toBe(0);
     expect(kept()).toEqual(new Map());
