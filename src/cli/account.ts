@@ -63,9 +63,9 @@ export async function connectAs(args: Arguments, io: Io): Promise<Connection> {
     if (error instanceof ConfigError && error.message.startsWith("tls.ca: ")) {
       throw new UsageError(error.message.replace("tls.ca", "--ca, or THING_CA"), { cause: error });
     }
-    if (!(error instanceof TlsPolicyError) || caFile !== undefined) throw error;
-    const what = "if it has an authority of its own, as the sandbox has, give --ca, or set THING_CA";
-    throw new TlsPolicyError(`${error.message}; ${what}`, { cause: error });
+    if (!(error instanceof TlsPolicyError)) throw error;
+    // What the library says of its option, in the words of the command line.
+    throw new TlsPolicyError(error.message.replace("the option `tls.ca`", "--ca, or THING_CA,"), { cause: error });
   }
 }
 

@@ -11,6 +11,7 @@ import {
 import { domainToASCII } from "node:url";
 import { ConfigError, ConnectionError, TlsPolicyError, type SdkError } from "../core/errors.ts";
 import { checkKnown } from "../core/options.ts";
+import type { ServerAddress } from "./address.ts";
 
 /** What a server has to prove. There is no way to do without TLS, or without verification. */
 export interface TlsPolicy {
@@ -99,6 +100,14 @@ const networkTrouble: ReadonlySet<string> = new Set([
   "ENETDOWN",
 ]);
 
+// Nothing is wrong with the certificate but who has signed it.
+const unknownAuthority: ReadonlySet<unknown> = new Set([
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+]);
+
 // The clock of a machine that runs this library cannot rightly be before that.
 const RELEASED = Date.UTC(2026, 0, 1);
 
@@ -142,10 +151,12 @@ export function validityOf(shown: DetailedPeerCertificate): Validity {
 /**
  * Says why a TLS handshake failed: `ERR_TLS_POLICY`, or `ERR_CONNECTION` if the link broke in the middle of it.
  *
+ * @param address where the server listens, and the domain that it was to prove
  * @param now the device's wall time, in milliseconds since 1970
  * @param validity when what the server has shown is valid, if it came to that
  */
-export function tlsFailure(cause: Error, domain: string, now: number, validity?: Validity): SdkError {
+export function tlsFailure(cause: Error, address: ServerAddress, now: number, validity?: Validity): SdkError {
+  const { host, port, domain } = address;
   const code = (cause as { code?: unknown }).code;
   if (typeof code === "string" && networkTrouble.has(code)) {
     return new ConnectionError(`the connection broke during the TLS handshake: ${code}`, { cause });
@@ -165,7 +176,11 @@ export function tlsFailure(cause: Error, domain: string, now: number, validity?:
     const message = `${ended}; ${says}: the server needs a new one, unless the clock is ahead`;
     return new CertificateTimeError(message, false, { cause });
   }
-  return new TlsPolicyError(`the server does not prove to be ${domain}: ${cause.message}`, { cause });
+  const unproved = `the server ${host}:${port} does not prove to be ${domain}: ${cause.message}`;
+  const advice = unknownAuthority.has(code)
+    ? "; its authority is not known here: the option `tls.ca` must give its certificate (PEM)"
+    : "";
+  return new TlsPolicyError(unproved + advice, { cause });
 }
 
 // A certificate may say anything, also what is no date.

@@ -122,8 +122,7 @@ export class XmlStream {
     if (this.#queue.length > 0) this.end(new TlsPolicyError("the server sent more in the clear than it may"));
     this.throwIfEnded();
     const afterwards = this.#explain;
-    this.#explain = (cause) =>
-      tlsFailure(cause ?? new Error("closed"), address.domain, clock.now(), this.#link.validity);
+    this.#explain = (cause) => tlsFailure(cause ?? new Error("closed"), address, clock.now(), this.#link.validity);
     await this.#orEnd(this.#link.secure(tlsOptions(context, address.domain, address.directTls === true)));
     this.#explain = afterwards;
   }

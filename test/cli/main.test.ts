@@ -271,7 +271,7 @@ describe("xmpp-thing claim and read", () => {
     delete distrusting.env["THING_CA"];
     expect(await main(["read", thing.jid], distrusting)).toBe(4);
     expect(distrusting.errors.join("\n")).toContain(
-      "if it has an authority of its own, as the sandbox has, give --ca, or",
+      "its authority is not known here: --ca, or THING_CA, must give its certificate (PEM)",
     );
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { Socket } from "node:net";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
-import { checkTls, secureContext } from "../../src/connection/tls-policy.ts";
+import { checkTls, secureContext, tlsFailure } from "../../src/connection/tls-policy.ts";
 import { makeAuthority, makeCertificate, type Certificate } from "../support/certificates.ts";
 import {
   BIND,
@@ -13,7 +13,7 @@ import {
   serverContext,
   type FakeServer,
 } from "../support/fake-server.ts";
-import { authority, certificate, context, open, rejection, serve } from "./harness.ts";
+import { addressOf, authority, certificate, context, open, rejection, serve } from "./harness.ts";
 
 // Somebody else's authority: made once, since it takes a tenth of a second.
 const foreign = makeAuthority();
@@ -77,6 +77,38 @@ describe("TLS before everything else", () => {
       account: { username: "user", password: "secret", resource: "r", register: true },
     });
     expect(error).toMatchObject({ code: "ERR_TLS_POLICY", message: expect.stringMatching(message) as string });
+  });
+
+  it.each([
+    ["alone", ""],
+    ["with its authority", foreign.cert],
+  ])(
+    "says of a certificate of another authority, shown %s, who showed it, and which option is missing",
+    async (_how, more) => {
+      const { key, cert } = makeCertificate(foreign);
+      const server = await serverWith({ key, cert: `${cert}\n${more}` });
+      const { message } = await refusal(server);
+      const { host, port } = addressOf(server);
+      expect(message.split(/: (?:unable to|self-signed)[^;]*; /)).toEqual([
+        `the server ${host}:${port} does not prove to be localhost`,
+        "its authority is not known here: the option `tls.ca` must give its certificate (PEM)",
+      ]);
+    },
+  );
+
+  it.each([
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    "SELF_SIGNED_CERT_IN_CHAIN",
+    "DEPTH_ZERO_SELF_SIGNED_CERT",
+    "ERR_TLS_CERT_ALTNAME_INVALID",
+  ])("names the option for %s only if it can mend that", (code) => {
+    const address = { host: "192.0.2.1", port: 5222, domain: "example.org" };
+    const { message } = tlsFailure(Object.assign(new Error("no"), { code }), address, Date.UTC(2026, 5, 1));
+    const advice = "; its authority is not known here: the option `tls.ca` must give its certificate (PEM)";
+    expect(message).toBe(
+      `the server 192.0.2.1:5222 does not prove to be example.org: no${code.startsWith("ERR_TLS") ? "" : advice}`,
+    );
   });
 
   it("does the same with direct TLS", async () => {
