@@ -216,6 +216,126 @@ describe("docs/troubleshooting.md", () => {
   });
 });
 
+describe("docs/thing.md", () => {
+  const page = "docs/thing.md";
+  const thing = "src/thing/thing.ts";
+  /** The properties of an interface of a source file: whether they may be left out, and the names of their types. */
+  function propertiesOf(path: string, name: string): ReadonlyMap<string, { optional: boolean; type: ts.TypeNode }> {
+    const found = new Map<string, { optional: boolean; type: ts.TypeNode }>();
+    walk(parse(path), (node) => {
+      if (!ts.isInterfaceDeclaration(node) || node.name.text !== name) return;
+      for (const member of node.members.filter(ts.isPropertySignature)) {
+        if (member.type === undefined) continue;
+        found.set(member.name.getText(), { optional: member.questionToken !== undefined, type: member.type });
+      }
+    });
+    expect(found.size, `${name} in ${path}`).toBeGreaterThan(0);
+    return found;
+  }
+
+  it("lists every option, and says which must be given", () => {
+    const nested = {
+      server: propertiesOf("src/thing/options.ts", "ServerOptions"),
+      account: propertiesOf("src/thing/options.ts", "AccountOptions"),
+      tls: propertiesOf("src/connection/tls-policy.ts", "TlsPolicy"),
+      pairing: propertiesOf("src/thing/pairing.ts", "PairingOptions"),
+      rights: propertiesOf("src/provisioning/rights-cache.ts", "RightsOptions"),
+    };
+    const options = new Map(propertiesOf("src/thing/options.ts", "ThingOptions"));
+    const [, known = ""] = /KNOWN[^=]*= \[([^\]]*)\]/.exec(read("src/thing/options.ts")) ?? [];
+    expect([...options.keys()].sort()).toEqual([...known.matchAll(/\w+/g)].map(([name]) => name).sort());
+    for (const [outer, inner] of Object.entries(nested)) {
+      for (const [name, property] of inner) options.set(`${outer}.${name}`, property);
+    }
+    const inSource = [...options].map(([name, { optional }]) => `${name}${optional ? "" : ": must be given"}`);
+    const inDocs = rowsUnder(page, "Options").map(([name, , , value = ""]) => {
+      return `${codes(name).join("")}${value.startsWith("must be given") ? ": must be given" : ""}`;
+    });
+    expect(inDocs.sort()).toEqual(inSource.sort());
+  });
+
+  it("gives the defaults and bounds of the options that are numbers", () => {
+    const rows = new Map(rowsUnder(page, "Options").map(([name, , ...cells]) => [codes(name)[0], cells.join(" ")]));
+    const numbers = (name: string): readonly string[] => rows.get(name)?.match(/\d[\d,]*/g) ?? [];
+    const inSource = (path: string, ...names: readonly string[]): readonly string[] =>
+      names.map((name) => new RegExp(`\\b${name} = ([\\d_]+)`).exec(read(path))?.[1]?.replaceAll("_", ",") ?? name);
+    const window = inSource("src/thing/pairing.ts", "SHORTEST_WINDOW", "LONGEST_WINDOW", "DEFAULT_WINDOW");
+    expect(numbers("pairing.window")).toEqual(window);
+    const [most = ""] = inSource("src/thing/options.ts", "MOST_ENTRIES");
+    const [entries = "", bytes = ""] = inSource("src/provisioning/rights-cache.ts", "maxEntries", "maxBytes");
+    expect(numbers("rights.maxEntries")).toEqual(["1", most, entries]);
+    expect(numbers("rights.maxBytes")).toEqual(["1", bytes]);
+  });
+
+  /** What of a class the programs of others may use, with the error codes that its documentation names. */
+  function publicOf(path: string, name: string): Readonly<Record<"methods" | "getters", Map<string, string[]>>> {
+    const members = { methods: new Map<string, string[]>(), getters: new Map<string, string[]>() };
+    walk(parse(path), (node) => {
+      if (!ts.isClassDeclaration(node) || node.name?.text !== name) return;
+      for (const member of node.members) {
+        if (member.name === undefined || ts.isPrivateIdentifier(member.name)) continue;
+        const named = ts.getJSDocCommentsAndTags(member).flatMap((doc) => doc.getText().match(/\bERR_\w+/g) ?? []);
+        const kind = ts.isMethodDeclaration(member) ? "methods" : "getters";
+        members[kind].set(member.name.getText(), [...new Set(named)].sort());
+      }
+    });
+    expect(members.methods.size, `methods of ${name}`).toBeGreaterThan(1);
+    return members;
+  }
+
+  it("lists every method with the codes of its errors", () => {
+    const inDocs = rowsUnder(page, "Methods").map(([call, , , errors]) => [
+      codes(call)[0]?.replace(/\(.*/, ""),
+      [...codes(errors)].sort(),
+    ]);
+    expect(inDocs.sort()).toEqual([...publicOf(thing, "Thing").methods].sort());
+  });
+
+  it("lists every getter, and what there is of the rights", () => {
+    expect(firstCodes(page, "Getters")).toEqual([...publicOf(thing, "Thing").getters.keys()].sort());
+    const { methods, getters } = publicOf("src/thing/rights.ts", "Rights");
+    const [, rights] = rowsUnder(page, "Getters").find(([name]) => codes(name)[0] === "rights") ?? [];
+    const named = codes(rights).filter((code) => !code.startsWith("ERR_"));
+    const names = named.map((code) => code.replace(/^await |\(.*/g, ""));
+    expect(names.sort()).toEqual([...methods.keys(), ...getters.keys()].sort());
+  });
+
+  it("lists every part of the state, and what it may be", () => {
+    const state = "src/thing/state.ts";
+    const inSource = ["Link", "Ownership", "Trust"].flatMap((type) =>
+      literalsOf(state, type, "is").map((is) => `${type.toLowerCase()} ${is}`),
+    );
+    const rows = rowsUnder(page, "State").map(([part, is]) => [...codes(part), ...codes(is)].join(" "));
+    expect(rows.sort()).toEqual([...inSource, "examining"].sort());
+    const parts = new Set(rows.map((row) => row.split(" ")[0]));
+    expect([...parts].sort()).toEqual([...propertiesOf(state, "ThingState").keys()].sort());
+  });
+
+  it("lists every event with what its listeners are given", () => {
+    const events = "src/thing/events.ts";
+    const homes: Readonly<Record<string, string>> = {
+      DecisionMade: events,
+      ThingClaimed: events,
+      PairingWindow: "src/thing/pairing.ts",
+      PairingEnded: "src/thing/pairing.ts",
+      Paired: "src/thing/pairing.ts",
+      Fault: "src/thing/faults.ts",
+    };
+    const given = (part: ts.TypeNode): string => {
+      if (!ts.isNamedTupleMember(part)) throw new Error(`without a name: ${part.getText()}`);
+      const home = homes[part.type.getText()];
+      if (home === undefined) return part.name.text;
+      return `{ ${[...propertiesOf(home, part.type.getText()).keys()].join(", ")} }`;
+    };
+    const inSource = [...propertiesOf(events, "ThingEvents")].map(([name, { type }]) => {
+      if (!ts.isTupleTypeNode(type)) throw new Error(`${name}: no list of arguments`);
+      return [name, type.elements.map(given).join(", ")];
+    });
+    const inDocs = rowsUnder(page, "Events").map(([name, , payload]) => [codes(name)[0], codes(payload)[0]]);
+    expect(inDocs.sort()).toEqual(inSource.sort());
+  });
+});
+
 describe("docs/thermometer.md", () => {
   const example = "examples/thermometer.ts";
   const variables = [...read(example).matchAll(/env\("(THING_\w+)"\)/g)].map(([, name]) => name ?? "").sort();

@@ -199,7 +199,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   /**
    * Reads what is saved and begins to connect. Resolves then: it does not wait for the network, which may be away for
    * days; {@link waitFor} does. Rejects with `ERR_STORAGE` when what is saved is damaged, newer than this library, or
-   * in use by another process, with `ERR_CONFIG` when it is another account's, and with `ERR_STATE` when it was started before.
+   * in use by another process, with `ERR_CONFIG` when it is another account's, with `ERR_STATE` when it was started
+   * before or is stopped meanwhile, and with `ERR_TIMEOUT` or the signal's reason. Default: no time limit.
    */
   start(options: CallOptions = {}): Promise<void> {
     if (this.#phase !== "new") {
@@ -212,7 +213,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
 
   /**
    * Waits until the Thing has come so far. Resolves at once if it has. Rejects with `ERR_STATE` when the Thing is
-   * stopped, with `ERR_TIMEOUT` or the signal's reason. Default: no time limit.
+   * stopped, with `ERR_TIMEOUT` or the signal's reason, and with `ERR_CONFIG` for a name that is no condition. Default: no
+   * time limit.
    *
    * @example
    * ```ts
