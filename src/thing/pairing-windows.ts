@@ -36,6 +36,8 @@ export interface Rest {
 export interface Windows {
   /** The one window. */
   readonly open?: { readonly jid: BareJid; readonly opened: number; readonly deadline: number };
+  /** Until when the LED stays dark after a window, so that everybody sees that the next one is another's. */
+  readonly darkUntil?: number;
   /** For whom the button was pressed, until that is on disk. No other window opens meanwhile. */
   readonly accepting?: BareJid;
   /** In the order in which they came. */
@@ -73,6 +75,8 @@ export const noWindows: Windows = { waiting: [], rests: new Map() };
 
 // A press in the first second was meant for something else, or the finger was on the button already.
 const DEAF = 1_000;
+// Without it a press that comes a moment too late for one would accept the next, who has waited for just that.
+const DARK = 3_000;
 const FIRST_REST = 60_000;
 const LONGEST_REST = 3_600_000;
 const MOST_WAITING = 100;
@@ -90,7 +94,8 @@ export function windowsAfter(
   // Whatever else happens: who has run out of time has run out of time.
   if (now.open !== undefined && at >= now.open.deadline) now = end(now, now.open.jid, "refused", at, happened);
   now = after(now, event, at, happened);
-  const next = now.open === undefined && now.accepting === undefined ? nextOf(now, at) : undefined;
+  const isFree = now.open === undefined && now.accepting === undefined && at >= (now.darkUntil ?? at);
+  const next = isFree ? nextOf(now, at) : undefined;
   if (next !== undefined) {
     const { jid } = next;
     const deadline = at + length;
@@ -101,10 +106,10 @@ export function windowsAfter(
 }
 
 /** When there is something to do next if nothing happens; `undefined` if never. */
-export function nextMoment({ open, accepting, waiting }: Windows): number | undefined {
+export function nextMoment({ open, darkUntil = 0, accepting, waiting }: Windows): number | undefined {
   if (open !== undefined) return open.deadline;
   if (accepting !== undefined || waiting.length === 0) return undefined;
-  return Math.min(...waiting.map(({ since }) => since));
+  return Math.max(darkUntil, Math.min(...waiting.map(({ since }) => since)));
 }
 
 function after(now: Windows, event: WindowsEvent, at: number, happened: Happening[]): Windows {
@@ -199,7 +204,7 @@ function end(now: Windows, jid: BareJid, outcome: PairingOutcome, at: number, ha
     rests.set(jid, before);
   }
   if (rests.size > MOST_RESTS) rests.delete(soonest(rests));
-  return { ...closed(now), rests };
+  return { ...closed(now), rests, darkUntil: at + DARK };
 }
 
 /** Whose rest is over first: the least is lost with it. */
@@ -213,8 +218,8 @@ function restOf({ rests }: Windows, jid: BareJid): number {
   return rest === undefined ? 0 : rest.ended + rest.length;
 }
 
-function closed({ waiting, rests }: Windows): Windows {
-  return { waiting, rests };
+function closed({ waiting, rests, darkUntil }: Windows): Windows {
+  return { waiting, rests, ...(darkUntil !== undefined && { darkUntil }) };
 }
 
 const without = (waiting: readonly Waiting[], jid: BareJid): readonly Waiting[] =>

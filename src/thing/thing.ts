@@ -234,8 +234,9 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   /**
-   * The button was pressed: accepts the request that the LED shows (XEP-0324 3.1.1). False if there is none, and in the
-   * first second of a window: that press was meant for something else. What comes of it is told by `pairingEnded`.
+   * The button was pressed: accepts the request that the LED shows (XEP-0324 3.1.1). False if there is none, as in the
+   * 3 s after a window, and in the first second of one: that press was meant for something else. What comes of it is
+   * told by `pairingEnded`.
    */
   pressButton(): boolean {
     return this.#friendships.button?.pairing.press() ?? false;

@@ -10,6 +10,7 @@ import {
 } from "../../src/thing/pairing-windows.ts";
 
 const LENGTH = 30_000;
+const DARK = 3_000;
 const MINUTE = 60_000;
 const [ann, bob, eve] = ["ann@a.org", "bob@b.org", "eve@e.org"] as [BareJid, BareJid, BareJid];
 
@@ -85,8 +86,8 @@ describe("a window (XEP-0324 3.1.1)", () => {
     ask(ann);
     at(20);
     ask(ann, bob, ann);
-    at(31);
-    expect(log).toEqual([`0 opened ${ann}`, `30 refused ${ann}`, `30 opened ${bob}`]);
+    at(34);
+    expect(log).toEqual([`0 opened ${ann}`, `30 refused ${ann}`, `33 opened ${bob}`]);
   });
 
   test("no other opens until the press is on disk; who was accepted does not rest", () => {
@@ -97,15 +98,16 @@ describe("a window (XEP-0324 3.1.1)", () => {
     at(100);
     ask(ann); // pending already
     take({ type: "kept", outcome: "accepted" });
-    at(131);
+    at(134);
     ask(ann);
+    at(136);
     expect(log).toEqual([
       `0 opened ${ann}`,
       `5 pressed ${ann}`,
       `100 accepted ${ann}`,
-      `100 opened ${bob}`,
-      `130 refused ${bob}`,
-      `131 opened ${ann}`,
+      `103 opened ${bob}`,
+      `133 refused ${bob}`,
+      `136 opened ${ann}`,
     ]);
   });
 
@@ -116,7 +118,7 @@ describe("a window (XEP-0324 3.1.1)", () => {
     take({ type: "left", jid: eve, outcome });
     take({ type: "left", jid: ann, outcome });
     at(100);
-    expect(log).toEqual([`0 opened ${ann}`, `5 ${outcome} ${ann}`, `5 opened ${bob}`, `35 refused ${bob}`]);
+    expect(log).toEqual([`0 opened ${ann}`, `5 ${outcome} ${ann}`, `8 opened ${bob}`, `38 refused ${bob}`]);
   });
 
   test("ends with the stream, and nobody waits any more: all is sent again", () => {
@@ -129,6 +131,72 @@ describe("a window (XEP-0324 3.1.1)", () => {
     take({ type: "disconnected" });
     take({ type: "kept", outcome: "accepted" });
     expect(log).toHaveLength(2);
+  });
+});
+
+describe("after a window the LED stays dark (XEP-0324 6.1)", () => {
+  const left = (outcome: "withdrawn" | "overtaken"): WindowsEvent => ({ type: "left", jid: ann, outcome });
+  const pressed: WindowsEvent = { type: "pressed" };
+
+  test.each<[string, ...WindowsEvent[]]>([
+    ["refused", { type: "tick" }],
+    ["refused", pressed],
+    ["withdrawn", left("withdrawn")],
+    ["overtaken", left("overtaken")],
+    ["overtaken", { type: "reset" }],
+    ["disconnected", { type: "disconnected" }],
+    ["accepted", pressed, { type: "kept", outcome: "accepted" }],
+    ["failed", pressed, { type: "kept", outcome: "failed" }],
+  ])("3 s, however it has ended: %s", (outcome, ...events) => {
+    const { ask, at, take, press, log } = desk();
+    const ends = outcome === "refused" ? 30 : 10;
+    ask(ann);
+    at(ends - 0.001);
+    ask(bob);
+    at(ends);
+    for (const event of events) take(event);
+    ask(bob); // the stream's end has forgotten it
+    expect(press()).toBe(false);
+    at(ends + 2.999);
+    expect(press()).toBe(false);
+    at(ends + 3);
+    expect(log.slice(-2)).toEqual([`${ends} ${outcome} ${ann}`, `${ends + 3} opened ${bob}`]);
+  });
+
+  test("counted from when it was put out: a press that nobody was told the end before accepts nobody else", () => {
+    const steps: WindowsEvent[] = [
+      { type: "asked", jid: ann },
+      { type: "asked", jid: bob },
+    ];
+    const lit = steps.reduce((windows, one) => windowsAfter(windows, one, 0, LENGTH).windows, noWindows);
+    // The timer is late: the device was busy.
+    const late = windowsAfter(lit, { type: "pressed" }, LENGTH + 5_000, LENGTH);
+    expect(late.happened).toEqual([{ is: "ended", jid: ann, outcome: "refused" }]);
+    expect(nextMoment(late.windows)).toBe(LENGTH + 5_000 + DARK);
+  });
+
+  test("also for who comes only then, and whatever happens meanwhile", () => {
+    const { ask, at, take, log } = desk();
+    ask(ann);
+    at(31);
+    ask(bob);
+    take({ type: "reset" });
+    take({ type: "disconnected" });
+    at(32);
+    ask(bob);
+    at(32.999);
+    expect(log).toEqual([`0 opened ${ann}`, `30 refused ${ann}`]);
+    at(33);
+    expect(log.at(-1)).toBe(`33 opened ${bob}`);
+  });
+
+  test("and nothing is to be done at its end if nobody waits", () => {
+    const one = desk();
+    one.ask(ann);
+    one.at(30);
+    expect(nextMoment(one.windows)).toBeUndefined();
+    one.ask(ann);
+    expect(nextMoment(one.windows)).toBe(30_000 + MINUTE); // it rests longer than the LED
   });
 });
 
@@ -184,7 +252,9 @@ describe("a rest", () => {
         take({ type: "kept", outcome: "accepted" });
         ask(ann);
       }
-      expect(log.at(-1)).toBe(`${forget === "reset" ? 30 : 92} opened ${ann}`);
+      const opens = forget === "reset" ? 33 : 95;
+      at(opens);
+      expect(log.at(-1)).toBe(`${opens} opened ${ann}`);
       at(200);
       ask(ann);
       at(200);
@@ -198,7 +268,7 @@ describe("a rest", () => {
     at(31);
     ask(ann, bob);
     at(91);
-    expect(log.slice(2)).toEqual([`31 opened ${bob}`, `61 refused ${bob}`, `90 opened ${ann}`]);
+    expect(log.slice(2)).toEqual([`33 opened ${bob}`, `63 refused ${bob}`, `90 opened ${ann}`]);
   });
 
   test("is interrupted by a factory reset together with the window", () => {
@@ -206,7 +276,8 @@ describe("a rest", () => {
     ask(ann, bob);
     at(5);
     take({ type: "reset" });
-    expect(log).toEqual([`0 opened ${ann}`, `5 overtaken ${ann}`, `5 opened ${bob}`]);
+    at(8);
+    expect(log).toEqual([`0 opened ${ann}`, `5 overtaken ${ann}`, `8 opened ${bob}`]);
   });
 });
 
@@ -221,8 +292,8 @@ describe("many who wait", () => {
     ask(...many("e.org"));
     at(10);
     ask(bob);
-    at(31);
-    expect(openedFor(log, bob)).toBe(30);
+    at(34);
+    expect(openedFor(log, bob)).toBe(33);
   });
 
   test("take every second window at most, when somebody of another domain rests and asks again", () => {
@@ -234,8 +305,8 @@ describe("many who wait", () => {
       ask(bob); // as soon as it was refused it asks again
     }
     for (const line of log) if (line.endsWith(`opened ${bob}`)) windows.push(Number(line.split(" ")[0]));
-    // After each rest it has the first window that comes.
-    expect(windows).toEqual([0, 90, 240]);
+    // After each rest it has the first window that comes: they begin every 33 s.
+    expect(windows).toEqual([0, 99, 264]);
   });
 
   test.each([
@@ -287,9 +358,9 @@ describe("many who wait", () => {
       one.at(i * 1_800);
     }
     expect(one.windows.rests.size).toBeLessThanOrEqual(256);
-    const short = many("e.org", 400).reduce<Windows>((windows, jid) => {
-      const asked = windowsAfter(windows, { type: "asked", jid }, 0, LENGTH).windows;
-      return windowsAfter(asked, { type: "left", jid, outcome: "withdrawn" }, 0, LENGTH).windows;
+    const short = many("e.org", 400).reduce<Windows>((windows, jid, i) => {
+      const asked = windowsAfter(windows, { type: "asked", jid }, i * DARK, LENGTH).windows;
+      return windowsAfter(asked, { type: "left", jid, outcome: "withdrawn" }, i * DARK, LENGTH).windows;
     }, noWindows);
     expect(short.rests.size).toBe(256);
   });
@@ -353,11 +424,58 @@ describe("whatever happens, in whatever order", () => {
           // Everybody stands in one place only.
           const places = [now.open?.jid, now.accepting, ...now.waiting.map((each) => each.jid)].filter(Boolean);
           expect(new Set(places).size).toBe(places.length);
+          // The next moment lies ahead, and something happens then: no timer fires for nothing, and none again and again.
+          const next = nextMoment(now);
+          if (next !== undefined) {
+            expect(next).toBeGreaterThan(at);
+            expect(windowsAfter(now, { type: "tick" }, next, LENGTH).happened).not.toEqual([]);
+          }
           // There is always a moment at which somebody who waits has a turn.
           if (now.waiting.length > 0 && now.accepting === undefined) expect(nextMoment(now)).toBeDefined();
         }
       }),
       { numRuns: 500 },
     );
+  });
+
+  test("P-6.1-3: between the end of one window and the opening of the next there are at least 3 s, and no press counts", () => {
+    let openings = 0;
+    const ms = fc.oneof(fc.integer({ min: 0, max: 4_000 }), fc.integer({ min: 0, max: 40_000 }));
+    const stranger = fc.integer({ min: 0, max: 99 }).map((i) => `stranger@s${i}.org` as BareJid);
+    const asked = fc.record({ type: fc.constant("asked" as const), jid: stranger });
+    const steps = fc.array(fc.tuple(fc.oneof({ arbitrary: asked, weight: 2 }, event), ms), {
+      minLength: 40,
+      maxLength: 120,
+    });
+    fc.assert(
+      fc.property(steps, (taken) => {
+        let windows = noWindows;
+        let at = 0;
+        let ended = -Infinity;
+        const take = (one: WindowsEvent): void => {
+          const { windows: now, happened } = windowsAfter(windows, one, at, LENGTH);
+          windows = now;
+          for (const { is } of happened) {
+            if (is === "ended") ended = at;
+            if (is !== "opened" && is !== "pressed") continue;
+            if (is === "opened" && ended > 0) openings++;
+            expect(at - ended).toBeGreaterThanOrEqual(DARK);
+          }
+        };
+        for (const [one, wait] of taken) {
+          const until = at + wait;
+          for (let next = nextMoment(windows); next !== undefined && next <= until; next = nextMoment(windows)) {
+            expect(next).toBeGreaterThan(at);
+            at = next;
+            take({ type: "tick" });
+          }
+          at = until;
+          take(one);
+        }
+      }),
+      { numRuns: 500 },
+    );
+    // Not for want of windows.
+    expect(openings).toBeGreaterThan(500);
   });
 });

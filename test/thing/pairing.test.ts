@@ -411,10 +411,11 @@ describe("a press while it is found out anew who decides", () => {
   }
 
   test("counts when the button still decides", async () => {
-    const { thing, wire, answers, directed, news } = await pressed();
+    const { thing, clock, wire, answers, directed, news } = await pressed();
     await answers(says(false, true));
     expect(directed(wire, pi)).toEqual(["subscribed", "subscribe"]);
     expect(news()).toContain(`LED off, accepted: ${pi}`);
+    await clock.advance(3_000);
     expect(thing.pairing?.jid).toBe(other);
   });
 
@@ -422,10 +423,11 @@ describe("a press while it is found out anew who decides", () => {
     ["yes", true, "subscribed"],
     ["no", false, "unsubscribed"],
   ])("is overtaken by a %s of the server's, and the next one has its turn", async (_, result, answer) => {
-    const { thing, wire, answers, directed, news } = await pressed();
+    const { thing, clock, wire, answers, directed, news } = await pressed();
     await answers(says(result, false));
     expect(directed(wire, pi)).toEqual([answer]);
     expect(news()).toContain(`LED off, overtaken: ${pi}`);
+    await clock.advance(3_000);
     expect([thing.state.examining, thing.pairing?.jid]).toEqual([[], other]);
   });
 
@@ -436,7 +438,7 @@ describe("a press while it is found out anew who decides", () => {
     const next = await up();
     next.peer(server, () => says(false, true));
     await asks(next, other);
-    await clock.advance(2_000); // what is remembered waits for the greeting
+    await clock.advance(3_000); // what is remembered waits for the greeting, which is sooner than the LED
     expect([directed(wire, pi), thing.pairing?.jid]).toEqual([[], other]);
   });
 
@@ -471,7 +473,38 @@ describe("a press at the moment", () => {
     wire.presence(pi, "unsubscribe");
     await clock.advance(0);
     expect(news()).toContain(`LED off, withdrawn: ${pi}`);
+    await clock.advance(3_000);
     expect([thing.state.examining, directed(wire, pi), thing.pairing?.jid]).toEqual([[], [], other]);
+  });
+});
+
+describe("a press that comes too late (XEP-0324 6.1)", () => {
+  test("P-6.1-3: for one does not accept the next, who has waited for just that", async () => {
+    const { thing, clock, up, asks, news, directed, press } = await site();
+    const wire = await up();
+    await asks(wire, pi, other);
+    await clock.advance(30_000);
+    expect([thing.pairing, thing.pressButton()]).toEqual([undefined, false]);
+    expect(await press()).toBe(false); // 1 s later: beyond the deaf second of a window that opened at once
+    await clock.advance(1_999);
+    expect([thing.pairing, thing.pressButton()]).toEqual([undefined, false]);
+    expect(news()).toEqual([`LED on for ${pi}, 30000 ms`, `LED off, refused: ${pi}`]);
+    await clock.advance(1);
+    expect(thing.pairing).toMatchObject({ jid: other, ms: 30_000 });
+    expect(directed(wire, other)).toEqual([]);
+    expect(await press()).toBe(true);
+  });
+
+  test("a factory reset while the LED is dark keeps it dark, and then those who wait have their turn", async () => {
+    const { thing, clock, up, asks } = await site();
+    const wire = await up();
+    await asks(wire, pi, other);
+    await clock.advance(31_000);
+    void thing.reset();
+    await clock.advance(1_999);
+    expect(thing.pairing).toBeUndefined();
+    await clock.advance(1);
+    expect(thing.pairing?.jid).toBe(other);
   });
 });
 
@@ -577,11 +610,12 @@ describe("a factory reset of a Thing that runs", () => {
     await asks(wire, phone);
     await clock.advance(30_000);
     await asks(wire, phone, pi);
+    await clock.advance(3_000);
     expect(thing.pairing?.jid).toBe(pi);
     news();
     void thing.reset();
     await clock.advance(0);
-    await clock.advance(0);
+    await clock.advance(3_000);
     expect(news().slice(0, 2)).toEqual([`LED off, overtaken: ${pi}`, `LED on for ${phone}, 30000 ms`]);
   });
 
