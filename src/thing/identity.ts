@@ -122,7 +122,8 @@ export class Identity implements AccountStore {
 
   /**
    * What is saved, with the account and domain of the options. At another address it is another Thing: one that has an
-   * owner is not moved, since owner and Registry would never hear of it; one that has none begins anew.
+   * owner is not moved, since owner and Registry would never hear of it, nor one whose trust is locked; any other begins
+   * anew.
    */
   #asConfigured(saved: Saved): Saved {
     const { account } = saved;
@@ -133,6 +134,12 @@ export class Identity implements AccountStore {
     if (saved.ownership.is === "claimed") {
       throw new ConfigError(
         `account: the storage holds ${from}, which belongs to ${saved.ownership.owner}; ${to} is another Thing and needs a storage of its own`,
+      );
+    }
+    // Else whoever writes the options could have it trust others (P-6.1-2).
+    if (saved.trust.is === "delegated" && saved.trust.locked) {
+      throw new ConfigError(
+        `account: the storage holds ${from}, whose trust is locked; ${to} is another Thing: it needs a storage of its own, or a factory reset of this one (npx xmpp-thing reset)`,
       );
     }
     return {

@@ -4,6 +4,7 @@ import { isXmlText } from "../../src/codec/xml.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { Document } from "../../src/storage/document.ts";
 import type { Storage } from "../../src/storage/storage.ts";
+import { resetState } from "../../src/thing/factory-reset.ts";
 import { Identity } from "../../src/thing/identity.ts";
 import type { AccountOptions } from "../../src/thing/options.ts";
 import { SAVED_FORMAT, parseSaved, type Saved } from "../../src/thing/saved.ts";
@@ -266,6 +267,34 @@ describe("the account", () => {
     await expect(refused).rejects.toThrow(`${saved.account.username}@example.org, which belongs to`);
     expect(await contents(storage)).toEqual(before);
     expect((await booted(storage)).saved.ownership).toEqual(ownerships.claimed);
+  });
+
+  test.each([
+    ["another user name", { username: "thermometer", password: "hunter2" }, "example.org"],
+    ["another domain", {}, "example.net"],
+  ])("P-6.1-2: with %s is refused while trust is locked, until a factory reset", async (_, account, domain) => {
+    for (const ownership of [ownerships.unregistered, ownerships.registered]) {
+      const storage = await failingStorage();
+      const { identity, saved } = await booted(storage);
+      await identity.remember({ ownership, trust: trusts.locked, examining: [] });
+      const before = await contents(storage);
+      const refused = booted(storage, account, domain);
+      await expect(refused).rejects.toMatchObject({ code: "ERR_CONFIG" });
+      await expect(refused).rejects.toThrow(`${saved.account.username}@example.org, whose trust is locked`);
+      expect(await contents(storage)).toEqual(before);
+      // Another password is no other Thing.
+      expect((await booted(storage, { password: "hunter2" })).saved).toMatchObject({ ownership, trust: trusts.locked });
+
+      await resetState(storage);
+      expect((await booted(storage, account, domain)).saved).toMatchObject({ domain, account, trust: { is: "none" } });
+    }
+  });
+
+  test("of a Thing with an owner and locked trust is refused for the owner's sake: a reset would not be enough", async () => {
+    const storage = await failingStorage();
+    const { identity } = await booted(storage);
+    await identity.remember({ ownership: ownerships.claimed, trust: trusts.locked, examining: [] });
+    await expect(booted(storage, {}, "example.net")).rejects.toThrow(/which belongs to .* needs a storage of its own$/);
   });
 
   test("whose password was changed by configuration is the same account: nothing is to be made", async () => {
