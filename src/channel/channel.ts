@@ -46,6 +46,8 @@ export interface Whereabouts {
 export interface Wire {
   /** The full JID that the server bound. */
   readonly jid: Jid;
+  /** How many bytes the network has not taken yet. Left out where nobody counts. */
+  readonly backlog?: number;
   /** Writes stanzas in one go; resolves when they were handed to the network. */
   write(stanzas: readonly XmlElement[]): Promise<void>;
 }

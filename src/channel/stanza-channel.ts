@@ -29,6 +29,8 @@ const DEFAULT_TIMEOUT = 30_000;
 // waiting for its own timeout.
 const SLOW_HANDLER = 3_000;
 const LONGEST_HANDLER = 9_000;
+// While more bytes than these wait for the network, what is asked is not answered.
+const MOST_BACKLOG = 262_144;
 // Nobody needs a longer one. It comes back in the answer: on a thin line out a stranger's, of hundreds of kilobytes each,
 // would have so much wait to be sent that the stream is given up.
 const LONGEST_ID = 1_024;
@@ -131,7 +133,19 @@ export class StanzaChannel implements Channel {
     const from = sender === undefined ? this.jid : tryParseJid(sender);
     if (from === undefined) return;
     if (id.length > LONGEST_ID) throw new ProtocolError(`longer than ${LONGEST_ID} characters`, "iq/@id");
+    if (this.#isTooMuch(stanza)) return;
     void this.#answer(stanza, type, id, from);
+  }
+
+  /**
+   * Whether a request is one of more than the line can carry answers to. None goes out then: they would pile up until the
+   * stream must be given up, which any stranger could bring about. What is urgent is answered nevertheless.
+   */
+  #isTooMuch(stanza: XmlElement): boolean {
+    if ((this.#stream?.wire.backlog ?? 0) <= MOST_BACKLOG) return false;
+    const payload = stanza.getChildElements()[0];
+    const handler = payload && this.router.iqHandler(payload);
+    return handler === undefined || !this.router.isUrgent(handler);
   }
 
   #receiveReply(stanza: XmlElement, id: string, sender: string | undefined): void {

@@ -97,6 +97,9 @@ export async function openStream(options: StreamOptions): Promise<XmppStream> {
     return {
       jid,
       ended: stream.ended,
+      get backlog() {
+        return stream.backlog;
+      },
       write: (stanzas) => stream.write(stanzas),
       start: (receive) => stream.deliver(receive),
       close: () => stream.close(),

@@ -99,6 +99,11 @@ export class XmlStream {
     );
   }
 
+  /** How many bytes the network has not taken yet. */
+  get backlog(): number {
+    return this.#link.backlog;
+  }
+
   /** When the last bytes came, on the monotonic clock, in milliseconds. */
   get lastHeard(): number {
     return this.#lastHeard;

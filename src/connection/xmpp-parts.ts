@@ -99,6 +99,11 @@ export class Link {
     this.#connection.open({ domain, lang: "en" }).catch((error: unknown) => this.#closed(error as Error));
   }
 
+  /** How many bytes the network has not taken yet. */
+  get backlog(): number {
+    return this.#waiting;
+  }
+
   /** Writes text; resolves when it was handed to the network. The link ends when too much waits for that. */
   async write(text: string): Promise<void> {
     const bytes = Buffer.byteLength(text);

@@ -43,6 +43,32 @@ describe("an IQ request", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("is not answered while more waits for the network than it takes; what is urgent is, and all of it afterwards", async () => {
+    const { channel, wire } = startChannel();
+    const handled: string[] = [];
+    const handler =
+      (name: string): IqHandler =>
+      () => {
+        handled.push(name);
+        return {};
+      };
+    channel.router.onIq("urn:x", "ask", handler("ask"));
+    channel.router.onIq("urn:x", "urgent", handler("urgent"), { urgent: true });
+    const all = ["<ask xmlns='urn:x'/>", "<urgent xmlns='urn:x'/>", "<unknown xmlns='urn:x'/>"];
+    const flood = async (): Promise<string[]> => {
+      handled.length = 0;
+      wire.writes.length = 0;
+      all.forEach((inside, index) => channel.receive(ask(String(index), inside)));
+      await settle();
+      return wire.sent.map(({ attrs }) => attrs["id"] ?? "");
+    };
+    expect((await flood()).sort()).toEqual(["0", "1", "2"]);
+    wire.backlog = 262_145;
+    expect([await flood(), handled]).toEqual([["1"], ["urgent"]]);
+    wire.backlog = 262_144;
+    expect((await flood()).sort()).toEqual(["0", "1", "2"]);
+  });
+
   it("may be answered by an empty result, at once or later", async () => {
     for (const handler of [() => ({}), () => Promise.resolve({})]) {
       const { wire } = await askedWith(handler);

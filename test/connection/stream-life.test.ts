@@ -114,6 +114,18 @@ describe("what waits for a server that does not read", () => {
     await eventually(() => waiting === 0);
   });
 
+  it("can be told: so that what is asked meanwhile need not be answered", async () => {
+    const { stream, connection } = await deaf();
+    expect(stream.backlog).toBe(0);
+    while (stream.backlog === 0) {
+      stream.write([body("x".repeat(10_000))]).catch(() => undefined);
+      await new Promise(setImmediate);
+    }
+    connection.socket.resume();
+    await eventually(() => stream.backlog === 0);
+    await stream.close();
+  });
+
   it("is bounded also when the server wants to hear its count again and again", { timeout: 60_000 }, async () => {
     const { stream, connection } = await deaf();
     let ended = false;

@@ -7,6 +7,8 @@ export class FakeWire implements Wire {
   readonly jid: Jid;
   /** Everything written, one entry a write. Made anew from the XML text, as a peer would see it. */
   readonly writes: (readonly XmlElement[])[] = [];
+  /** How many bytes the network has not taken yet. */
+  backlog = 0;
   /** Makes the writes to come fail. */
   failure: unknown;
   #held: (() => void)[] | undefined;
