@@ -21,6 +21,8 @@ if (name === undefined || !known.has(name)) {
 
 const file = fileURLToPath(new URL(known.get(name), folder));
 const child = spawn(process.execPath, ["--import", "tsx", file, ...args], { stdio: "inherit" });
-// The example ends itself on these; this process waits for it and passes its exit code on.
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+// The example ends itself on these; this process waits for it and passes its exit code on. Ctrl-C the terminal has told it
+// already: once more at the moment when it is ending would kill it. So only if it has not ended a while later.
+process.on("SIGTERM", () => child.kill("SIGTERM"));
+process.on("SIGINT", () => setTimeout(() => child.kill("SIGINT"), 2_000).unref());
 child.on("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
