@@ -18,7 +18,11 @@ const layers: Readonly<Record<string, Layer>> = {
   codec: { folders: ["core"], packages: ["@xmpp/xml"], world: [] },
   storage: { folders: ["core"], packages: [], world: ["node:fs", "node:fs/promises", "node:os"] },
   channel: { folders: ["core", "codec"], packages: [], world: [] },
-  discovery: { folders: lower, packages: [], world: [] },
+  discovery: {
+    folders: lower,
+    packages: ["multicast-dns"],
+    world: ["node:dgram", "node:dns", "node:dns/promises", "node:fs", "node:fs/promises", "node:net", "node:os"],
+  },
   connection: { folders: [...lower, "discovery"], packages: ["@xmpp/"], world: ["node:net", "node:tls"] },
   registry: { folders: lower, packages: [], world: [] },
   provisioning: { folders: lower, packages: ["lru-cache"], world: [] },
@@ -34,8 +38,8 @@ const layers: Readonly<Record<string, Layer>> = {
   // The other side shares no more than the words with the Thing: a misreading is not mirrored.
   sandbox: {
     folders: ["core", "codec", "storage"],
-    packages: ["@xmpp/xml", "@xmpp/component", "node-forge"],
-    world: ["node:net", "node:tls"],
+    packages: ["@xmpp/xml", "@xmpp/component", "dhcp", "multicast-dns", "node-forge"],
+    world: ["node:dgram", "node:net", "node:os", "node:tls"],
   },
   cli: {
     folders: [
@@ -57,7 +61,7 @@ const layers: Readonly<Record<string, Layer>> = {
 };
 
 /** A service of the sandbox as an account needs sockets, TLS and login of the client's side: one file fetches them. */
-const bridges = { "src/sandbox/attach-account.ts": ["connection"] };
+const bridges = { "src/sandbox/attach-account.ts": ["connection", "discovery"] };
 
 /** Where time and randomness come in, and the one clock that has to let the machine's own events through. */
 const exceptions: Exceptions = {

@@ -59,6 +59,7 @@ describe("the package", () => {
     expect(entries.map(([name]) => name)).toMatchInlineSnapshot(`
       [
         ".",
+        "./discovery",
         "./owner",
         "./sandbox",
       ]
@@ -160,6 +161,27 @@ describe("the names of", () => {
           "fileStorage",
           "isSdkError",
           "memoryStorage",
+        ],
+      }
+    `);
+  });
+
+  it("xmpp-thing/discovery, finding servers", () => {
+    expect(namesOf.get("./discovery")).toMatchInlineSnapshot(`
+      {
+        "types": [
+          "DiscoverOptions",
+          "DiscoveryOptions",
+          "Finder",
+          "FoundServer",
+          "Search",
+          "ServerAddress",
+          "ServerCandidate",
+          "Tried",
+        ],
+        "values": [
+          "NothingFoundError",
+          "discover",
         ],
       }
     `);

@@ -10,12 +10,15 @@ export interface Account {
   readonly pending: boolean;
 }
 
-/** Where the account is kept. */
+/** Where the accounts are kept: one for each domain, so that no server learns the password of another. */
 export interface AccountStore {
-  /** The account; made up, and kept, on the first call ever. */
-  load(): Promise<Account>;
+  /**
+   * The account on a domain; made up, and kept, on the first call. Rejects with `ERR_DISCOVERY` for a domain on which
+   * there is to be none: the Thing belongs to another.
+   */
+  load(domain: string): Promise<Account>;
   /** The server has the account: it is pending no longer. Durable once resolved. */
-  made(): Promise<void>;
+  made(domain: string): Promise<void>;
   /** The name is taken by somebody else: another one, if it may be changed; pending, and durable once resolved. */
-  renew(): Promise<Account>;
+  renew(domain: string): Promise<Account>;
 }

@@ -5,7 +5,7 @@ import { silentLogger, type Logger } from "../core/logger.ts";
 import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
 import { StanzaChannel, type StanzaChannelOptions } from "../channel/stanza-channel.ts";
 import { presence } from "../codec/stanza.ts";
-import { parseService } from "./address.ts";
+import { parseService } from "../discovery/address.ts";
 import { Friends } from "./friends.ts";
 import type { KeepaliveOptions } from "./keepalive.ts";
 import { answerPings } from "./ping.ts";

@@ -13,7 +13,8 @@ import { randomFraction } from "../core/random.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import { presence } from "../codec/stanza.ts";
 import type { Account, AccountStore } from "./account.ts";
-import type { ServerAddress } from "./address.ts";
+import type { ServerAddress } from "../discovery/address.ts";
+import type { ServerSource } from "../discovery/server-source.ts";
 import { CONFLICT, inFull, taken } from "./fault-words.ts";
 import { answerPings } from "./ping.ts";
 import { openStream, type StreamOptions, type XmppStream } from "./stream.ts";
@@ -28,7 +29,11 @@ export type LinkState =
   /** On the way to a server. */
   | { readonly is: "connecting"; readonly address: ServerAddress }
   /** A stream is up. */
-  | { readonly is: "online"; readonly jid: string }
+  | {
+      readonly is: "online";
+      readonly jid: string;
+      /** Which server it is; a test has none. */ readonly address?: ServerAddress;
+    }
   /** Between two tries. */
   | { readonly is: "waiting"; /** How long, in milliseconds. */ readonly ms: number; readonly reason: SdkError };
 
@@ -40,7 +45,9 @@ export interface ConnectionManagerOptions extends Pick<
   /** What the streams are attached to, one after another. */
   readonly channel: StanzaChannel;
   /** The servers to try, in their order; asked anew for each round. */
-  readonly addresses: () => AsyncIterable<ServerAddress> | Iterable<ServerAddress>;
+  readonly addresses: ServerSource["addresses"];
+  /** Told whether a stream was up to one of them. */
+  readonly tried?: ServerSource["tried"] | undefined;
   /** The account. */
   readonly account: AccountStore;
   /** The waits between two rounds. */
@@ -143,6 +150,7 @@ export class ConnectionManager {
       for await (const address of until(signal, this.#options.addresses())) {
         this.#tell({ is: "connecting", address });
         const { end, wasUp } = await this.#visit(address, signal);
+        if (wasUp || !signal.aborted) this.#options.tried?.(address, wasUp);
         reason = end.reason;
         if (end.final) {
           // ejabberd says the same of an account that was removed: its own words, in the reason, tell which.
@@ -167,19 +175,19 @@ export class ConnectionManager {
       const reason = asSdkError(error);
       const fault = isClockBehind(reason) ? "clock-behind" : faults.get(reason.code);
       if (fault !== undefined && !signal.aborted) {
-        const { username, pending } = await store.load().catch(() => ({ username: "", pending: true }));
+        const { username, pending } = await store.load(address.domain).catch(() => ({ username: "", pending: true }));
         const message = pending ? reason.message : inFull(reason, `${username}@${address.domain}`);
         this.#options.onFault(fault, message, reason);
       }
       this.#options.logger.info("no connection", { domain: address.domain, why: reason.message });
       return { end: streamEnd(reason), wasUp: false };
     }
-    return { end: await this.#live(stream, signal), wasUp: true };
+    return { end: await this.#live(stream, address, signal), wasUp: true };
   }
 
   async #open(address: ServerAddress, signal: AbortSignal): Promise<XmppStream> {
     const { account: store } = this.#options;
-    let account = await store.load();
+    let account = await store.load(address.domain);
     let again = true;
     for (let names = 1; ;) {
       try {
@@ -195,7 +203,7 @@ export class ConnectionManager {
         if (names >= MOST_NAMES) throw error;
         names++;
         again = true;
-        const renewed = await store.renew();
+        const renewed = await store.renew(address.domain);
         // The name is given, and somebody else's.
         if (renewed.username === account.username) throw taken(error, `${account.username}@${address.domain}`);
         account = renewed;
@@ -209,12 +217,12 @@ export class ConnectionManager {
     const stream = await openStream({
       address,
       account: { username, password, resource, register: pending },
-      onAccountMade: () => this.#made(signal),
+      onAccountMade: () => this.#made(address.domain, signal),
       ...{ clock, random, logger, trace, tls, timeout, keepalive, maxStanzaBytes, signal },
     });
     // Also one that was on the server already, for instance because the power went before it was remembered: were it
     // still pending when people remove it, it would come back by itself.
-    if (pending) void this.#made(signal);
+    if (pending) void this.#made(address.domain, signal);
     return stream;
   }
 
@@ -222,16 +230,16 @@ export class ConnectionManager {
    * The server has the account. That this cannot be kept is told, and keeps nobody offline: at the next start the login
    * comes first again.
    */
-  async #made(signal: AbortSignal): Promise<void> {
+  async #made(domain: string, signal: AbortSignal): Promise<void> {
     const { account: store, onFault } = this.#options;
     try {
-      if ((await store.load()).pending) await store.made();
+      if ((await store.load(domain)).pending) await store.made(domain);
     } catch (error) {
       if (!signal.aborted) onFault("account", messageOf(error), error);
     }
   }
 
-  async #live(stream: XmppStream, signal: AbortSignal): Promise<StreamEnd> {
+  async #live(stream: XmppStream, address: ServerAddress, signal: AbortSignal): Promise<StreamEnd> {
     const { channel, clock, logger } = this.#options;
     const since = clock.monotonic();
     const stop = (): void => {
@@ -242,7 +250,7 @@ export class ConnectionManager {
     try {
       signal.throwIfAborted();
       channel.attach(stream);
-      this.#tell({ is: "online", jid: stream.jid.full });
+      this.#tell({ is: "online", jid: stream.jid.full, address });
       logger.info("online", { jid: stream.jid.full });
       stream.start((stanza) => channel.receive(stanza));
       const end = await stream.ended;

@@ -5,7 +5,7 @@ import { ConnectionError, ProtocolError, RegistrationError, StanzaError, TlsPoli
 import { parseJid, type Jid } from "../core/jid.ts";
 import type { RandomSource } from "../core/random.ts";
 import { el, type XmlElement } from "../codec/xml.ts";
-import type { ServerAddress } from "./address.ts";
+import type { ServerAddress } from "../discovery/address.ts";
 import { askServer, type AskServer } from "./iq-exchange.ts";
 import { streamNs } from "./namespaces.ts";
 import { register } from "./registration.ts";

@@ -6,7 +6,7 @@ import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import type { Wire } from "../channel/channel.ts";
-import type { ServerAddress } from "./address.ts";
+import type { ServerAddress } from "../discovery/address.ts";
 import { keepAlive, type KeepaliveOptions } from "./keepalive.ts";
 import { ClosedAfterRefusal, negotiate, type NegotiationOptions } from "./negotiation.ts";
 import type { StreamEnd } from "./stream-end.ts";

@@ -11,7 +11,7 @@ import {
 import { domainToASCII } from "node:url";
 import { ConfigError, ConnectionError, TlsPolicyError, type SdkError } from "../core/errors.ts";
 import { checkKnown } from "../core/options.ts";
-import type { ServerAddress } from "./address.ts";
+import type { ServerAddress } from "../discovery/address.ts";
 
 /** What a server has to prove. There is no way to do without TLS, or without verification. */
 export interface TlsPolicy {

@@ -1,4 +1,4 @@
-import type { ServerAddress } from "./address.ts";
+import type { ServerAddress } from "../discovery/address.ts";
 import type { SecureContext } from "node:tls";
 import { sleep } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";

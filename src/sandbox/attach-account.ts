@@ -7,7 +7,7 @@ import { ConfigError, ConnectionError, messageOf } from "../core/errors.ts";
 import { configJid, type Jid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
-import { parseService, type ServerAddress } from "../connection/address.ts";
+import { parseService, type ServerAddress } from "../discovery/address.ts";
 import type { StreamEnd } from "../connection/stream-end.ts";
 import { openStream, type XmppStream } from "../connection/stream.ts";
 import type { TlsPolicy } from "../connection/tls-policy.ts";

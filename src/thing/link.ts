@@ -5,7 +5,7 @@ import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import type { AccountStore } from "../connection/account.ts";
-import type { ServerAddress } from "../connection/address.ts";
+import type { ServerSource } from "../discovery/server-source.ts";
 import { ConnectionManager, type ConnectionFault, type LinkState } from "../connection/connection-manager.ts";
 import type { TlsPolicy } from "../connection/tls-policy.ts";
 import type { WireTrace } from "../connection/wire-trace.ts";
@@ -24,7 +24,8 @@ export interface ThingLink {
 export interface LinkParts {
   readonly channel: StanzaChannel;
   readonly account: AccountStore;
-  readonly address: ServerAddress;
+  /** The servers to try. */
+  readonly servers: ServerSource;
   readonly tls: TlsPolicy;
   readonly clock: Clock;
   readonly random: RandomSource;
@@ -45,9 +46,13 @@ export interface WithLink {
 /** Makes a link. */
 export type MakeLink = (parts: LinkParts) => ThingLink;
 
-/** The connection manager, to the one configured address. */
-export const connectionLink: MakeLink = ({ address, ...parts }) =>
-  new ConnectionManager({ ...parts, addresses: () => [address] });
+/** The connection manager. */
+export const connectionLink: MakeLink = ({ servers, ...parts }) =>
+  new ConnectionManager({
+    ...parts,
+    addresses: () => servers.addresses(),
+    tried: (address, worked) => servers.tried(address, worked),
+  });
 
 /** How things stand with the connection, as the Thing's state says it. */
 export function toLink(state: LinkState, hide: Hide = (text) => text): Link {

@@ -7,7 +7,7 @@ import { checkKnown } from "../core/options.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import { isXmlText } from "../codec/xml.ts";
-import { parseService, type ServerAddress } from "../connection/address.ts";
+import { parseService, type ServerAddress } from "../discovery/address.ts";
 import { checkTls, type TlsPolicy } from "../connection/tls-policy.ts";
 import type { RightsOptions } from "../provisioning/rights-cache.ts";
 import { checkControl, type ControlParameter } from "../control/definition.ts";

@@ -9,6 +9,7 @@ import { Friends } from "../connection/friends.ts";
 import { FriendWhereabouts } from "../connection/whereabouts.ts";
 import type { LinkState } from "../connection/connection-manager.ts";
 import { traceIfWanted, type WireTrace } from "../connection/wire-trace.ts";
+import { fixedServer } from "../discovery/server-source.ts";
 import { Barrier } from "../provisioning/barrier.ts";
 import { Guard, type Standing } from "../provisioning/guard.ts";
 import { withoutTokens } from "../provisioning/questions.ts";
@@ -331,6 +332,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       ...this.#settings,
       channel: this.#channel,
       account: this.#identity,
+      servers: fixedServer(this.#settings.address),
       trace: this.#trace,
       onState: (state) => this.#linkChanged(state),
       onFault: (code, message, cause) => this.#fault(code, message, cause),

@@ -158,7 +158,7 @@ describe("the link", () => {
     await online(setting);
     expect(setting.states).toEqual([
       { is: "connecting", address: addressOf(server) },
-      { is: "online", jid: "user@localhost/r" },
+      { is: "online", jid: "user@localhost/r", address: addressOf(server) },
     ]);
     const asked = { type: "get", to: "peer@localhost/p", payload: el("q", { xmlns: "q" }) } as const;
     expect((await setting.channel.request(asked))?.name).toBe("a");

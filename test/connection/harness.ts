@@ -2,7 +2,7 @@ import { afterEach } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { systemRandom } from "../../src/core/random.ts";
-import type { ServerAddress } from "../../src/connection/address.ts";
+import type { ServerAddress } from "../../src/discovery/address.ts";
 import { openStream, type StreamOptions, type XmppStream } from "../../src/connection/stream.ts";
 import { makeAuthority, makeCertificate } from "../support/certificates.ts";
 import { FakeServer, serverContext, type FakeConnection } from "../support/fake-server.ts";

@@ -91,7 +91,7 @@ async function restartAgainAndAgain(server: RealXmppServer, restarts: number, se
   const ledger = new Ledger();
   const faults: string[] = [];
   const states: string[] = [];
-  const link: MakeLink = ({ address, channel, ...parts }) => {
+  const link: MakeLink = ({ servers, channel, ...parts }) => {
     const onFault: typeof parts.onFault = (code, message, cause) => {
       if (code === "not-delivered") ledger.told(message);
       parts.onFault(code, message, cause);
@@ -104,7 +104,7 @@ async function restartAgainAndAgain(server: RealXmppServer, restarts: number, se
       );
     };
     const limits = { backoff: BACKOFF, timeout: TRY };
-    return new ConnectionManager({ ...parts, ...limits, onFault, channel, addresses: () => [address] });
+    return new ConnectionManager({ ...parts, ...limits, onFault, channel, addresses: () => servers.addresses() });
   };
   const options = {
     server: { service: `xmpp://127.0.0.1:${server.port}`, domain: server.domain },

@@ -117,9 +117,9 @@ export function startMemorySite(options: SiteOptions = {}): Promise<Site> {
     let begun: Promise<void> | undefined;
     answerPings(channel);
     const begin = async (): Promise<void> => {
-      const { username, password, resource, pending } = await account.load();
+      const { username, password, resource, pending } = await account.load("localhost");
       if (pending && !domain.hasAccount(username)) domain.register(username, password);
-      if (pending) await account.made();
+      if (pending) await account.made("localhost");
       const online = (): void => onState({ is: "online", jid: `${username}@localhost/${resource}` });
       session = attach(domain, channel, username, resource, online, () => undefined);
     };

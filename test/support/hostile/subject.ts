@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { ConnectionError } from "../../../src/core/errors.ts";
 import { parseJid } from "../../../src/core/jid.ts";
 import { silentLogger, type Logger } from "../../../src/core/logger.ts";
+import type { ServerAddress } from "../../../src/discovery/address.ts";
 import type { XmlElement } from "../../../src/codec/xml.ts";
 import { answerPings } from "../../../src/connection/ping.ts";
 import { XmlStream } from "../../../src/connection/xml-stream.ts";
@@ -122,7 +123,8 @@ export class Subject {
 
   async connect(): Promise<void> {
     const parts = this.#parts as LinkParts;
-    const { clock, address, channel } = parts;
+    const { clock, servers, channel } = parts;
+    const [address] = servers.addresses() as readonly [ServerAddress];
     this.sent = [];
     this.asked = [];
     this.granted.length = 0;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseService } from "../../src/connection/address.ts";
+import { parseService } from "../../src/discovery/address.ts";
 
 describe("a service", () => {
   it.each([
