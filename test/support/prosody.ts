@@ -9,19 +9,38 @@ export type Prosody = RealXmppServer;
 /** Why there is no Prosody here; `undefined` if there is. With `REQUIRE_PROSODY=1` a missing one fails the run. */
 export const noProsody: string | undefined = isInstalled("prosody") ? undefined : missing("Prosody");
 
-function config(folder: string, ports: readonly number[], secrets: Secrets, hosts: readonly string[]): string {
+/** What the configuration of a Prosody says. */
+export interface ProsodyConfig {
+  /** Where its files are. */
+  readonly folder: string;
+  /** For clients, for clients with direct TLS, for components. */
+  readonly ports: readonly number[];
+  /** The domains that it serves. */
+  readonly hosts: readonly string[];
+  readonly secrets: Secrets;
+  /** The addresses it listens on. Default: loopback. */
+  readonly interfaces?: readonly string[];
+  /** It logs to its standard output instead of `prosody.log`. */
+  readonly console?: boolean;
+}
+
+/** The configuration of a Prosody for tests. */
+export function prosodyConfig(wanted: ProsodyConfig): string {
+  const { folder, ports, hosts, secrets, interfaces = ["127.0.0.1"], console = false } = wanted;
   const [port, tlsPort, componentPort] = ports;
+  const listen = interfaces.map((address) => `"${address}"`).join(", ");
+  const sink = console ? `to = "console"` : `to = "file", filename = "${folder}/prosody.log"`;
   const components = [...secrets].map(([name, secret]) => `Component "${name}"\n  component_secret = "${secret}"`);
   // Settings that tests need: no throttle on registrations, no Nagle, root if the tests run as root.
   return `
 pidfile = "${folder}/prosody.pid"
 data_path = "${folder}/data"
 run_as_root = ${process.getuid?.() === 0}
-interfaces = { "127.0.0.1" }
+interfaces = { ${listen} }
 c2s_ports = { ${port} }
 c2s_direct_tls_ports = { ${tlsPort} }
 component_ports = { ${componentPort} }
-component_interfaces = { "127.0.0.1" }
+component_interfaces = { ${listen} }
 modules_enabled = { "posix", "roster", "saslauth", "tls", "disco", "register_ibr", "register", "ping", "presence",
   "message", "iq", "c2s", "component", "offline", "blocklist", "time", "version", "smacks" }
 modules_disabled = { "s2s" }
@@ -33,8 +52,7 @@ authentication = "internal_hashed"
 storage = "internal"
 network_settings = { nagle = false }
 ssl = { certificate = "${folder}/server.crt", key = "${folder}/server.key" }
-log = { { levels = { min = "debug" }, to = "file", filename = "${folder}/prosody.log" } }
-VirtualHost "localhost"
+log = { { levels = { min = "debug" }, ${sink} } }
 ${hosts.map((host) => `VirtualHost "${host}"`).join("\n")}
 ${components.join("\n")}
 `;
@@ -59,7 +77,10 @@ export async function startProsody(
         mkdirSync(join(folder, "data"));
         writeFileSync(join(folder, "server.crt"), certificate.cert);
         writeFileSync(join(folder, "server.key"), certificate.key, { mode: 0o600 });
-        writeFileSync(join(folder, "prosody.cfg.lua"), config(folder, ports, secrets, hosts));
+        writeFileSync(
+          join(folder, "prosody.cfg.lua"),
+          prosodyConfig({ folder, ports, secrets, hosts: ["localhost", ...hosts] }),
+        );
       },
       command: (folder) => ({ file: "prosody", args: ["--config", join(folder, "prosody.cfg.lua"), "-F"], env: {} }),
       log: "prosody.log",
