@@ -12,16 +12,24 @@ export interface DiscoInfo {
   readonly features: readonly string[];
 }
 
-/** Asks what an entity can do. */
-export function buildInfoQuery(): XmlElement {
-  return el("query", { xmlns: ns.discoInfo });
+/**
+ * Asks what an entity can do.
+ *
+ * @param node a part of it; default: the whole
+ */
+export function buildInfoQuery(node?: string): XmlElement {
+  return el("query", { xmlns: ns.discoInfo, node });
 }
 
-/** Answers what one can do. */
-export function buildInfo(info: DiscoInfo): XmlElement {
+/**
+ * Answers what one can do.
+ *
+ * @param node the node that was asked about, as it was named; none if none was
+ */
+export function buildInfo(info: DiscoInfo, node?: string): XmlElement {
   return el(
     "query",
-    { xmlns: ns.discoInfo },
+    { xmlns: ns.discoInfo, node },
     ...info.identities.map(({ category, type, name }) => el("identity", { category, type, name })),
     ...info.features.map((feature) => el("feature", { var: feature })),
   );

@@ -4,6 +4,8 @@ export const ns = {
   stanzas: "urn:ietf:params:xml:ns:xmpp-stanzas",
   discoInfo: "http://jabber.org/protocol/disco#info",
   discoItems: "http://jabber.org/protocol/disco#items",
+  /** XEP-0115 Entity Capabilities */
+  caps: "http://jabber.org/protocol/caps",
   roster: "jabber:iq:roster",
   register: "jabber:iq:register",
   registerFeature: "http://jabber.org/features/iq-register",

@@ -42,9 +42,10 @@ const presenceTypes: ReadonlySet<string> = new Set<PresenceType>([
 /** Makes presence: without `to` broadcast, with it directed or a matter of subscription. */
 export function presence(
   attributes: { type?: PresenceType; to?: string | undefined; from?: string | undefined } = {},
+  ...children: readonly (XmlElement | undefined)[]
 ): XmlElement {
   const { type = "available", to, from } = attributes;
-  return el("presence", { xmlns: ns.client, type: type === "available" ? undefined : type, to, from });
+  return el("presence", { xmlns: ns.client, type: type === "available" ? undefined : type, to, from }, ...children);
 }
 
 /** The type of a presence stanza. */

@@ -7,7 +7,7 @@ import type { Guard } from "../provisioning/guard.ts";
 import type { RightsCache } from "../provisioning/rights-cache.ts";
 import { answerClaimed } from "../registry/registry-client.ts";
 import { answerReadouts } from "../sensor/sensor-responder.ts";
-import { answerDisco } from "./disco.ts";
+import { abilitiesOf, answerDisco } from "./disco.ts";
 import type { FaultCode } from "./faults.ts";
 import type { ThingSettings } from "./options.ts";
 import { trustedServers, type ThingEvent, type ThingState } from "./state.ts";
@@ -34,7 +34,7 @@ export function answerRequests(parts: AnswerParts): void {
   const { channel, settings, guard, cache, onFault } = parts;
   const { router } = channel;
   const { sensor, control, clock } = settings;
-  answerDisco(router, { sense: sensor !== undefined, control: control.length > 0 });
+  answerDisco(router, abilitiesOf(settings));
   answerClearCache({
     router,
     cache,

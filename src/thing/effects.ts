@@ -13,6 +13,7 @@ import type { Friends } from "../connection/friends.ts";
 import { findComponents, hasFeature } from "../discovery/components.ts";
 import { whoIsAway, type Barrier } from "../provisioning/barrier.ts";
 import { emptyKey, register, unregister } from "../registry/registry-client.ts";
+import { ownCaps, type Abilities } from "./disco.ts";
 import { examine } from "./examine.ts";
 import type { Perform } from "./runner.ts";
 import type { ThingEffect, ThingEvent } from "./state.ts";
@@ -34,6 +35,8 @@ export interface EffectParts {
   readonly onRegistering: (registry: BareJid) => void;
   /** The tags to register, with KEY. */
   readonly tags: () => readonly Tag[];
+  /** What the presence of the Thing says it can do. */
+  readonly can: Abilities;
 }
 
 /** How long Registry and servers have to answer, in milliseconds. */
@@ -70,9 +73,9 @@ export function performer(parts: EffectParts): Perform {
 }
 
 /** Presence for those who cannot subscribe to it: components (P-5.1-2, D-E15). Accounts see it as friends. */
-function directed(addresses: readonly (BareJid | undefined)[]): ReturnType<typeof presence>[] {
+function directed(can: Abilities, addresses: readonly (BareJid | undefined)[]): ReturnType<typeof presence>[] {
   const components = addresses.filter((jid): jid is BareJid => jid !== undefined && isComponent(jid));
-  return [...new Set(components)].map((to) => presence({ to }));
+  return [...new Set(components)].map((to) => presence({ to }, ownCaps(can)));
 }
 
 /**
@@ -84,10 +87,10 @@ async function greet(
   { registry, servers, leaving }: Extract<ThingEffect, { do: "greet" }>,
   signal: AbortSignal,
 ): Promise<ThingEvent | undefined> {
-  const { channel, friends, barrier } = parts;
+  const { channel, friends, barrier, can } = parts;
   await friends.load({ signal, timeout: ANSWER_WITHIN });
   if (leaving !== undefined) await leaveFriends(friends, leaving.registry, signal);
-  await channel.send(presence(), ...directed([registry, ...servers]));
+  await channel.send(presence({}, ownCaps(can)), ...directed(can, [registry, ...servers]));
   await askForFriendship(friends, [registry, ...servers]);
   const introduceAgain = introducer(parts, signal);
   barrier.onAway(introduceAgain);
@@ -109,8 +112,8 @@ async function leaveFriends(friends: Friends, registry: BareJid | undefined, sig
 }
 
 /** Tells servers that are trusted from now on where the Thing is. */
-async function introduce({ channel, friends }: EffectParts, servers: readonly BareJid[]): Promise<undefined> {
-  const stanzas = directed(servers);
+async function introduce({ channel, friends, can }: EffectParts, servers: readonly BareJid[]): Promise<undefined> {
+  const stanzas = directed(can, servers);
   if (stanzas.length > 0) await channel.send(...stanzas);
   await askForFriendship(friends, servers);
   return undefined;
@@ -122,13 +125,13 @@ async function introduce({ channel, friends }: EffectParts, servers: readonly Ba
  * (P-3.5.1-2, P-5.1-2). That it is away shows at the start of a stream, or when it does not answer a question.
  */
 function introducer(parts: EffectParts, signal: AbortSignal): (server: BareJid) => void {
-  const { channel, clock, random } = parts;
+  const { channel, clock, random, can } = parts;
   const away = new Set<BareJid>();
   const introduceAgain = async (server: BareJid): Promise<void> => {
     const backoff = new Backoff(random);
     while (away.has(server)) {
       await sleep(clock, backoff.next(), signal);
-      await channel.send(...directed([server]));
+      await channel.send(...directed(can, [server]));
       const still = await whoIsAway(parts, [server], { signal, timeout: ANSWER_WITHIN });
       if (still.length === 0) away.delete(server);
     }

@@ -16,6 +16,7 @@ import { withoutTokens } from "../provisioning/questions.ts";
 import { RightsCache } from "../provisioning/rights-cache.ts";
 import { announce } from "./announce.ts";
 import { answerRequests } from "./answers.ts";
+import { abilitiesOf } from "./disco.ts";
 import { performer } from "./effects.ts";
 import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
 import { FaultLog } from "./fault-log.ts";
@@ -160,6 +161,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
         registry: settings.registry,
         onRegistering: (registry) => (this.#registering = registry),
         tags: () => withKey(settings.tags, this.#identity.key),
+        can: abilitiesOf(settings),
       }),
     });
     answerRequests({

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { bareJid } from "../../src/core/jid.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import { capsNode, isProved, parseCaps } from "../../src/codec/caps.ts";
 import { buildInfoQuery, parseInfo } from "../../src/codec/disco.ts";
 import { ns } from "../../src/codec/namespaces.ts";
+import { presence } from "../../src/codec/stanza.ts";
 import { wholeGrant } from "../../src/provisioning/grants.ts";
 import { questionKey } from "../../src/provisioning/questions.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
-import { answerDisco } from "../../src/thing/disco.ts";
+import { answerDisco, ownCaps } from "../../src/thing/disco.ts";
 import { Rights } from "../../src/thing/rights.ts";
 import { scriptedChannel } from "../support/scripted-wire.ts";
 import { server } from "./life.ts";
@@ -21,10 +23,35 @@ describe("what a Thing says it can do", () => {
   ])("P-E26, XEP-0325 4: with %s is what fits, and never provisioning", async (_, can, own) => {
     const { channel, wire } = scriptedChannel();
     answerDisco(channel.router, can);
-    const features = [ns.discoInfo, ns.ping, ...own];
+    const features = [ns.discoInfo, ns.caps, ns.ping, ...own];
     const answer = await wire.ask("anybody@example.org/x", "get", buildInfoQuery());
     expect(parseInfo(answer.payload)).toEqual({ identities: [{ category: "client", type: "bot" }], features });
   });
+
+  test("XEP-0115 4, 6.2: is what its presence says by hash, also under the node that it names there", async () => {
+    const { channel, wire } = scriptedChannel();
+    const can = { sense: true, control: false };
+    answerDisco(channel.router, can);
+    const said = parseCaps(presence({}, ownCaps(can)));
+    if (said === undefined) throw new Error("presence says nothing");
+    const node = capsNode(said);
+    const whole = await wire.ask("anybody@example.org/x", "get", buildInfoQuery());
+    const named = await wire.ask("anybody@example.org/x", "get", buildInfoQuery(node));
+    expect(isProved(whole.payload ?? presence(), said)).toBe(true);
+    expect([whole.payload?.attrs["node"], named.payload?.attrs["node"]]).toEqual([undefined, node]);
+    expect(parseInfo(named.payload)).toEqual(parseInfo(whole.payload));
+    expect(said).not.toEqual(parseCaps(presence({}, ownCaps({ sense: true, control: true }))));
+  });
+
+  test.each(["xmpp-thing:thing", "xmpp-thing:thing#AAAA", "http://jabber.org/protocol/commands"])(
+    "XEP-0030 3.2: says item-not-found of any other node, as %s",
+    async (node) => {
+      const { channel, wire } = scriptedChannel();
+      answerDisco(channel.router, { sense: true, control: false });
+      const answer = await wire.ask("anybody@example.org/x", "get", buildInfoQuery(node));
+      expect([answer.type, answer.condition]).toEqual(["error", "item-not-found"]);
+    },
+  );
 });
 
 describe("the rights that a program sees", () => {

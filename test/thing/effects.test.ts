@@ -1,13 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { StanzaError, isSdkError } from "../../src/core/errors.ts";
 import { bareJid, type BareJid } from "../../src/core/jid.ts";
+import { parseCaps } from "../../src/codec/caps.ts";
 import { buildInfo, buildItems } from "../../src/codec/disco.ts";
 import { buildClaimed } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildRoster } from "../../src/codec/roster.ts";
+import { presence } from "../../src/codec/stanza.ts";
 import { Friends } from "../../src/connection/friends.ts";
 import { FriendWhereabouts } from "../../src/connection/whereabouts.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
+import { ownCaps } from "../../src/thing/disco.ts";
 import { performer } from "../../src/thing/effects.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
@@ -37,6 +40,7 @@ function site(options: { registry?: BareJid; finds?: boolean } = {}) {
     reviewFriends: () => Promise.resolve(),
     onRegistering: (jid) => void registering.push(`${jid}, ${parts.wire.asked(jid, "register").length} sent`),
     tags: () => [{ name: "KEY", type: "str", value: "k" }],
+    can: { sense: true, control: false },
   });
   parts.wire.peer(account, roster);
   const lists = (...jids: string[]): void =>
@@ -76,6 +80,16 @@ describe("greeting", () => {
       `available ${server}`,
       "subscribe provisioning@example.org",
     ]);
+  });
+
+  test("P-4-2, XEP-0115 4: says in all its presence what the Thing can do", async () => {
+    const { perform, wire } = site();
+    const can = parseCaps(presence({}, ownCaps({ sense: true, control: false })));
+    await perform({ do: "greet", registry, servers: [server] }, never);
+    await perform({ do: "introduce", servers: [otherServer] }, never);
+    const said = wire.sent.filter((stanza) => stanza.is("presence")).map(parseCaps);
+    expect(can).toBeDefined();
+    expect(said).toEqual([can, can, can, can]);
   });
 
   test("before there is a Registry or a server is presence alone", async () => {
