@@ -1,9 +1,10 @@
-// RFC 6120 section 6: SASL, with SCRAM alone. PLAIN would hand the password to whoever holds the certificate.
+// RFC 6120 section 6: SASL, with SCRAM alone.
 import { AuthenticationError, ConnectionError, ProtocolError, type SdkError } from "../core/errors.ts";
 import { randomToken, type RandomSource } from "../core/random.ts";
 import { el, own, type XmlElement } from "../codec/xml.ts";
 import { streamNs } from "./namespaces.ts";
-import { ScramClient, broken, chooseMechanism, fromBase64 } from "./scram.ts";
+import { chooseMechanism, type Offer } from "./mechanism.ts";
+import { ScramClient, broken, fromBase64 } from "./scram.ts";
 import type { XmlStream } from "./xml-stream.ts";
 
 /** How a login went. */
@@ -27,15 +28,18 @@ export async function logIn(
   account: { readonly username: string; readonly password: string },
   random: RandomSource,
 ): Promise<SaslOutcome> {
-  const offered = features.getChild("mechanisms", streamNs.sasl)?.getChildren("mechanism", streamNs.sasl) ?? [];
-  const mechanism = chooseMechanism(offered.map((element) => element.text().trim()));
+  const offer = offerOf(features);
+  const mechanism = chooseMechanism(offer, stream.bindings);
   if (mechanism === undefined) {
-    const names = offered.map((element) => element.text()).join(", ") || "none";
-    throw new AuthenticationError(`the server offers no SCRAM-SHA-256 or SCRAM-SHA-1 (it offers: ${names})`);
+    const names = offer.mechanisms.join(", ") || "none";
+    throw new AuthenticationError(
+      `the server offers no SCRAM-SHA-512, SCRAM-SHA-256 or SCRAM-SHA-1 (it offers: ${own(names)})`,
+    );
   }
+  const { name, hash, binding } = mechanism;
   const { username, password } = account;
-  const scram = new ScramClient({ mechanism, username, password, nonce: randomToken(random, 18) });
-  await stream.write([el("auth", { xmlns: streamNs.sasl, mechanism }, encode(scram.first()))]);
+  const scram = new ScramClient({ hash, binding, username, password, nonce: randomToken(random, 18) });
+  await stream.write([el("auth", { xmlns: streamNs.sasl, mechanism: name }, encode(scram.first()))]);
   let answered = false;
   for (;;) {
     const element = await stream.next();
@@ -52,6 +56,17 @@ export async function logIn(
     await stream.write([el("response", { xmlns: streamNs.sasl }, response)]);
     answered = true;
   }
+}
+
+/** What a server says that it takes (RFC 6120 section 6.3.1, XEP-0440 section 3). */
+export function offerOf(features: XmlElement): Offer {
+  const mechanisms = features.getChild("mechanisms", streamNs.sasl)?.getChildren("mechanism", streamNs.sasl) ?? [];
+  const announced = features.getChild("sasl-channel-binding", streamNs.channelBinding);
+  const bindings = announced?.getChildren("channel-binding", streamNs.channelBinding) ?? [];
+  return {
+    mechanisms: mechanisms.map((element) => element.text().trim()),
+    bindings: bindings.map((element) => element.attrs["type"] ?? ""),
+  };
 }
 
 /** The server does not know the account, or not by this password. */

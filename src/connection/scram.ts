@@ -1,20 +1,19 @@
-// RFC 5802 and RFC 7677: SCRAM-SHA-1 and SCRAM-SHA-256, the client's side, without channel binding.
+// RFC 5802 and RFC 7677: SCRAM, the client's side, with the hash functions SHA-512, SHA-256 and SHA-1.
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from "node:crypto";
 import { AuthenticationError } from "../core/errors.ts";
+import type { Binding } from "./channel-binding.ts";
 
-/** The ways to log in that this library knows. The password itself never goes over the wire. */
-export type ScramMechanism = "SCRAM-SHA-256" | "SCRAM-SHA-1";
+/** The hash functions that SCRAM is used with here, the strongest first. */
+export const scramHashes = ["SHA-512", "SHA-256", "SHA-1"] as const;
 
-// The best first.
-const hashes: ReadonlyMap<ScramMechanism, { readonly hash: string; readonly bytes: number }> = new Map([
-  ["SCRAM-SHA-256", { hash: "sha256", bytes: 32 }],
-  ["SCRAM-SHA-1", { hash: "sha1", bytes: 20 }],
-]);
+/** A hash function. */
+export type ScramHash = (typeof scramHashes)[number];
 
-/** The best mechanism among those that a server offers; `undefined` if there is none that both know. */
-export function chooseMechanism(offered: readonly string[]): ScramMechanism | undefined {
-  return [...hashes.keys()].find((mechanism) => offered.includes(mechanism));
-}
+const hashes: Readonly<Record<ScramHash, { readonly hash: string; readonly bytes: number }>> = {
+  "SHA-512": { hash: "sha512", bytes: 64 },
+  "SHA-256": { hash: "sha256", bytes: 32 },
+  "SHA-1": { hash: "sha1", bytes: 20 },
+};
 
 // RFC 5802 section 5.1 recommends at least 4,096 rounds: fewer make the proof easy to guess from. More than a million
 // would keep a small device busy for minutes at the word of a server that has proved nothing yet.
@@ -33,16 +32,22 @@ export class ScramClient {
   readonly #bytes: number;
   readonly #password: string;
   readonly #nonce: string;
+  readonly #header: string;
+  readonly #channel: Uint8Array;
   readonly #bare: string;
   #expected: Uint8Array | undefined;
   #verified = false;
 
   /** @param nonce fresh randomness, printable, without comma */
-  constructor(options: { mechanism: ScramMechanism; username: string; password: string; nonce: string }) {
-    const { hash, bytes } = hashes.get(options.mechanism) as { hash: string; bytes: number };
+  constructor(options: { hash: ScramHash; binding: Binding; username: string; password: string; nonce: string }) {
+    const { hash, bytes } = hashes[options.hash];
+    const { binding } = options;
     this.#hash = hash;
     this.#bytes = bytes;
     this.#nonce = options.nonce;
+    // RFC 5802 section 6
+    this.#header = typeof binding === "string" ? `${binding},,` : `p=${binding.type},,`;
+    this.#channel = typeof binding === "string" ? new Uint8Array() : binding.data;
     this.#password = prepare(options.password);
     const name = prepare(options.username).replaceAll("=", "=3D").replaceAll(",", "=2C");
     this.#bare = `n=${name},r=${options.nonce}`;
@@ -55,7 +60,7 @@ export class ScramClient {
 
   /** The client's first message. */
   first(): string {
-    return `n,,${this.#bare}`;
+    return this.#header + this.#bare;
   }
 
   /** The client's final message, the answer to the server's first. */
@@ -67,7 +72,9 @@ export class ScramClient {
     const salted = await derive(this.#password, salt, rounds, this.#bytes, this.#hash);
     const clientKey = this.#hmac(salted, "Client Key");
     const storedKey = new Uint8Array(createHash(this.#hash).update(clientKey).digest());
-    const withoutProof = `c=biws,r=${nonce}`;
+    const header = new Uint8Array(Buffer.from(this.#header));
+    const bound = Buffer.from(new Uint8Array([...header, ...this.#channel])).toString("base64");
+    const withoutProof = `c=${bound},r=${nonce}`;
     const message = `${this.#bare},${serverFirst},${withoutProof}`;
     const signature = this.#hmac(storedKey, message);
     this.#expected = this.#hmac(this.#hmac(salted, "Server Key"), message);

@@ -13,6 +13,7 @@ import {
 import type { Logger } from "../core/logger.ts";
 import { el, isXmlText, type XmlElement } from "../codec/xml.ts";
 import { ns } from "../codec/namespaces.ts";
+import type { ChannelBindings } from "./channel-binding.ts";
 import { streamNs } from "./namespaces.ts";
 import { parseStreamError, streamEnd, type StreamEnd } from "./stream-end.ts";
 import { MiscountError, StreamManagement } from "./stream-management.ts";
@@ -107,6 +108,11 @@ export class XmlStream {
   /** When the last bytes came, on the monotonic clock, in milliseconds. */
   get lastHeard(): number {
     return this.#lastHeard;
+  }
+
+  /** What a login can be bound to: nothing before TLS. */
+  get bindings(): ChannelBindings {
+    return this.#link.bindings;
   }
 
   /** True while the server acknowledges what it gets (XEP-0198). */

@@ -9,6 +9,7 @@ import XmppConnection from "@xmpp/tcp/lib/Connection.js";
 import TlsSocket from "@xmpp/tls/lib/Socket.js";
 import type { Element, Parser } from "@xmpp/xml";
 import type { XmlElement } from "../codec/xml.ts";
+import { bindingsOf, type ChannelBindings } from "./channel-binding.ts";
 import { validityOf, type Validity } from "./tls-policy.ts";
 import { XmlFramer, type XmlLimits } from "./xml-framer.ts";
 
@@ -91,6 +92,12 @@ export class Link {
   /** When the certificate that the server has shown is valid, whether it proves anything or not. */
   get validity(): Validity | undefined {
     return this.#validity;
+  }
+
+  /** What the TLS channel can be bound by; nothing before there is one. */
+  get bindings(): ChannelBindings {
+    const socket = this.#tls?.socket as TLSSocket | undefined;
+    return socket === undefined ? new Map() : bindingsOf(socket);
   }
 
   /** Opens a stream, or opens it anew: what the old one left half read is forgotten. */

@@ -4,5 +4,5 @@ import { noProsody, startProsody, type Prosody } from "../support/prosody.ts";
 import { onARealServer } from "./real-server.ts";
 
 describe.skipIf(noProsody !== undefined)("a connection on Prosody", () => {
-  onARealServer(async () => (await startProsody()) as Prosody, { directTls: true });
+  onARealServer(async () => (await startProsody()) as Prosody, { directTls: true, strongest: "SCRAM-SHA-1" });
 });

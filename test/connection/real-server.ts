@@ -1,4 +1,5 @@
 // What the connection does on a real server: the same tests on Prosody and on the sandbox, which is judged by them.
+import type { EventEmitter } from "node:events";
 import { connect as connectSocket, createServer, type AddressInfo, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -6,13 +7,15 @@ import { systemClock } from "../../src/core/clock.ts";
 import { bareJid, type BareJid } from "../../src/core/jid.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { systemRandom } from "../../src/core/random.ts";
-import { el } from "../../src/codec/xml.ts";
+import { el, type XmlElement } from "../../src/codec/xml.ts";
 import { message } from "../../src/codec/stanza.ts";
 import { StanzaChannel } from "../../src/channel/stanza-channel.ts";
 import type { Account } from "../../src/connection/account.ts";
 import { connect, type Connection, type ConnectOptions } from "../../src/connection/connect.ts";
 import { ConnectionManager, type LinkState } from "../../src/connection/connection-manager.ts";
 import type { Friends } from "../../src/connection/friends.ts";
+import { openStream } from "../../src/connection/stream.ts";
+import { WireTrace } from "../../src/connection/wire-trace.ts";
 import { eventually, rejection } from "./harness.ts";
 import { managedLinks } from "./managed-links.ts";
 
@@ -41,13 +44,15 @@ export interface RealServer {
 export interface Peculiarities {
   /** Whether the server listens for TLS from the first byte. */
   readonly directTls: boolean;
+  /** The strongest mechanism that both sides have. */
+  readonly strongest: string;
   /** The stream error for an account that is removed. Default `not-authorized`. */
   readonly removed?: "not-authorized" | "conflict";
 }
 
 export function onARealServer(
   start: () => Promise<RealServer>,
-  { directTls, removed = "not-authorized" }: Peculiarities,
+  { directTls, strongest, removed = "not-authorized" }: Peculiarities,
 ): void {
   let server: RealServer;
   beforeAll(async () => {
@@ -87,7 +92,29 @@ export function onARealServer(
       check();
     });
 
-  it("makes an account, logs in by SCRAM-SHA-1, and finds it again", async () => {
+  it(`logs in by ${strongest}, the strongest that both have`, async () => {
+    const seen: string[] = [];
+    const load = (): Promise<{ default: (emitter: EventEmitter) => void }> =>
+      Promise.resolve({
+        default: (emitter) =>
+          void emitter.on("send", (element: XmlElement) => void seen.push(element.attrs["mechanism"] ?? "")),
+      });
+    const trace = new WireTrace(silentLogger, load);
+    const { username, password } = options();
+    const base = { clock: systemClock, random: systemRandom, logger: silentLogger };
+    for (const register of [true, false]) {
+      const stream = await openStream({
+        ...{ ...base, trace, tls: { ca: server.ca } },
+        address: { host: "127.0.0.1", port: server.port, domain: "localhost" },
+        account: { username, password, resource: "r", register },
+      });
+      await stream.close();
+    }
+    // The first was refused: the account was not there yet.
+    expect(seen.filter((name) => name !== "")).toEqual(Array.from({ length: 3 }, () => strongest));
+  });
+
+  it("makes an account, logs in by SCRAM, and finds it again", async () => {
     const given = options();
     const first = await connect(given);
     expect(first.jid.bare).toBe(`${given.username}@localhost`);
@@ -276,7 +303,7 @@ export function onARealServer(
         await new Promise((resolve) => setTimeout(resolve, server.writesAfter ?? 0));
         for (let round = 1; round <= 3; round++) {
           await eventually(() => states.at(-1)?.is === "online");
-          expect(states.at(-1)).toEqual({ is: "online", jid: "thing@localhost/r" });
+          expect(states.at(-1)).toMatchObject({ is: "online", jid: "thing@localhost/r" });
           expect(account.pending).toBe(false);
           const ping = { type: "get", to: "localhost", payload: el("ping", { xmlns: "urn:xmpp:ping" }) } as const;
           await channel.request(ping);

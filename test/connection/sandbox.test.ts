@@ -25,5 +25,5 @@ async function startSandboxServer(): Promise<RealServer> {
 }
 
 describe("a connection on the sandbox", () => {
-  onARealServer(startSandboxServer, { directTls: false });
+  onARealServer(startSandboxServer, { directTls: false, strongest: "SCRAM-SHA-512-PLUS" });
 });

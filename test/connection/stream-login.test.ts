@@ -1,3 +1,4 @@
+import { createSecureContext } from "node:tls";
 import { describe, expect, it, vi } from "vitest";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
 import {
@@ -11,11 +12,18 @@ import {
   type FakeServer,
   type LoginOptions,
 } from "../support/fake-server.ts";
-import { context, eventually, open, rejection, serve } from "./harness.ts";
+import { certificate, context, eventually, open, rejection, serve } from "./harness.ts";
 
 const SASL = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
 const NOT_AUTHORIZED = `<failure ${SASL}><not-authorized/><text>no such user</text></failure>`;
 const REGISTERING = { username: "user", password: "secret", resource: "r", register: true };
+
+const BINDINGS = ["tls-unique", "tls-server-end-point", "tls-exporter"] as const;
+/** What a server says that it can bind to (XEP-0440). */
+const announced = (...types: readonly string[]): string =>
+  types.length === 0
+    ? ""
+    : `<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>${types.map((type) => `<channel-binding type='${type}'/>`).join("")}<channel-binding/></sasl-channel-binding>`;
 
 const server = (options?: LoginOptions): Promise<FakeServer> =>
   serve((connection) => connection.logIn(context, options));
@@ -53,11 +61,20 @@ describe("the login", () => {
     expect(stream.jid.full).toBe("user@localhost/r");
   });
 
-  it("chooses SCRAM-SHA-256 where both are offered", async () => {
+  it.each([
+    ["SCRAM-SHA-256", "y", "TLSv1.3", ["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256"], []],
+    ["SCRAM-SHA-512", "y", "TLSv1.3", ["SCRAM-SHA-512", "SCRAM-SHA-1", "SCRAM-SHA-256"], []],
+    ["SCRAM-SHA-256-PLUS", "p=tls-exporter", "TLSv1.3", ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"], BINDINGS],
+    ["SCRAM-SHA-256-PLUS", "p=tls-server-end-point", "TLSv1.2", ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"], BINDINGS],
+    ["SCRAM-SHA-1", "n", "TLSv1.3", ["SCRAM-SHA-1", "SCRAM-SHA-1-PLUS"], []],
+    ["SCRAM-SHA-1", "n", "TLSv1.3", ["SCRAM-SHA-1", "SCRAM-SHA-1-PLUS"], ["tls-unique"]],
+    ["SCRAM-SHA-512-PLUS", "p=tls-exporter", "TLSv1.3", ["PLAIN", "SCRAM-SHA-512-PLUS"], []],
+  ] as const)("takes %s and says %s on %s, where %j and the bindings %j are offered", async (...row) => {
+    const [mechanism, flag, version, offered, bindings] = row;
     const fake = await serve(async (connection) => {
-      await connection.upToTls(context);
-      connection.send(HEADER + features(mechanisms("PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256")));
-      await connection.bind(await connection.scram({ mechanism: "SCRAM-SHA-256" }));
+      await connection.upToTls(createSecureContext({ ...certificate, maxVersion: version }));
+      connection.send(HEADER + features(mechanisms(...offered), announced(...bindings)));
+      await connection.bind(await connection.scram({ mechanism, flag }));
     });
     await open(fake);
     expect(fake.failures).toEqual([]);

@@ -29,7 +29,9 @@ export function base64(text: string): string {
 
 /** How a fake server logs a client in. */
 export interface LoginOptions {
-  readonly mechanism?: "SCRAM-SHA-1" | "SCRAM-SHA-256";
+  readonly mechanism?: `SCRAM-${"SHA-1" | "SHA-256" | "SHA-512"}${"" | "-PLUS"}`;
+  /** What the client is to say of channel binding. Default `y`: it could, and is offered none. */
+  readonly flag?: "y" | "n" | "p=tls-exporter" | "p=tls-server-end-point";
   readonly password?: string;
   readonly rounds?: number;
   /** The proof of the server in a challenge of its own, not with the success. */
@@ -126,14 +128,18 @@ export class FakeConnection {
   /** The server's side of SCRAM; checks the client's proof. */
   async scram(options: LoginOptions = {}): Promise<string> {
     const { mechanism = "SCRAM-SHA-1", password = "secret", rounds = 4_096, proofFirst = false } = options;
-    const [hash, bytes] = mechanism === "SCRAM-SHA-1" ? (["sha1", 20] as const) : (["sha256", 32] as const);
+    const { flag = "y" } = options;
+    const hash = mechanism.replace(/^SCRAM-SHA-(\d+).*$/, "sha$1");
+    const bytes = createHash(hash).digest().length;
+    const channel = flag.startsWith("p=") ? this.#binding(flag.slice(2)) : "";
+    const bound = Buffer.from(`${Buffer.from(`${flag},,`).toString("hex")}${channel}`, "hex").toString("base64");
     const hmac = (key: Uint8Array, text: string): Uint8Array =>
       new Uint8Array(createHmac(hash, key).update(text).digest());
     const auth = await this.read(/<auth [^>]*mechanism="([^"]*)"[^>]*>([^<]*)<\/auth>/);
     if (auth[1] !== mechanism) throw new Error(`the client chose ${auth[1]}`);
-    const bare = Buffer.from(auth[2] as string, "base64")
-      .toString()
-      .replace(/^n,,/, "");
+    const said = Buffer.from(auth[2] as string, "base64").toString();
+    if (!said.startsWith(`${flag},,`)) throw new Error(`the client says of channel binding: ${said}`);
+    const bare = said.slice(flag.length + 2);
     const [, username = "", clientNonce = ""] = /^n=(.*),r=(.*)$/.exec(bare) ?? [];
     const salt = new Uint8Array(randomBytes(16));
     const nonce = clientNonce + randomBytes(9).toString("hex");
@@ -141,13 +147,13 @@ export class FakeConnection {
     this.send(`<challenge xmlns='${SASL}'>${base64(first)}</challenge>`);
     const response = await this.read(/<response [^>]*>([^<]*)<\/response>/);
     const [, withoutProof = "", proof = ""] =
-      /^(c=biws,r=[^,]*),p=(.*)$/.exec(Buffer.from(response[1] as string, "base64").toString()) ?? [];
+      /^(c=[^,]*,r=[^,]*),p=(.*)$/.exec(Buffer.from(response[1] as string, "base64").toString()) ?? [];
     const salted = new Uint8Array(pbkdf2Sync(password, salt, rounds, bytes, hash));
     const clientKey = hmac(salted, "Client Key");
     const message = `${bare},${first},${withoutProof}`;
     const signature = hmac(new Uint8Array(createHash(hash).update(clientKey).digest()), message);
     const expected = Buffer.from(clientKey.map((byte, index) => byte ^ (signature[index] as number)));
-    if (withoutProof !== `c=biws,r=${nonce}` || proof !== expected.toString("base64")) {
+    if (withoutProof !== `c=${bound},r=${nonce}` || proof !== expected.toString("base64")) {
       this.send(`<failure xmlns='${SASL}'><not-authorized/></failure>`);
       throw new Error("the client does not know the password");
     }
@@ -171,6 +177,17 @@ export class FakeConnection {
     this.send(
       `<iq type='result' id='${id}'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>${jid}</jid></bind></iq>`,
     );
+  }
+
+  /** The data of a channel binding, in hexadecimal. */
+  #binding(type: string): string {
+    const socket = this.#socket;
+    if (!(socket instanceof TLSSocket)) throw new Error("nothing to bind to before TLS");
+    if (type === "tls-exporter")
+      return socket.exportKeyingMaterial(32, "EXPORTER-Channel-Binding", Buffer.alloc(0)).toString("hex");
+    return createHash("sha256")
+      .update(new Uint8Array(socket.getX509Certificate()?.raw ?? []))
+      .digest("hex");
   }
 
   #listen(socket: Socket): void {

@@ -1,8 +1,10 @@
 // The bytes of one client's connection: plain first, inside TLS later.
+import { createHash, type X509Certificate } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { TLSSocket, type SecureContext } from "node:tls";
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { Channel } from "./sasl.ts";
 
 /** Who is told what happens on a connection. */
 export interface LinkEvents {
@@ -47,6 +49,21 @@ export class ClientLink {
     }
     socket.write(text);
     if (socket.writableLength > MOST_WAITING) this.cut();
+  }
+
+  /** What the TLS channel can be bound by (RFC 5929, RFC 9266); nothing before there is one. */
+  get channel(): Channel {
+    const socket = this.#socket;
+    if (!(socket instanceof TLSSocket)) return new Map();
+    const channel = new Map<string, Uint8Array>();
+    if (socket.getProtocol() === "TLSv1.3") {
+      const data = socket.exportKeyingMaterial(32, "EXPORTER-Channel-Binding", Buffer.alloc(0));
+      channel.set("tls-exporter", new Uint8Array(data));
+    }
+    // Made by the sandbox itself, signed with SHA-256.
+    const own = new Uint8Array((socket.getX509Certificate() as X509Certificate).raw);
+    channel.set("tls-server-end-point", new Uint8Array(createHash("sha256").update(own).digest()));
+    return channel;
   }
 
   /** Goes on inside TLS. */

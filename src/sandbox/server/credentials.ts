@@ -2,8 +2,8 @@
 import { createHash, createHmac, pbkdf2Sync, timingSafeEqual } from "node:crypto";
 import type { RandomSource } from "../../core/random.ts";
 
-/** The hash functions of SCRAM-SHA-1 and SCRAM-SHA-256. */
-export type ScramHash = "sha1" | "sha256";
+/** The hash functions of SCRAM-SHA-1, SCRAM-SHA-256 and SCRAM-SHA-512. */
+export type ScramHash = "sha1" | "sha256" | "sha512";
 
 /** What is kept of a password for one hash function. */
 export interface ScramKeys {
@@ -23,7 +23,7 @@ export type Credentials = Readonly<Record<ScramHash, ScramKeys>>;
 /** RFC 7677 section 4: at least 4,096. */
 export const ITERATIONS = 4_096;
 const SALT_BYTES = 16;
-const lengths: Readonly<Record<ScramHash, number>> = { sha1: 20, sha256: 32 };
+const lengths: Readonly<Record<ScramHash, number>> = { sha1: 20, sha256: 32, sha512: 64 };
 
 /** HMAC. */
 export function hmac(hash: ScramHash, key: Uint8Array, message: string): Uint8Array {
@@ -40,6 +40,7 @@ export function makeCredentials(password: string, random: RandomSource): Credent
   return {
     sha1: makeKeys("sha1", password, random.bytes(SALT_BYTES)),
     sha256: makeKeys("sha256", password, random.bytes(SALT_BYTES)),
+    sha512: makeKeys("sha512", password, random.bytes(SALT_BYTES)),
   };
 }
 
@@ -72,5 +73,5 @@ export function decoy(secret: Uint8Array, username: string): Credentials {
     storedKey: hmac(hash, secret, `stored ${username}`),
     serverKey: hmac(hash, secret, `server ${username}`),
   });
-  return { sha1: keys("sha1"), sha256: keys("sha256") };
+  return { sha1: keys("sha1"), sha256: keys("sha256"), sha512: keys("sha512") };
 }

@@ -35,15 +35,34 @@ export interface SaslAuthority {
   checkPassword(username: string, password: string): boolean;
 }
 
+/** What a client's TLS channel can be bound by: the data for each kind of binding (RFC 5929, RFC 9266). */
+export type Channel = ReadonlyMap<string, Uint8Array>;
+
+const scramHashes: ReadonlyMap<string, ScramHash> = new Map([
+  ["SCRAM-SHA-512", "sha512"],
+  ["SCRAM-SHA-256", "sha256"],
+  ["SCRAM-SHA-1", "sha1"],
+]);
+const PLUS = "-PLUS";
+
 /** The mechanisms, the best one first. All of them are for streams inside TLS. */
-export const mechanisms = ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"] as const;
+export function mechanismsFor(channel: Channel): readonly string[] {
+  const names = [...scramHashes.keys()];
+  return [...(channel.size > 0 ? names.map((name) => name + PLUS) : []), ...names, "PLAIN"];
+}
 
 /** Begins a try; `undefined` for a mechanism that is not offered. */
-export function startSasl(name: string, authority: SaslAuthority, random: RandomSource): SaslExchange | undefined {
-  if (name === "SCRAM-SHA-256") return new Scram("sha256", authority, random);
-  if (name === "SCRAM-SHA-1") return new Scram("sha1", authority, random);
-  if (name === "PLAIN") return { respond: (message) => plain(message, authority) };
-  return undefined;
+export function startSasl(
+  name: string,
+  authority: SaslAuthority,
+  random: RandomSource,
+  channel: Channel = new Map(),
+): SaslExchange | undefined {
+  if (!mechanismsFor(channel).includes(name)) return undefined;
+  const bound = name.endsWith(PLUS);
+  const hash = scramHashes.get(bound ? name.slice(0, -PLUS.length) : name);
+  if (hash !== undefined) return new Scram({ hash, bound, channel }, authority, random);
+  return { respond: (message) => plain(message, authority) };
 }
 
 const fail = (condition: SaslCondition): SaslStep => ({ kind: "failure", condition });
@@ -61,25 +80,33 @@ interface ScramState {
   readonly username: string;
   readonly authzid: string | undefined;
   readonly keys: ScramKeys;
-  /** What the client said first about channel binding, in base64: it must stand by it. */
+  /** What the client said first about channel binding, with what it is bound to, in base64: it must stand by it. */
   readonly binding: string;
   readonly nonce: string;
   /** Both first messages, as the signatures cover them. */
   readonly transcript: string;
 }
 
-// RFC 5802 section 7. No channel binding is offered, so `p=` has nothing to bind to.
-const clientFirst = /^([ny],(?:a=([^,\0]+))?,)(n=([^,\0]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/s;
+// RFC 5802 section 7.
+const clientFirst = /^((n|y|p=([A-Za-z0-9.-]+)),(?:a=([^,\0]+))?,)(n=([^,\0]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/s;
 const clientFinal = /^(c=([^,]+),r=([^,]+)(?:,.*)?),p=([A-Za-z0-9+/]+={0,2})$/s;
 
 class Scram implements SaslExchange {
   readonly #hash: ScramHash;
+  readonly #bound: boolean;
+  readonly #channel: Channel;
   readonly #authority: SaslAuthority;
   readonly #random: RandomSource;
   #state: ScramState | undefined;
 
-  constructor(hash: ScramHash, authority: SaslAuthority, random: RandomSource) {
+  constructor(
+    { hash, bound, channel }: { hash: ScramHash; bound: boolean; channel: Channel },
+    authority: SaslAuthority,
+    random: RandomSource,
+  ) {
     this.#hash = hash;
+    this.#bound = bound;
+    this.#channel = channel;
     this.#authority = authority;
     this.#random = random;
   }
@@ -89,11 +116,15 @@ class Scram implements SaslExchange {
   }
 
   #first(message: string): SaslStep {
-    const [, header, authzid, bare, saslName, clientNonce] = clientFirst.exec(message) ?? [];
+    const [, header, flag, type, authzid, bare, saslName, clientNonce] = clientFirst.exec(message) ?? [];
     const username = unescapeName(saslName);
     if (header === undefined || bare === undefined || clientNonce === undefined || username === undefined) {
       return fail("malformed-request");
     }
+    // RFC 5802 section 6: who could bind, and takes us for one that cannot, has had the offer taken away on the way.
+    if (flag === "y" && this.#channel.size > 0) return fail("not-authorized");
+    const binding = type === undefined ? new Uint8Array() : this.#channel.get(type);
+    if (binding === undefined || this.#bound !== (type !== undefined)) return fail("malformed-request");
     const keys = this.#authority.credentialsOf(username)[this.#hash];
     const nonce = clientNonce + randomToken(this.#random);
     const data = `r=${nonce},s=${Buffer.from(keys.salt).toString("base64")},i=${keys.iterations}`;
@@ -101,7 +132,7 @@ class Scram implements SaslExchange {
       username,
       authzid: unescapeName(authzid),
       keys,
-      binding: Buffer.from(header).toString("base64"),
+      binding: Buffer.from(new Uint8Array([...new Uint8Array(Buffer.from(header)), ...binding])).toString("base64"),
       nonce,
       transcript: `${bare},${data}`,
     };

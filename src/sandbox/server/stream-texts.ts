@@ -1,7 +1,7 @@
 // RFC 6120 sections 4 to 7: what a server writes that is no stanza.
 import { ns } from "../../codec/namespaces.ts";
 import { el, type XmlElement } from "../../codec/xml.ts";
-import { mechanisms, type SaslCondition } from "./sasl.ts";
+import { mechanismsFor, type Channel, type SaslCondition } from "./sasl.ts";
 import type { StreamFault } from "./stream-fault.ts";
 
 /** The namespaces of the stream itself. */
@@ -10,6 +10,8 @@ export const streamNs = {
   errors: "urn:ietf:params:xml:ns:xmpp-streams",
   tls: "urn:ietf:params:xml:ns:xmpp-tls",
   sasl: "urn:ietf:params:xml:ns:xmpp-sasl",
+  /** XEP-0440 */
+  channelBinding: "urn:xmpp:sasl-cb:0",
   bind: "urn:ietf:params:xml:ns:xmpp-bind",
   /** RFC 3921 section 3 */
   session: "urn:ietf:params:xml:ns:xmpp-session",
@@ -39,11 +41,13 @@ export function streamError(fault: StreamFault): string {
 }
 
 /** What comes next, before TLS (section 5.3.1), before authentication (section 6.3.1), after it (section 7.3). */
-export function features(phase: "plain" | "secure" | "authenticated"): string {
+export function features(phase: "plain" | "secure" | "authenticated", channel: Channel): string {
+  const bindings = [...channel.keys()].map((type) => el("channel-binding", { type }));
   const offered: Record<typeof phase, readonly XmlElement[]> = {
     plain: [el("starttls", { xmlns: streamNs.tls }, el("required"))],
     secure: [
-      el("mechanisms", { xmlns: streamNs.sasl }, ...mechanisms.map((name) => el("mechanism", {}, name))),
+      el("mechanisms", { xmlns: streamNs.sasl }, ...mechanismsFor(channel).map((name) => el("mechanism", {}, name))),
+      ...(bindings.length === 0 ? [] : [el("sasl-channel-binding", { xmlns: streamNs.channelBinding }, ...bindings)]),
       el("register", { xmlns: ns.registerFeature }), // XEP-0077 section 8
     ],
     authenticated: [

@@ -109,7 +109,8 @@ export class ClientStream {
     // Section 4.7.5: without version 1.0 there are no features, so no TLS.
     if (!/^[1-9]\d*\.\d+$/.test(optional(root, "version") ?? "")) throw new StreamFault("unsupported-version");
     const phase = this.#phase;
-    if (phase === "plain" || phase === "secure" || phase === "authenticated") this.#link.write(features(phase));
+    if (phase === "plain" || phase === "secure" || phase === "authenticated")
+      this.#link.write(features(phase, this.#link.channel));
   }
 
   #sendHeader(to?: string): void {
@@ -178,7 +179,7 @@ export class ClientStream {
     const message = readSasl(element);
     if (element.is("auth")) {
       const { domain, random } = this.#options;
-      this.#exchange = startSasl(optional(element, "mechanism") ?? "", domain, random);
+      this.#exchange = startSasl(optional(element, "mechanism") ?? "", domain, random, this.#link.channel);
       if (this.#exchange === undefined) return this.#onSaslStep({ kind: "failure", condition: "invalid-mechanism" });
       // RFC 6120 section 6.4.2: without an initial response the client is asked for it
       if (element.text() === "") return this.#link.write(saslData("challenge", ""));

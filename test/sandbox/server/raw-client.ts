@@ -6,14 +6,14 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 
 /** RFC 5802 section 3, for the client. */
 export function scramClient(
-  hash: "sha1" | "sha256",
+  hash: "sha1" | "sha256" | "sha512",
   given: { password: string; clientFirstBare: string; serverFirst: string; withoutProof: string },
 ): { proof: string; signature: string } {
   const field = (name: string): string => new RegExp(`(?:^|,)${name}=([^,]*)`).exec(given.serverFirst)?.[1] ?? "";
   const mac = (key: Uint8Array, text: string): Uint8Array =>
     new Uint8Array(createHmac(hash, key).update(text).digest());
   const salt = new Uint8Array(Buffer.from(field("s"), "base64"));
-  const length = hash === "sha1" ? 20 : 32;
+  const { length } = createHash(hash).digest();
   const salted = new Uint8Array(pbkdf2Sync(given.password, salt, Number(field("i")), length, hash));
   const clientKey = mac(salted, "Client Key");
   const message = `${given.clientFirstBare},${given.serverFirst},${given.withoutProof}`;

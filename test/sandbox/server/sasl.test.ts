@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SeededRandom } from "../../../src/sandbox/seeded-random.ts";
-import { mechanisms, startSasl, type SaslStep } from "../../../src/sandbox/server/sasl.ts";
+import { mechanismsFor, startSasl, type Channel, type SaslStep } from "../../../src/sandbox/server/sasl.ts";
 import { scramClient } from "./raw-client.ts";
 import { World } from "./world.ts";
 
@@ -57,7 +57,8 @@ test("the client of these tests computes what the RFCs' examples hold (RFC 5802 
 });
 
 test("the best mechanism comes first, PLAIN last", () => {
-  expect(mechanisms).toEqual(["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]);
+  const mechanisms = mechanismsFor(new Map());
+  expect(mechanisms).toEqual(["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]);
   for (const name of mechanisms) expect(startSasl(name, domain, new SeededRandom(1))).toBeDefined();
   for (const name of ["", "ANONYMOUS", "SCRAM-SHA-256-PLUS", "plain"]) {
     expect(startSasl(name, domain, new SeededRandom(1))).toBeUndefined();
@@ -146,6 +147,31 @@ test("commas and equals signs in names are spelled out (RFC 5802 5.1)", () => {
   const withoutProof = `c=biws,r=${/r=([^,]*)/.exec(first.data)![1]!}`;
   const { proof } = scramClient("sha1", { password: "pw", clientFirstBare, serverFirst: first.data, withoutProof });
   expect(server.respond(`${withoutProof},p=${proof}`)).toMatchObject({ kind: "success", username: "a,b=c" });
+});
+
+test("a login can be bound to the channel: RFC 5802 section 6", () => {
+  const channel: Channel = new Map([["tls-exporter", Uint8Array.from([1, 2, 3])]]);
+  expect(mechanismsFor(channel)).toContain("SCRAM-SHA-512-PLUS");
+  const play = (mechanism: string, header: string, bound = ""): SaslStep => {
+    const server = startSasl(mechanism, domain, new SeededRandom(1), channel)!;
+    const clientFirstBare = "n=alice,r=abcdef";
+    const first = server.respond(header + clientFirstBare);
+    if (first.kind !== "challenge") return first;
+    const input = Buffer.from(header + bound, "latin1").toString("base64");
+    const withoutProof = `c=${input},r=${/r=([^,]*)/.exec(first.data)![1]!}`;
+    const given = { password: "alice's secret", clientFirstBare, serverFirst: first.data, withoutProof };
+    return server.respond(`${withoutProof},p=${scramClient("sha512", given).proof}`);
+  };
+  const header = "p=tls-exporter,,";
+  expect(play("SCRAM-SHA-512-PLUS", header, "\x01\x02\x03")).toMatchObject({ kind: "success", username: "alice" });
+  expect(play("SCRAM-SHA-512-PLUS", header, "\x01\x02\x04")).toEqual(failure("not-authorized"));
+  expect(play("SCRAM-SHA-512-PLUS", header)).toEqual(failure("not-authorized"));
+  expect(play("SCRAM-SHA-512-PLUS", "p=tls-unique,,")).toEqual(failure("malformed-request"));
+  expect(play("SCRAM-SHA-512-PLUS", "n,,")).toEqual(failure("malformed-request"));
+  expect(play("SCRAM-SHA-512", header)).toEqual(failure("malformed-request"));
+  expect(play("SCRAM-SHA-512", "n,,")).toMatchObject({ kind: "success" });
+  // It could, and was offered none: somebody has taken the offer away.
+  expect(play("SCRAM-SHA-512", "y,,")).toEqual(failure("not-authorized"));
 });
 
 test("every try has a nonce of its own, which begins with the client's", () => {

@@ -78,11 +78,11 @@ test("before TLS there is STARTTLS, required, and nothing else (RFC 6120 5.3.1)"
   client.destroy();
 });
 
-test("inside TLS there are three mechanisms and registration, and after them binding", async () => {
+test("inside TLS there are the mechanisms, what they can be bound to, and registration, and after them binding", async () => {
   const { client } = new Connected();
   await client.startTls(certificates.ca);
   expect(await client.open()).toContain(
-    `<stream:features><mechanisms xmlns="${SASL}"><mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism></mechanisms><register xmlns="http://jabber.org/features/iq-register"/></stream:features>`,
+    `<stream:features><mechanisms xmlns="${SASL}">${["SHA-512-PLUS", "SHA-256-PLUS", "SHA-1-PLUS", "SHA-512", "SHA-256", "SHA-1"].map((hash) => `<mechanism>SCRAM-${hash}</mechanism>`).join("")}<mechanism>PLAIN</mechanism></mechanisms><sasl-channel-binding xmlns="urn:xmpp:sasl-cb:0"><channel-binding type="tls-exporter"/><channel-binding type="tls-server-end-point"/></sasl-channel-binding><register xmlns="http://jabber.org/features/iq-register"/></stream:features>`,
   );
   expect(await client.scram("sha1", "alice", "alice's secret")).toMatch(/^<success/);
   expect(await client.open()).toContain(
