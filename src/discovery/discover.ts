@@ -38,5 +38,6 @@ export async function* discover(options: DiscoverOptions = {}): AsyncGenerator<S
   const { signal, onDropped, clock = systemClock, random = systemRandom, logger = silentLogger, ...given } = options;
   const settings = checkDiscovery(given);
   const finders = findersOf(settings);
-  yield* search({ finders, timeout: settings.timeout, signal, clock, random, logger, onDropped });
+  const { domain, timeout } = settings;
+  yield* search({ finders, domain, timeout, signal, clock, random, logger, onDropped });
 }

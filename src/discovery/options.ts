@@ -2,9 +2,15 @@
 import { ConfigError } from "../core/errors.ts";
 import { checkKnown } from "../core/options.ts";
 import type { Finder } from "./finder.ts";
+import { hostOfDomain, tryDomain } from "./host.ts";
 
 /** How to search for servers (XEP-0347 3.3). */
 export interface DiscoveryOptions {
+  /**
+   * The XMPP domain that is wanted: DNS is asked who serves it, and whatever is heard of other domains does not count.
+   * Default: any that is heard of.
+   */
+  readonly domain?: string;
   /** Finders of the program's own, beside those that come with the library. Default: none. */
   readonly finders?: readonly Finder[];
   /** How long to listen, in milliseconds. Default 10,000. */
@@ -13,12 +19,13 @@ export interface DiscoveryOptions {
 
 /** {@link DiscoveryOptions}, checked and completed. */
 export interface DiscoverySettings {
+  readonly domain: string | undefined;
   readonly finders: readonly Finder[];
   readonly timeout: number;
 }
 
 /** The options there are. */
-export const discoveryKeys: readonly (keyof DiscoveryOptions)[] = ["finders", "timeout"];
+export const discoveryKeys: readonly (keyof DiscoveryOptions)[] = ["domain", "finders", "timeout"];
 
 const LONGEST = 600_000;
 
@@ -37,7 +44,19 @@ export function checkDiscovery(options: DiscoveryOptions, path = ""): DiscoveryS
   if (!Array.isArray(finders) || !finders.every(isFinder)) {
     throw new ConfigError(`${name("finders")}: must be a list of finders, { name: "…", async *find(search) { … } }`);
   }
-  return { finders, timeout };
+  return {
+    domain: options.domain === undefined ? undefined : checkDomain(options.domain, name("domain")),
+    finders,
+    timeout,
+  };
+}
+
+function checkDomain(given: unknown, path: string): string {
+  const domain = tryDomain(given);
+  if (domain === undefined || hostOfDomain(domain) === undefined) {
+    throw new ConfigError(`${path}: ${JSON.stringify(given)} is not an XMPP domain`);
+  }
+  return domain;
 }
 
 function isFinder(value: unknown): value is Finder {

@@ -1,16 +1,19 @@
 // All finders side by side, under one deadline: XEP-0347 3.3.
 import { withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { DiscoveryError, TimeoutError, messageOf } from "../core/errors.ts";
+import { DiscoveryError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
-import { rank, type FoundServer, type ServerCandidate } from "./candidate.ts";
+import type { ServerCandidate } from "./candidate.ts";
 import type { Finder } from "./finder.ts";
+import { Sieve, short } from "./sieve.ts";
 
 /** What a search goes by. */
 export interface SearchOptions {
   /** The ways to search. */
   readonly finders: readonly Finder[];
+  /** The only domain whose servers count. Default: all count. */
+  readonly domain?: string | undefined;
   /** How long to listen, in milliseconds. */
   readonly timeout: number;
   /** Ends the search; it then throws the signal's reason. */
@@ -44,40 +47,38 @@ export class NothingFoundError extends DiscoveryError {
   }
 }
 
-// More than any home has. Whoever announces thousands fills no memory, and cannot keep a Thing busy for long.
-const MOST_OF_ONE_FINDER = 64;
-
 /** Yields candidates as they are heard, each once. Throws {@link NothingFoundError} at the end if there was none. */
 export async function* search(options: SearchOptions): AsyncGenerator<ServerCandidate, void> {
-  const { finders, timeout, clock, random, logger, onDropped } = options;
+  const { finders, timeout, clock, random, logger } = options;
   const stop = new AbortController();
   const heard: ServerCandidate[] = [];
   const tried = new Map<Finder, string>();
   let news = (): void => undefined;
   const run = async (finder: Finder): Promise<void> => {
-    const drop = (why: string): void => onDropped?.(finder.name, why);
-    const seen = new Set<string>();
+    const sieve = new Sieve(finder, options);
+    let deadline: AbortSignal | undefined;
     try {
-      const limits = { signal: stop.signal, timeout };
-      await withDeadline(clock, limits, finder.name, async (signal) => {
-        for await (const found of finder.find({ signal, clock, random, logger, drop })) {
+      await withDeadline(clock, { signal: stop.signal, timeout }, finder.name, async (signal) => {
+        deadline = signal;
+        for await (const found of finder.find({ signal, clock, random, logger, drop: sieve.drop })) {
           signal.throwIfAborted();
-          const candidate = complete(found, finder);
-          const key = keyOf(candidate);
-          if (seen.has(key)) continue;
-          if (seen.size >= MOST_OF_ONE_FINDER) {
-            drop("too many servers");
-            return;
+          const candidate = sieve.take(found);
+          if (candidate !== undefined) {
+            heard.push(candidate);
+            news();
           }
-          seen.add(key);
-          heard.push(candidate);
-          news();
+          if (sieve.isFull) {
+            sieve.drop("too many servers");
+            break;
+          }
         }
       });
-      if (seen.size === 0) tried.set(finder, "found nothing");
+      tried.set(finder, sieve.words("found nothing"));
     } catch (error) {
-      if (seen.size > 0 || stop.signal.aborted) return;
-      tried.set(finder, error instanceof TimeoutError ? `heard nothing within ${timeout} ms` : messageOf(error));
+      if (stop.signal.aborted) return;
+      const isLate = deadline?.aborted === true && error === deadline.reason;
+      tried.set(finder, isLate ? sieve.words(`heard nothing within ${timeout} ms`) : short(messageOf(error)));
+      if (sieve.count > 0 && !isLate) logger.warn("a finder failed", { finder: finder.name, why: messageOf(error) });
     }
   };
   const onAbort = (): void => {
@@ -110,24 +111,4 @@ export async function* search(options: SearchOptions): AsyncGenerator<ServerCand
     options.signal?.removeEventListener("abort", onAbort);
     stop.abort(new DiscoveryError("the search has ended"));
   }
-}
-
-function complete(found: FoundServer, finder: Finder): ServerCandidate {
-  return {
-    host: found.host,
-    port: found.port,
-    directTls: found.directTls ?? false,
-    domain: found.domain,
-    preference: found.preference ?? 0,
-    rank: found.rank ?? finder.rank ?? rank.own,
-    registries: found.registries ?? [],
-    provisioning: found.provisioning ?? [],
-    heard: found.heard,
-    finder: finder.name,
-  };
-}
-
-/** Two that are tried in the same way are one. */
-export function keyOf({ host, port, directTls, domain }: FoundServer): string {
-  return JSON.stringify([host, port, directTls === true, domain]);
 }

@@ -1,0 +1,39 @@
+// Host names and domains as strangers name them: RFC 1123 section 2.1, RFC 2181 section 11.
+import { isIP } from "node:net";
+import { domainToASCII } from "node:url";
+import { tryParseJid } from "../core/jid.ts";
+import { own } from "../core/own.ts";
+
+// Underscores are no part of host names, but stand in many that are in use.
+const label = /^[a-z\d_](?:[a-z\d_-]{0,61}[a-z\d_])?$/;
+
+/**
+ * A host to connect to, in small letters and without a dot at its end; `undefined` if the text is none. IP addresses
+ * are hosts too, also with a zone (`fe80::1%eth0`).
+ */
+export function tryHost(text: unknown): string | undefined {
+  if (typeof text !== "string" || text.length > 255) return undefined;
+  if (isIP(text) !== 0) return own(text.toLowerCase());
+  const name = text.toLowerCase().replace(/\.$/, "");
+  if (name.length > 253 || !name.split(".").every((part) => label.test(part))) return undefined;
+  // `127.1` and `0x7f000001` are names by their letters, but addresses for whoever connects to them.
+  if (/(?:^|\.)(?:\d+|0x[\da-f]*)$/.test(name)) return undefined;
+  return own(name);
+}
+
+/** An XMPP domain, normalised; `undefined` if the text is none. */
+export function tryDomain(text: unknown): string | undefined {
+  if (typeof text !== "string" || text === "") return undefined;
+  const jid = tryParseJid(text);
+  return jid === undefined || jid.full !== jid.domain ? undefined : jid.domain;
+}
+
+/** The host that goes by the name of a domain: what DNS is asked for. `undefined` if no host can have such a name. */
+export function hostOfDomain(domain: string): string | undefined {
+  return tryHost(isIP(domain) === 0 ? domainToASCII(domain) : domain);
+}
+
+/** Names that are asked for by multicast DNS alone (RFC 6762 section 3). */
+export function isLocalName(host: string): boolean {
+  return host === "local" || host.endsWith(".local");
+}

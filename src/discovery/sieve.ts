@@ -1,0 +1,136 @@
+// What finders yield, checked before anybody goes by it: they repeat what strangers say, or are a program's own.
+import { messageOf } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import { own } from "../core/own.ts";
+import { tryParseJid } from "../core/jid.ts";
+import { rank, type ServerCandidate } from "./candidate.ts";
+import type { Finder } from "./finder.ts";
+import { tryDomain, tryHost } from "./host.ts";
+
+// More than any home has. Whoever announces thousands fills no memory, and cannot keep a Thing busy for long.
+const MOST_OF_ONE_FINDER = 64;
+// Of whatever is yielded, also twice, for other domains, or no server at all: a finder that never stops would leave no
+// time for timers.
+const MOST_YIELDED = 4_096;
+const MOST_HINTS = 16;
+const LONGEST_WORDS = 300;
+
+/** What a {@link Sieve} goes by. */
+export interface SieveOptions {
+  /** The only domain whose servers count. Default: all count. */
+  readonly domain?: string | undefined;
+  /** Where oddities are told. */
+  readonly logger: Logger;
+  /** Told of each packet that was not taken. */
+  readonly onDropped?: ((finder: string, why: string) => void) | undefined;
+}
+
+/** Takes what one finder yields in one search: servers, each once, of the domain that is wanted, and not too many. */
+export class Sieve {
+  readonly #finder: Finder;
+  readonly #options: SieveOptions;
+  readonly #taken = new Set<string>();
+  readonly #others = new Set<string>();
+  #yielded = 0;
+  #isFull = false;
+
+  constructor(finder: Finder, options: SieveOptions) {
+    this.#finder = finder;
+    this.#options = options;
+  }
+
+  /** How many servers it has given. */
+  get count(): number {
+    return this.#taken.size;
+  }
+
+  /** The server that was yielded, complete and checked; `undefined` if it is none, or does not count. */
+  take(found: unknown): ServerCandidate | undefined {
+    if (++this.#yielded > MOST_YIELDED) this.#isFull = true;
+    const candidate = checked(found, this.#finder);
+    if (candidate === undefined) {
+      this.drop("malformed");
+      return undefined;
+    }
+    const { domain } = this.#options;
+    if (domain !== undefined && candidate.domain !== domain) {
+      if (this.#others.size < MOST_HINTS) this.#others.add(candidate.domain);
+      return undefined;
+    }
+    const key = keyOf(candidate);
+    if (this.#taken.has(key)) return undefined;
+    if (this.#taken.size >= MOST_OF_ONE_FINDER) this.#isFull = true;
+    if (this.#isFull) return undefined;
+    this.#taken.add(key);
+    return candidate;
+  }
+
+  /** True when nothing more will be taken. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Counts something that was not taken. Whoever is told may fail without harm. */
+  readonly drop = (why: string): void => {
+    try {
+      this.#options.onDropped?.(this.#finder.name, short(why));
+    } catch (error) {
+      this.#options.logger.error("onDropped threw", { why: messageOf(error) });
+    }
+  };
+
+  /** Why nothing was found, completed by what does not count. */
+  words(why: string): string {
+    const { domain } = this.#options;
+    if (domain !== undefined && this.#others.size > 0) {
+      return short(`heard only of other domains than ${domain}: ${[...this.#others].join(", ")}`);
+    }
+    return this.#yielded > 0 ? "found nothing that can be used" : why;
+  }
+}
+
+function checked(found: unknown, finder: Finder): ServerCandidate | undefined {
+  if (typeof found !== "object" || found === null) return undefined;
+  const given = found as Readonly<Partial<Record<keyof ServerCandidate, unknown>>>;
+  const host = tryHost(given.host);
+  const domain = tryDomain(given.domain);
+  const { port, directTls = false } = given;
+  if (host === undefined || domain === undefined || typeof directTls !== "boolean") return undefined;
+  if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
+  return {
+    host,
+    port,
+    directTls,
+    domain,
+    preference: numberOr(given.preference, 0),
+    rank: numberOr(given.rank, numberOr(finder.rank, rank.own)),
+    registries: hints(given.registries),
+    provisioning: hints(given.provisioning),
+    heard: short(given.heard),
+    finder: finder.name,
+  };
+}
+
+function numberOr(given: unknown, otherwise: number): number {
+  return typeof given === "number" && Number.isFinite(given) ? given : otherwise;
+}
+
+/** Bare JIDs and domains; whatever is none is left out. */
+function hints(given: unknown): readonly string[] {
+  if (!Array.isArray(given)) return [];
+  const jids = given.slice(0, MOST_HINTS).flatMap((text: unknown) => {
+    const jid = typeof text === "string" ? tryParseJid(text) : undefined;
+    return jid === undefined || jid.resource !== "" ? [] : [jid.bare];
+  });
+  return [...new Set(jids)];
+}
+
+/** Words of strangers, of a length that a person reads. */
+export function short(words: unknown): string {
+  return typeof words === "string" ? own(words.slice(0, LONGEST_WORDS)) : "";
+}
+
+/** Two that are tried in the same way are one. */
+export function keyOf({ host, port, directTls, domain }: ServerCandidate): string {
+  return JSON.stringify([host, port, directTls, domain]);
+}
