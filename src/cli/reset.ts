@@ -63,7 +63,7 @@ function losses(identity: IdentityPart): readonly string[] {
   if (identity.is !== "read") return ["Who this Thing is cannot be read. All that is left of it is removed."];
   const { jid, ownership } = identity.value;
   return [
-    `This Thing is ${jid}.`,
+    jid === undefined ? "This Thing has no account yet." : `This Thing is ${jid}.`,
     ownership.is === "claimed"
       ? `It belongs to ${ownership.owner}, who loses it and has to claim it again, under a new address.`
       : "It has no owner.",
@@ -74,16 +74,17 @@ function losses(identity: IdentityPart): readonly string[] {
 /** What stays elsewhere: a Thing that is off can tell nobody. */
 function remains(identity: IdentityPart): readonly string[] {
   if (identity.is !== "read") return [];
-  const { jid, pending, ownership } = identity.value;
+  const { jid, pending, elsewhere, ownership } = identity.value;
   const registry = ownership.is === "unregistered" ? ownership.leaving?.registry : ownership.registry;
-  const [name = "", domain = ""] = jid.split("@");
+  const made = [...(jid === undefined || pending ? [] : [jid]), ...elsewhere];
   return [
-    ...(pending
-      ? []
-      : [
-          `On the server the account ${jid} remains. If another device uses it, as the original of a copied card does, leave it.`,
-          `Otherwise have it removed: prosodyctl deluser ${jid}, or ejabberdctl unregister ${name} ${domain}.`,
-        ]),
+    ...made.flatMap((account) => {
+      const [name = "", domain = ""] = account.split("@");
+      return [
+        `On the server the account ${account} remains. If another device uses it, as the original of a copied card does, leave it.`,
+        `Otherwise have it removed: prosodyctl deluser ${account}, or ejabberdctl unregister ${name} ${domain}.`,
+      ];
+    }),
     ...(registry === undefined
       ? []
       : [`The Registry ${registry} still knows it under that address, until its owner or operator removes it there.`]),

@@ -80,11 +80,20 @@ function toLines({ folder, holder, identity, rights, fault }: Inspection): reado
   ];
 }
 
-function identityLines({ jid, pending, ownership, trust }: SavedIdentity): readonly (readonly [string, string])[] {
+const NO_ACCOUNT = "none yet: no server was found that makes one";
+
+function identityLines({
+  jid,
+  pending,
+  elsewhere,
+  ownership,
+  trust,
+}: SavedIdentity): readonly (readonly [string, string])[] {
   const registry = registryOf(ownership);
   const owner = ownership.is === "claimed" ? `${ownership.owner}${ownership.public ? "" : " (private)"}` : "none yet";
   return [
-    ["Account", `${jid}${pending ? " (not made on the server yet)" : ""}`],
+    ["Account", jid === undefined ? NO_ACCOUNT : `${jid}${pending ? " (not made on the server yet)" : ""}`],
+    ...elsewhere.map((account) => ["", `${account}, of before`] as const),
     ["Owner", owner],
     ["Registry", registry],
     ["Trust", trustText(trust, ownership)],
@@ -128,6 +137,7 @@ function toJson({ folder, kind, holder, identity, rights, fault }: Inspection): 
     running: holder === undefined ? null : { pid: holder.pid, host: hostname(), text: holder.text },
     jid: known?.jid ?? null,
     pending: known?.pending ?? null,
+    elsewhere: known?.elsewhere ?? [],
     ownership: known?.ownership ?? null,
     trust: known?.trust ?? null,
     rights: rights.is === "read" ? rights.value : null,

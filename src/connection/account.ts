@@ -13,10 +13,15 @@ export interface Account {
 /** Where the accounts are kept: one for each domain, so that no server learns the password of another. */
 export interface AccountStore {
   /**
-   * The account on a domain; made up, and kept, on the first call. Rejects with `ERR_DISCOVERY` for a domain on which
-   * there is to be none: the Thing belongs to another.
+   * The account on a domain; made up on the first call. Rejects with `ERR_DISCOVERY` for a domain on which there is to be
+   * none: the Thing belongs to another.
    */
   load(domain: string): Promise<Account>;
+  /**
+   * It is about to be made on the server, which has proved its domain: from now on it is the same after a restart.
+   * Durable once resolved. Not before: whoever announces domains by the thousand makes nobody write.
+   */
+  keep(domain: string): Promise<void>;
   /** The server has the account: it is pending no longer. Durable once resolved. */
   made(domain: string): Promise<void>;
   /** The name is taken by somebody else: another one, if it may be changed; pending, and durable once resolved. */

@@ -217,6 +217,7 @@ export class ConnectionManager {
     const stream = await openStream({
       address,
       account: { username, password, resource, register: pending },
+      onMakingAccount: () => this.#options.account.keep(address.domain),
       onAccountMade: () => this.#made(address.domain, signal),
       ...{ clock, random, logger, trace, tls, timeout, keepalive, maxStanzaBytes, signal },
     });

@@ -27,6 +27,8 @@ export interface NegotiationOptions {
   };
   /** Randomness for nonces and ids. */
   readonly random: RandomSource;
+  /** Awaited before the account is made: the server has proved its domain by now. */
+  readonly onMakingAccount: () => Promise<void>;
   /** Awaited when the account was made. */
   readonly onAccountMade: () => Promise<void>;
 }
@@ -89,6 +91,7 @@ async function authenticate(
 }
 
 async function makeAccount(ask: AskServer, options: NegotiationOptions): Promise<void> {
+  await options.onMakingAccount();
   await register(ask, options.address.domain, options.account);
   await options.onAccountMade();
 }

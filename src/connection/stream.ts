@@ -47,6 +47,8 @@ export interface StreamOptions {
   readonly maxStanzaBytes?: number | undefined;
   /** When a silent link is asked whether it lives. */
   readonly keepalive?: KeepaliveOptions | undefined;
+  /** Awaited before the account is made: the moment to keep its password. The server has proved its domain by then. */
+  readonly onMakingAccount?: (() => Promise<void>) | undefined;
   /** Awaited after the account was made, before anything else: the moment to remember it. */
   readonly onAccountMade?: (() => Promise<void>) | undefined;
 }
@@ -84,6 +86,7 @@ export async function openStream(options: StreamOptions): Promise<XmppStream> {
     context: secureContext(options.tls),
     account: options.account,
     random,
+    onMakingAccount: options.onMakingAccount ?? (() => Promise.resolve()),
     onAccountMade: options.onAccountMade ?? (() => Promise.resolve()),
   };
   let current: XmlStream | undefined;

@@ -1,11 +1,12 @@
-// Who the Thing is: account, KEY, owner, trust. Made on the first start, kept in one document, so that no power cut can
+// Who the Thing is: accounts, KEY, owner, trust. Made on the first start, kept in one document, so that no power cut can
 // leave half of it.
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, DiscoveryError } from "../core/errors.ts";
 import { randomHex, randomToken, type RandomSource } from "../core/random.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import type { Account, AccountStore } from "../connection/account.ts";
 import type { Document } from "../storage/document.ts";
 import type { Storage } from "../storage/storage.ts";
+import { accountOn, isSettled, withAccount, withInUse, type DomainAccount } from "./accounts.ts";
 import type { AccountOptions } from "./options.ts";
 import { savedDocument, type Saved } from "./saved.ts";
 import type { ThingState } from "./state.ts";
@@ -14,21 +15,37 @@ import type { ThingState } from "./state.ts";
 // `-` and `_` only: nothing that a claim text, XML or a person would have to escape.
 const KEY_BYTES = 20;
 const PASSWORD_BYTES = 24;
+// Made up for servers that were heard of, and not on disk: as many as a search may hear of.
+const MOST_MADE_UP = 64;
 
 /** What of a state outlives a restart. */
 type Kept = Pick<ThingState, "ownership" | "trust" | "examining">;
+
+/** What an {@link Identity} is made of. */
+export interface IdentityOptions {
+  /** Where it is kept. */
+  readonly storage: Storage;
+  /** For names, passwords, KEY. */
+  readonly random: RandomSource;
+  /** What the options say of the account. */
+  readonly account: AccountOptions;
+  /** The domain that the options name. Left out: whichever a server is found on. */
+  readonly domain?: string | undefined;
+}
 
 /** The Thing's identity on disk. */
 export class Identity implements AccountStore {
   readonly #document: Document<Saved>;
   readonly #random: RandomSource;
   readonly #configured: AccountOptions;
-  readonly #domain: string;
+  readonly #domain: string | undefined;
   readonly #queue = new SerialQueue();
+  readonly #madeUp = new Map<string, DomainAccount>();
   #saved: Saved | undefined;
+  // Where the Thing is online; on disk it is the account that stands first.
+  #inUse: string | undefined;
 
-  constructor(options: { storage: Storage; random: RandomSource; account: AccountOptions; domain: string }) {
-    const { storage, random, account, domain } = options;
+  constructor({ storage, random, account, domain }: IdentityOptions) {
     this.#domain = domain;
     this.#document = savedDocument(storage);
     this.#random = random;
@@ -66,24 +83,54 @@ export class Identity implements AccountStore {
 
   /** What nobody may see of it; nothing before it is open. */
   get secrets(): readonly string[] {
-    return this.#saved === undefined ? [] : [this.#saved.account.password, this.#saved.key];
+    if (this.#saved === undefined) return [];
+    const accounts = [...this.#saved.accounts, ...this.#madeUp.values()];
+    return [...accounts.map(({ password }) => password), this.#saved.key];
   }
 
-  /** The account to log in with. */
-  load(): Promise<Account> {
-    return Promise.resolve(this.#current().account);
+  /**
+   * The one domain whose servers count: the configured one; else, of a Thing that is settled, the one that it is on.
+   * `undefined`: any.
+   */
+  get onlyDomain(): string | undefined {
+    if (this.#domain !== undefined) return this.#domain;
+    const { accounts, ...kept } = this.#atHome(this.#current());
+    return isSettled(kept) ? accounts[0]?.domain : undefined;
+  }
+
+  /** The account to log in with on a domain. One that was not used yet is kept in memory, and is another one elsewhere. */
+  load(domain: string): Promise<Account> {
+    const only = this.onlyDomain;
+    if (only !== undefined && domain !== only) {
+      return Promise.reject(new DiscoveryError(`${domain} is passed over: ${this.#why(only)}`));
+    }
+    return Promise.resolve(this.#accountOn(domain));
+  }
+
+  /** It is about to be made there. */
+  keep(domain: string): Promise<void> {
+    return this.#put(domain, (account) => account);
   }
 
   /** The server has it. */
-  made(): Promise<void> {
-    return this.#change((saved) => ({ ...saved, account: { ...saved.account, pending: false } }));
+  made(domain: string): Promise<void> {
+    return this.#put(domain, (account) => ({ ...account, pending: false }));
   }
 
   /** The name is taken: another one, unless it was configured. Then all stays, since the account may be ours after all. */
-  async renew(): Promise<Account> {
-    if (this.#configured.username !== undefined) return this.#current().account;
-    await this.#change((saved) => ({ ...saved, account: this.#newAccount() }));
-    return this.#current().account;
+  async renew(domain: string): Promise<Account> {
+    if (this.#configured.username === undefined) await this.#put(domain, () => this.#newAccount(domain));
+    return this.#accountOn(domain);
+  }
+
+  /**
+   * A stream is up on a domain: that is the Thing's home from now on. Tells at once whether it was another one before;
+   * `kept` resolves when it is durable.
+   */
+  settle(domain: string): { readonly moved: boolean; readonly kept: Promise<void> } {
+    const before = this.#atHome(this.#current()).accounts[0]?.domain;
+    this.#inUse = domain;
+    return { moved: before !== undefined && before !== domain, kept: this.keep(domain) };
   }
 
   #current(): Saved {
@@ -91,18 +138,47 @@ export class Identity implements AccountStore {
     return this.#saved;
   }
 
+  #why(only: string): string {
+    if (this.#domain !== undefined) return `the options name ${only}`;
+    return `the Thing is known on ${only}, and stays there until a factory reset, or until \`server\` names another domain`;
+  }
+
+  #accountOn(domain: string): DomainAccount {
+    const { username } = this.#configured;
+    for (const known of [accountOn(this.#current().accounts, domain), this.#madeUp.get(domain)]) {
+      if (known !== undefined && (username === undefined || username === known.username)) return known;
+    }
+    const account = this.#newAccount(domain);
+    const [oldest] = this.#madeUp.keys();
+    if (oldest !== undefined && this.#madeUp.size >= MOST_MADE_UP) this.#madeUp.delete(oldest);
+    this.#madeUp.set(domain, account);
+    return account;
+  }
+
+  async #put(domain: string, how: (account: DomainAccount) => DomainAccount): Promise<void> {
+    await this.#change((saved) => ({ ...saved, accounts: withAccount(saved.accounts, how(this.#accountOn(domain))) }));
+    this.#madeUp.delete(domain);
+  }
+
   #change(how: (saved: Saved) => Saved): Promise<void> {
     return this.#queue.run(async () => {
-      const next = how(this.#current());
+      // Together with the home: a registration must never be on disk beside the domain of before.
+      const next = this.#atHome(how(this.#current()));
       await this.#document.save(next);
       this.#saved = next;
     });
   }
 
+  /** With the account in use first. */
+  #atHome(saved: Saved): Saved {
+    if (this.#inUse === undefined || saved.accounts[0]?.domain === this.#inUse) return saved;
+    const account = accountOn(saved.accounts, this.#inUse) ?? this.#accountOn(this.#inUse);
+    return { ...saved, accounts: withInUse(withAccount(saved.accounts, account), this.#inUse) };
+  }
+
   #made(): Saved {
     return {
-      domain: this.#domain,
-      account: this.#newAccount(),
+      accounts: this.#domain === undefined ? [] : [this.#newAccount(this.#domain)],
       key: randomToken(this.#random, KEY_BYTES),
       ownership: { is: "unregistered" },
       trust: { is: "none" },
@@ -110,8 +186,9 @@ export class Identity implements AccountStore {
     };
   }
 
-  #newAccount(): Account {
+  #newAccount(domain: string): DomainAccount {
     return {
+      domain,
       username: this.#configured.username ?? `thing-${randomHex(this.#random, 8)}`,
       password: this.#configured.password ?? randomToken(this.#random, PASSWORD_BYTES),
       // Kept: a Thing that comes back takes the place of its own dead connection instead of standing beside it.
@@ -126,11 +203,16 @@ export class Identity implements AccountStore {
    * anew.
    */
   #asConfigured(saved: Saved): Saved {
-    const { account } = saved;
-    const { username = account.username, password = account.password } = this.#configured;
-    const moved = username !== account.username || this.#domain !== saved.domain;
-    if (!moved) return { ...saved, account: { ...account, password } };
-    const [from, to] = [`${account.username}@${saved.domain}`, `${username}@${this.#domain}`];
+    const [home] = saved.accounts;
+    const domain = this.#domain ?? home?.domain;
+    if (domain === undefined) return saved; // no server was found yet
+    const known = accountOn(saved.accounts, domain) ?? this.#newAccount(domain);
+    const { username = known.username, password = known.password } = this.#configured;
+    const pending = known.pending || username !== known.username;
+    const accounts = withInUse(withAccount(saved.accounts, { ...known, username, password, pending }), domain);
+    const moved = home !== undefined && (username !== home.username || domain !== home.domain);
+    if (!moved) return { ...saved, accounts };
+    const [from, to] = [`${home.username}@${home.domain}`, `${username}@${domain}`];
     if (saved.ownership.is === "claimed") {
       throw new ConfigError(
         `account: the storage holds ${from}, which belongs to ${saved.ownership.owner}; ${to} is another Thing and needs a storage of its own`,
@@ -142,13 +224,6 @@ export class Identity implements AccountStore {
         `account: the storage holds ${from}, whose trust is locked; ${to} is another Thing: it needs a storage of its own, or a factory reset of this one (npx xmpp-thing reset)`,
       );
     }
-    return {
-      ...saved,
-      domain: this.#domain,
-      account: { ...account, username, password, pending: true },
-      ownership: { is: "unregistered" },
-      trust: { is: "none" },
-      examining: [],
-    };
+    return { ...saved, accounts, ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [] };
   }
 }

@@ -6,6 +6,7 @@ import { FolderView, type FolderHolder } from "../storage/folder-view.ts";
 import { isLockName } from "../storage/lock.ts";
 import { NewerFormatError } from "../storage/newer-format.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { DomainAccount } from "./accounts.ts";
 import { faultDocument, type SavedFault } from "./last-fault.ts";
 import { savedDocument, type Saved } from "./saved.ts";
 import type { Ownership, Trust } from "./state.ts";
@@ -21,10 +22,12 @@ export type Part<T> =
 
 /** Who a Thing is, without its secrets. */
 export interface SavedIdentity {
-  /** Its account. */
-  readonly jid: string;
+  /** Its account, on the server it was on last; `undefined` before one was found. */
+  readonly jid: string | undefined;
   /** True until the server is known to have the account. */
   readonly pending: boolean;
+  /** The accounts that were made for it on other domains, by their addresses. */
+  readonly elsewhere: readonly string[];
   /** Whose it is. */
   readonly ownership: Ownership;
   /** Who decides for it. */
@@ -107,6 +110,10 @@ async function part<T>(
   }
 }
 
-function withoutSecrets({ account, domain, ownership, trust }: Saved): SavedIdentity {
-  return { jid: `${account.username}@${domain}`, pending: account.pending, ownership, trust };
+function withoutSecrets({ accounts, ownership, trust }: Saved): SavedIdentity {
+  const [inUse, ...others] = accounts;
+  const elsewhere = others.filter(({ pending }) => !pending).map(addressOf);
+  return { jid: inUse && addressOf(inUse), pending: inUse?.pending ?? true, elsewhere, ownership, trust };
 }
+
+const addressOf = ({ username, domain }: DomainAccount): string => `${username}@${domain}`;

@@ -1,17 +1,15 @@
 // What is kept of a Thing over restarts, and how it is read back: damaged is damaged, nothing is guessed.
 import { tryParseJid, type BareJid } from "../core/jid.ts";
-import type { Account } from "../connection/account.ts";
 import { Document } from "../storage/document.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { DomainAccount } from "./accounts.ts";
 import type { Leaving, Ownership, Trust, TrustedServer } from "./state.ts";
 import { trustIn } from "./trust.ts";
 
 /** What is kept of a Thing. */
 export interface Saved {
-  /** The XMPP domain on which it has its account. */
-  readonly domain: string;
-  /** The account on the XMPP server. */
-  readonly account: Account;
+  /** Its accounts, one for each domain, the one in use first; none before a server was found. */
+  readonly accounts: readonly DomainAccount[];
   /** The KEY that was made for it (XEP-0347 6.5); one given in the tags is not kept. */
   readonly key: string;
   /** Whose it is. */
@@ -22,8 +20,11 @@ export interface Saved {
   readonly examining: readonly BareJid[];
 }
 
-/** The format of what is kept. In 1 all trusted servers had one origin, and there was no button. */
-export const SAVED_FORMAT = 2;
+/**
+ * The format of what is kept. In 1 all trusted servers had one origin, and there was no button; up to 2 there was one
+ * account, on a domain that was configured.
+ */
+export const SAVED_FORMAT = 3;
 
 /** The document that holds it. */
 export function savedDocument(storage: Storage): Document<Saved> {
@@ -36,11 +37,13 @@ export function savedDocument(storage: Storage): Document<Saved> {
  */
 export function parseSaved(value: unknown, format: number): Saved {
   const saved = object(value);
+  const accounts = format <= 2 ? [parseOldAccount(saved)] : parseAccounts(list(saved["accounts"]));
+  const ownership = parseOwnership(object(saved["ownership"]));
+  if (accounts.length === 0 && ownership.is !== "unregistered") throw new TypeError("registered without an account");
   return {
-    domain: text(saved["domain"]),
-    account: parseAccount(object(saved["account"])),
+    accounts,
     key: text(saved["key"]),
-    ownership: parseOwnership(object(saved["ownership"])),
+    ownership,
     trust: format === 1 ? parseOldTrust(object(saved["trust"])) : parseTrust(object(saved["trust"])),
     examining: format === 1 ? [] : list(saved["examining"]).map(bare),
   };
@@ -74,8 +77,21 @@ function bare(value: unknown): BareJid {
   return jid.bare;
 }
 
-function parseAccount(value: Plain): Account {
+function parseAccounts(values: readonly unknown[]): readonly DomainAccount[] {
+  const accounts = values.map((value) => parseAccount(object(value)));
+  const domains = new Set(accounts.map(({ domain }) => domain));
+  if (domains.size < accounts.length) throw new TypeError("two accounts on one domain");
+  return accounts;
+}
+
+/** Formats 1 and 2. */
+function parseOldAccount({ domain, account }: Plain): DomainAccount {
+  return parseAccount({ ...object(account), domain });
+}
+
+function parseAccount(value: Plain): DomainAccount {
   return {
+    domain: text(value["domain"]),
     username: text(value["username"]),
     password: text(value["password"]),
     resource: text(value["resource"]),

@@ -58,6 +58,7 @@ describe("xmpp-thing status", () => {
       running: null,
       jid: "thing-made-up@example.org",
       pending: false,
+      elsewhere: [],
       ownership: expect.objectContaining({ is: "claimed", owner: "owner@example.org" }) as object,
       trust: expect.objectContaining({ is: "delegated" }) as object,
       rights: 2,
@@ -136,6 +137,26 @@ describe("xmpp-thing status", () => {
     expect(lines).toContain("Trust       p.example.org (paired), locked");
     expect(lines).toContain("Last fault  registry, at an unknown time, 3 times or more, healed since");
     expect(lines.join("\n")).not.toContain("To do");
+  });
+
+  it("tells of accounts on other servers, and of a Thing that has none yet", async () => {
+    const storage = fileStorage(folder);
+    await storage.open();
+    const document = savedDocument(storage);
+    const { value } = await document.load();
+    if (value === undefined) throw new Error("nothing saved");
+    const more = { username: "thing-2", password: "a-made-up-password", resource: "r" };
+    const others = [
+      { ...more, domain: "example.net", pending: false },
+      { ...more, domain: "example.com", pending: true },
+    ];
+    await document.save({ ...value, accounts: [...value.accounts, ...others] });
+    expect((await status()).text).toContain("thing-made-up@example.org\n            thing-2@example.net, of before\n");
+    expect(await json()).toMatchObject({ jid: "thing-made-up@example.org", elsewhere: ["thing-2@example.net"] });
+    await document.save({ ...value, accounts: [], ownership: { is: "unregistered" } });
+    await storage.close();
+    expect((await status()).lines).toContain("Account     none yet: no server was found that makes one");
+    expect(await json()).toMatchObject({ jid: null, pending: true, elsewhere: [] });
   });
 
   it("tells of a folder that is held before anything is in it", async () => {

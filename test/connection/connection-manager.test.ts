@@ -20,12 +20,18 @@ const ACCOUNT: Account = { username: "user", password: "secret", resource: "r", 
 const NOT_AUTHORIZED = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>";
 const NO_DATA = "<iq type='result' id='${id}'/>";
 
-function storeOf(account: Account = ACCOUNT): AccountStore & { log: string[] } {
+function storeOf(account: Account = ACCOUNT): AccountStore & { log: string[]; kept: string[] } {
   const log: string[] = [];
+  const kept: string[] = [];
   let current = account;
   return {
     log,
+    kept,
     load: () => Promise.resolve(current),
+    keep: () => {
+      kept.push(current.username);
+      return Promise.resolve();
+    },
     made: () => {
       log.push(`made ${current.username}`);
       current = { ...current, pending: false };
@@ -456,6 +462,20 @@ describe("the account of the link", () => {
     setting.manager.start();
     await online(setting);
     expect(account.log).toEqual(["made user"]);
+    expect(account.kept).toEqual(["user"]);
+  });
+
+  it("is not made before it is kept: a password that is nowhere else would be lost with the power", async () => {
+    const server = await registering(() => false);
+    const account = storeOf({ ...ACCOUNT, pending: true });
+    const setting = manage({
+      addresses: () => [addressOf(server)],
+      account: { ...account, keep: () => Promise.reject(new StorageError("the disk is full")) },
+    });
+    setting.manager.start();
+    await waiting(setting);
+    expect(setting.faults).toEqual(["account: the disk is full"]);
+    expect(server.everything).not.toContain("jabber:iq:register");
   });
 
   it("is not made once it is not pending: a refusal is a fault then", async () => {

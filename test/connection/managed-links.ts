@@ -168,6 +168,7 @@ export function managedLinks(server: () => RealServer): void {
         addresses: () => [{ host: "127.0.0.1", port: proxy.port, domain: "localhost" }],
         account: {
           load: () => Promise.resolve(account),
+          keep: () => Promise.resolve(),
           made: () => Promise.resolve(),
           renew: () => Promise.reject(new Error("not in this test")),
         },

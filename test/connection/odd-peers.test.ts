@@ -115,6 +115,7 @@ describe("a link", () => {
       addresses: () => [addressOf(server)],
       account: {
         load: () => Promise.resolve(account),
+        keep: () => Promise.resolve(),
         made: () => Promise.resolve(),
         renew: () => Promise.resolve(account),
       },

@@ -289,6 +289,7 @@ export function onARealServer(
         addresses: () => [{ host: "127.0.0.1", port: server.port, domain: "localhost" }],
         account: {
           load: () => Promise.resolve(account),
+          keep: () => Promise.resolve(),
           made: () => Promise.resolve(void (account = { ...account, pending: false })),
           renew: () => Promise.reject(new Error("not in this test")),
         },

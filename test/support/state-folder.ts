@@ -4,13 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const fixture = fileURLToPath(new URL("../fixtures/state-1", import.meta.url));
+const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
-/** A copy of the folder that version 0.1.0 has left in format 1: claimed, trusted, two rights, one fault. All made up. */
-export function stateOfFormat1(): string {
+/** A copy of the folder that a Thing has left in an older format: claimed, trusted, two rights, one fault. All made up. */
+export function stateOfFormat(format: 1 | 2): string {
   const folder = mkdtempSync(join(tmpdir(), "xmpp-thing-state-"));
-  cpSync(fixture, folder, { recursive: true });
+  cpSync(fixture(`state-${format}`), folder, { recursive: true });
   return folder;
+}
+
+/** That of format 1. */
+export function stateOfFormat1(): string {
+  return stateOfFormat(1);
 }
 
 /** Everything in a folder, byte for byte, with what the file system says of it. */

@@ -27,8 +27,8 @@ async function usedDisk(): Promise<RecordingFileSystem> {
   const storage = open(fs, "first");
   await storage.open();
   const document = savedDocument(storage);
-  const account = { username: "made-up", password: "p", resource: "r", pending: false };
-  const start = { domain: "example.org", account, key: "k", trust: { is: "none" } as const, examining: [] };
+  const account = { domain: "example.org", username: "made-up", password: "p", resource: "r", pending: false };
+  const start = { accounts: [account], key: "k", trust: { is: "none" } as const, examining: [] };
   const registry = "discovery.example.org" as BareJid;
   await document.save({ ...start, ownership: { is: "registered", registry } });
   const owner = "owner@example.org" as BareJid;

@@ -7,7 +7,7 @@ import { fileStorage } from "../../src/storage/file-storage.ts";
 import { inspectFolder, stateNames } from "../../src/thing/inspect.ts";
 import { SAVED_FORMAT } from "../../src/thing/saved.ts";
 import { Thing } from "../../src/thing/thing.ts";
-import { contentOf, removeState, stateOfFormat1 } from "../support/state-folder.ts";
+import { contentOf, removeState, stateOfFormat, stateOfFormat1 } from "../support/state-folder.ts";
 
 const server = { service: "xmpp://127.0.0.1:1", domain: "example.org" };
 
@@ -37,7 +37,12 @@ function newer(name: string, format: number, by: string | undefined): string {
   return `${checksum("", encode(body))}${body}`;
 }
 
-describe("what version 0.1.0 has kept in format 1", () => {
+describe.each([1, 2] as const)("what version 0.1.0 has kept in format %i", (format) => {
+  beforeEach(() => {
+    removeState(folder);
+    folder = stateOfFormat(format);
+  });
+
   it("is read whole, and goes on in the format of now", async () => {
     await start();
     expect(thing?.state.ownership).toMatchObject({ is: "claimed", owner: "owner@example.org", public: false });

@@ -4,6 +4,7 @@ import { isXmlText } from "../../src/codec/xml.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { Document } from "../../src/storage/document.ts";
 import type { Storage } from "../../src/storage/storage.ts";
+import type { DomainAccount } from "../../src/thing/accounts.ts";
 import { resetState } from "../../src/thing/factory-reset.ts";
 import { Identity } from "../../src/thing/identity.ts";
 import type { AccountOptions } from "../../src/thing/options.ts";
@@ -17,6 +18,12 @@ async function booted(storage: Storage, account: AccountOptions = {}, domain = "
   const identity = new Identity({ storage, random: new SeededRandom(`start ${++starts}`), account, domain });
   const { saved, problem } = await identity.open();
   return { identity, saved, problem };
+}
+
+/** The account in use. */
+function own({ accounts: [account] }: Saved): DomainAccount {
+  if (account === undefined) throw new Error("there is no account");
+  return account;
 }
 
 async function damage(storage: Storage, name: string): Promise<void> {
@@ -38,11 +45,11 @@ describe("the first start", () => {
     expect(saved).toMatchObject({
       ownership: { is: "unregistered" },
       trust: { is: "none" },
-      account: { pending: true },
+      accounts: [{ domain: "example.org", pending: true }],
     });
-    expect(saved.account.username).toMatch(/^thing-[0-9a-f]{16}$/);
-    expect(saved.account.password.length).toBeGreaterThanOrEqual(22); // 128 bits
-    expect(saved.account.resource).not.toBe("");
+    expect(own(saved).username).toMatch(/^thing-[0-9a-f]{16}$/);
+    expect(own(saved).password.length).toBeGreaterThanOrEqual(22); // 128 bits
+    expect(own(saved).resource).not.toBe("");
   });
 
   test("D-6.5-2, D-3.9-2: makes a KEY of at least 128 bits, of no character that needs an escape", async () => {
@@ -58,10 +65,10 @@ describe("the first start", () => {
       Array.from({ length: 20 }, async () => (await booted(await failingStorage())).saved),
     );
     for (const part of ["username", "password", "resource"] as const) {
-      expect(new Set(made.map(({ account }) => account[part])).size).toBe(20);
+      expect(new Set(made.map((one) => own(one)[part])).size).toBe(20);
     }
     expect(new Set(made.map(({ key }) => key)).size).toBe(20);
-    for (const { account, key } of made) expect(new Set([account.password, account.resource, key]).size).toBe(3);
+    for (const one of made) expect(new Set([own(one).password, own(one).resource, one.key]).size).toBe(3);
   });
 
   test("is on disk before anything is done with it", async () => {
@@ -103,21 +110,21 @@ describe("a later start", () => {
     });
     storage.failing.clear();
     expect((await booted(storage)).saved).toEqual(saved);
-    await identity.made();
-    expect((await booted(storage)).saved).toEqual({ ...saved, account: { ...saved.account, pending: false } });
+    await identity.made("example.org");
+    expect((await booted(storage)).saved).toEqual({ ...saved, accounts: [{ ...own(saved), pending: false }] });
   });
 
   test("finds all of several changes made at the same time", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
     await Promise.all([
-      identity.made(),
+      identity.made("example.org"),
       identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [] }),
       identity.remember({ ownership: ownerships.claimed, trust: trusts.found, examining: [] }),
     ]);
     expect((await booted(storage)).saved).toEqual({
       ...saved,
-      account: { ...saved.account, pending: false },
+      accounts: [{ ...own(saved), pending: false }],
       ownership: ownerships.claimed,
       trust: trusts.found,
     });
@@ -170,7 +177,9 @@ describe("a damaged identity", () => {
     const storage = await failingStorage();
     const { saved } = await booted(storage);
     const nonsense = { ...saved, ownership: { is: "claimed" } } as unknown as Saved;
-    await new Document<Saved>({ storage, name: "thing", format: 2, parse: (value) => value as Saved }).save(nonsense);
+    await new Document<Saved>({ storage, name: "thing", format: SAVED_FORMAT, parse: (value) => value as Saved }).save(
+      nonsense,
+    );
     const again = await booted(storage);
     expect(again.saved).toEqual(saved);
     expect(again.problem).toBeDefined();
@@ -178,7 +187,9 @@ describe("a damaged identity", () => {
 
   test("of a newer format is refused by name and not touched", async () => {
     const storage = await failingStorage();
-    await new Document({ storage, name: "thing", format: 3, parse: (value) => value }).save({ new: true });
+    await new Document({ storage, name: "thing", format: SAVED_FORMAT + 1, parse: (value) => value }).save({
+      new: true,
+    });
     const before = await contents(storage);
     await expect(booted(storage)).rejects.toThrow(/newer/);
     expect(await contents(storage)).toEqual(before);
@@ -189,33 +200,33 @@ describe("the account", () => {
   test("is what was made, pending until the server has it", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    expect(await identity.load()).toEqual(saved.account);
-    await identity.made();
-    expect(await identity.load()).toEqual({ ...saved.account, pending: false });
-    expect((await booted(storage)).saved.account.pending).toBe(false);
+    expect(await identity.load("example.org")).toEqual(own(saved));
+    await identity.made("example.org");
+    expect(await identity.load("example.org")).toEqual({ ...own(saved), pending: false });
+    expect((await booted(storage)).saved.accounts[0]?.pending).toBe(false);
   });
 
   test("is another one, pending and durable, when its name is taken; the KEY stays", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    const renewed = await identity.renew();
+    const renewed = await identity.renew("example.org");
     expect(renewed.pending).toBe(true);
-    expect(renewed.username).not.toBe(saved.account.username);
-    expect(renewed.password).not.toBe(saved.account.password);
-    expect(await identity.load()).toEqual(renewed);
-    expect((await booted(storage)).saved).toEqual({ ...saved, account: renewed });
+    expect(renewed.username).not.toBe(own(saved).username);
+    expect(renewed.password).not.toBe(own(saved).password);
+    expect(await identity.load("example.org")).toEqual(renewed);
+    expect((await booted(storage)).saved).toEqual({ ...saved, accounts: [{ domain: "example.org", ...renewed }] });
   });
 
   test("that was configured is taken as it is", async () => {
     const { saved } = await booted(await failingStorage(), { username: "thermometer", password: "hunter2" });
-    expect(saved.account).toMatchObject({ username: "thermometer", password: "hunter2", pending: true });
+    expect(own(saved)).toMatchObject({ username: "thermometer", password: "hunter2", pending: true });
   });
 
   test("of which half was configured is completed", async () => {
-    const named = (await booted(await failingStorage(), { username: "thermometer" })).saved.account;
+    const named = own((await booted(await failingStorage(), { username: "thermometer" })).saved);
     expect(named.username).toBe("thermometer");
     expect(named.password.length).toBeGreaterThanOrEqual(22);
-    const locked = (await booted(await failingStorage(), { password: "hunter2" })).saved.account;
+    const locked = own((await booted(await failingStorage(), { password: "hunter2" })).saved);
     expect(locked.username).toMatch(/^thing-/);
     expect(locked.password).toBe("hunter2");
   });
@@ -223,35 +234,55 @@ describe("the account", () => {
   test("whose configured name is taken stays as it is: it may be ours, and its password is nowhere else", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage, { username: "thermometer" });
-    expect(await identity.renew()).toEqual(saved.account);
+    expect(await identity.renew("example.org")).toEqual(own(saved));
     expect((await booted(storage, { username: "thermometer" })).saved).toEqual(saved);
   });
 
   test("whose password alone was configured keeps it under another name", async () => {
     const { identity, saved } = await booted(await failingStorage(), { password: "hunter2" });
-    const renewed = await identity.renew();
+    const renewed = await identity.renew("example.org");
     expect(renewed.password).toBe("hunter2");
-    expect(renewed.username).not.toBe(saved.account.username);
+    expect(renewed.username).not.toBe(own(saved).username);
   });
 
-  test.each([
-    ["another user name", { username: "thermometer", password: "hunter2" }, "example.org"],
-    ["another domain", {}, "example.net"],
-  ])("with %s is another Thing: one without an owner begins anew", async (_, account, domain) => {
+  test("with another user name is another Thing: one without an owner begins anew", async () => {
+    const account = { username: "thermometer", password: "hunter2" };
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    await identity.made();
+    await identity.made("example.org");
     await identity.remember({ ownership: ownerships.registered, trust: trusts.found, examining: [] });
-    const again = await booted(storage, account, domain);
+    const again = await booted(storage, account);
     expect(again.saved).toEqual({
-      domain,
       key: saved.key,
-      account: { ...saved.account, ...account, pending: true },
+      accounts: [{ ...own(saved), ...account, pending: true }],
       ownership: { is: "unregistered" },
       trust: { is: "none" },
       examining: [],
     });
-    expect((await booted(storage, {}, domain)).saved).toEqual(again.saved);
+    expect((await booted(storage, {})).saved).toEqual(again.saved);
+  });
+
+  test("with another domain is another Thing: one without an owner begins anew, with another password", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    await identity.made("example.org");
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.found, examining: [] });
+    const again = await booted(storage, {}, "example.net");
+    expect(again.saved).toEqual({
+      key: saved.key,
+      accounts: [own(again.saved), { ...own(saved), pending: false }],
+      ownership: { is: "unregistered" },
+      trust: { is: "none" },
+      examining: [],
+    });
+    expect(own(again.saved)).toMatchObject({ domain: "example.net", pending: true });
+    for (const part of ["username", "password", "resource"] as const) {
+      expect(own(again.saved)[part]).not.toBe(own(saved)[part]);
+    }
+    expect((await booted(storage, {}, "example.net")).saved).toEqual(again.saved);
+    // And back: the account of before is there still.
+    const back = (await booted(storage, {}, "example.org")).saved;
+    expect(back.accounts).toEqual([{ ...own(saved), pending: false }, own(again.saved)]);
   });
 
   test.each([
@@ -264,7 +295,7 @@ describe("the account", () => {
     const before = await contents(storage);
     const refused = booted(storage, account, domain);
     await expect(refused).rejects.toMatchObject({ code: "ERR_CONFIG" });
-    await expect(refused).rejects.toThrow(`${saved.account.username}@example.org, which belongs to`);
+    await expect(refused).rejects.toThrow(`${own(saved).username}@example.org, which belongs to`);
     expect(await contents(storage)).toEqual(before);
     expect((await booted(storage)).saved.ownership).toEqual(ownerships.claimed);
   });
@@ -280,13 +311,16 @@ describe("the account", () => {
       const before = await contents(storage);
       const refused = booted(storage, account, domain);
       await expect(refused).rejects.toMatchObject({ code: "ERR_CONFIG" });
-      await expect(refused).rejects.toThrow(`${saved.account.username}@example.org, whose trust is locked`);
+      await expect(refused).rejects.toThrow(`${own(saved).username}@example.org, whose trust is locked`);
       expect(await contents(storage)).toEqual(before);
       // Another password is no other Thing.
       expect((await booted(storage, { password: "hunter2" })).saved).toMatchObject({ ownership, trust: trusts.locked });
 
       await resetState(storage);
-      expect((await booted(storage, account, domain)).saved).toMatchObject({ domain, account, trust: { is: "none" } });
+      expect((await booted(storage, account, domain)).saved).toMatchObject({
+        accounts: [{ domain, ...account }],
+        trust: { is: "none" },
+      });
     }
   });
 
@@ -300,18 +334,18 @@ describe("the account", () => {
   test("whose password was changed by configuration is the same account: nothing is to be made", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    await identity.made();
+    await identity.made("example.org");
     const again = await booted(storage, { password: "new password" });
-    expect(again.saved.account).toEqual({ ...saved.account, password: "new password", pending: false });
+    expect(own(again.saved)).toEqual({ ...own(saved), password: "new password", pending: false });
   });
 
   test("that is configured as it is saved changes nothing", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage, { username: "thermometer", password: "hunter2" });
-    await identity.made();
+    await identity.made("example.org");
     storage.done.length = 0;
     const again = await booted(storage, { username: "thermometer", password: "hunter2" });
-    expect(again.saved.account).toEqual({ ...saved.account, pending: false });
+    expect(own(again.saved)).toEqual({ ...own(saved), pending: false });
     expect(storage.done).toEqual([]);
   });
 
@@ -322,12 +356,12 @@ describe("the account", () => {
       account: {},
       domain: "a.b",
     });
-    expect(() => identity.load()).toThrow(TypeError);
+    expect(() => identity.load("a.b")).toThrow(TypeError);
   });
 
   test("is made of what every server and XML can take", async () => {
     const { saved } = await booted(await failingStorage());
-    const { username, password, resource } = saved.account;
+    const { username, password, resource } = own(saved);
     expect([username, password, resource, saved.key].every(isXmlText)).toBe(true);
     expect(username).toBe(username.toLowerCase());
   });
@@ -342,14 +376,14 @@ const FORMAT_1_BEFORE = String.raw`a31bb40435903679 {"document":"thing","format"
 `;
 
 describe("what an older library has written", () => {
+  const account = {
+    username: "thing-6d0afb9856f1097e",
+    password: "gc1o8qXi-UL4Il8ZRp9giGEMZi4Zqk5I",
+    resource: "-yhY6cowZetS",
+    pending: false,
+  };
   const upgraded = {
-    domain: "example.org",
-    account: {
-      username: "thing-6d0afb9856f1097e",
-      password: "gc1o8qXi-UL4Il8ZRp9giGEMZi4Zqk5I",
-      resource: "-yhY6cowZetS",
-      pending: false,
-    },
+    accounts: [{ domain: "example.org", ...account }],
     key: "rowjaYAKE2WVHRIAlhS-1ek5qN0",
     ownership: {
       is: "claimed",
@@ -362,6 +396,7 @@ describe("what an older library has written", () => {
     trust: { is: "delegated", servers: [{ jid: "provisioning.example.org", origin: "found" }], locked: false },
     examining: [],
   };
+  const old = { ...upgraded, domain: "example.org", account };
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
   test("is the same Thing, and is kept in the new format from then on", async () => {
@@ -396,11 +431,11 @@ describe("what an older library has written", () => {
     ["no list", { is: "delegated", servers: "a.b", origin: "found" }],
     ["something else", { is: "locked" }],
   ])("is damaged with trust in %s", (_, trust) => {
-    expect(() => parseSaved({ ...upgraded, trust }, 1)).toThrow(TypeError);
+    expect(() => parseSaved({ ...old, trust }, 1)).toThrow(TypeError);
   });
 
   test("trusted nobody, if it did not", () => {
-    expect(parseSaved({ ...upgraded, trust: { is: "none" } }, 1).trust).toEqual({ is: "none" });
+    expect(parseSaved({ ...old, trust: { is: "none" } }, 1).trust).toEqual({ is: "none" });
   });
 });
 

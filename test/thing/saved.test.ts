@@ -34,8 +34,10 @@ const trust: fc.Arbitrary<Trust> = fc.oneof(
   }),
 );
 const saved: fc.Arbitrary<Saved> = fc.record({
-  domain: text,
-  account: fc.record({ username: text, password: text, resource: text, pending: fc.boolean() }),
+  accounts: fc.uniqueArray(
+    fc.record({ domain: text, username: text, password: text, resource: text, pending: fc.boolean() }),
+    { selector: ({ domain }) => domain, minLength: 1, maxLength: 8 },
+  ),
   key: text,
   ownership,
   trust,
@@ -43,8 +45,10 @@ const saved: fc.Arbitrary<Saved> = fc.record({
 });
 
 const whole = {
-  domain: "example.org",
-  account: { username: "thing-1", password: "secret", resource: "r", pending: true },
+  accounts: [
+    { domain: "example.org", username: "thing-1", password: "secret", resource: "r", pending: true },
+    { domain: "example.net", username: "thing-2", password: "other", resource: "s", pending: false },
+  ],
   key: "4857402340298342",
   ownership: {
     is: "claimed",
@@ -86,28 +90,30 @@ describe("what is kept of a Thing", () => {
     );
   });
 
-  test("is in the second format, and whole as an example", () => {
-    expect([SAVED_FORMAT, parseSaved(whole, SAVED_FORMAT)]).toEqual([2, whole]);
+  test("is in the third format, and whole as an example", () => {
+    expect([SAVED_FORMAT, parseSaved(whole, SAVED_FORMAT)]).toEqual([3, whole]);
   });
 
   test("holds nothing that was not meant", () => {
     const more = {
       ...whole,
       extra: 1,
-      account: { ...whole.account, admin: true },
+      accounts: whole.accounts.map((account) => ({ ...account, admin: true })),
       trust: { is: "none", servers: ["x"] },
     };
     expect(parseSaved(more, SAVED_FORMAT)).toEqual({ ...whole, trust: { is: "none" } });
   });
 
   const texts: (string | number)[][] = [
-    ["account", "username"],
-    ["account", "password"],
-    ["account", "resource"],
+    ["accounts", 0, "domain"],
+    ["accounts", 1, "username"],
+    ["accounts", 0, "username"],
+    ["accounts", 0, "password"],
+    ["accounts", 0, "resource"],
     ["key"],
   ];
   const booleans: (string | number)[][] = [
-    ["account", "pending"],
+    ["accounts", 0, "pending"],
     ["ownership", "public"],
     ["ownership", "keyEmptied"],
     ["ownership", "ownerAsked"],
@@ -120,7 +126,14 @@ describe("what is kept of a Thing", () => {
     ["trust", "servers", 1, "jid"],
     ["examining", 0],
   ];
-  const objects: (string | number)[][] = [[], ["account"], ["ownership"], ["trust"], ["trust", "servers", 0]];
+  const objects: (string | number)[][] = [
+    [],
+    ["accounts"],
+    ["accounts", 0],
+    ["ownership"],
+    ["trust"],
+    ["trust", "servers", 0],
+  ];
   const cases: [string, readonly (string | number)[], unknown][] = [
     ...texts.flatMap((path) => [undefined, null, "", 5, true, {}, ["x"]].map((by) => ["", path, by] as const)),
     ...booleans.flatMap((path) => [undefined, null, "true", 1, {}].map((by) => ["", path, by] as const)),
@@ -134,11 +147,22 @@ describe("what is kept of a Thing", () => {
     ),
     ...[undefined, null, "owner", true].map((by) => ["", ["trust", "servers", 0, "origin"], by] as const),
     ...[undefined, null, "a@b", { length: 0 }].map((by) => ["", ["examining"], by] as const),
-    ...["account", "key", "ownership", "trust"].map((part) => ["", [part], undefined] as const),
+    ...[undefined, null, "a@b", { length: 0 }, []].map((by) => ["", ["accounts"], by] as const),
+    ...["key", "ownership", "trust"].map((part) => ["", [part], undefined] as const),
   ].map(([, path, by]) => [`${path.join(".")} is ${JSON.stringify(by)}`, path, by]);
 
   test.each(cases)("is damaged when %s", (_, path, by) => {
     expect(() => parseSaved(damaged(path, by), SAVED_FORMAT)).toThrow();
+  });
+
+  test("is damaged with two accounts on one domain", () => {
+    expect(() => parseSaved(damaged(["accounts", 1, "domain"], "example.org"), SAVED_FORMAT)).toThrow();
+  });
+
+  test("has no account before a server was found, but is damaged if it is registered without one", () => {
+    const none = { ...whole, accounts: [], ownership: { is: "unregistered" } };
+    expect(parseSaved(none, SAVED_FORMAT).accounts).toEqual([]);
+    expect(() => parseSaved({ ...whole, accounts: [] }, SAVED_FORMAT)).toThrow();
   });
 
   test("of a Thing that is registered is damaged without its Registry", () => {

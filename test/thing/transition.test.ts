@@ -37,7 +37,7 @@ import {
 const everyLink = names(links);
 const everyOwnership = names(ownerships);
 const everyTrust = names(trusts);
-const kept = { domain: "d", account: { username: "u", password: "p", resource: "r", pending: false }, key: "k" };
+const kept = { accounts: [{ domain: "d", username: "u", password: "p", resource: "r", pending: false }], key: "k" };
 const friend = bareJid("friend@example.org");
 const delegated = everyTrust.filter((name) => name !== "none");
 const everyClaimed = everyOwnership.filter((name) => name.startsWith("claimed"));
