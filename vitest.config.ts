@@ -6,6 +6,7 @@ const results = process.env["VITEST_RESULTS"];
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: ["test/support/no-outside.ts"],
     pool: "forks",
     maxWorkers: 2, // a Raspberry Pi's worth; the suites with real servers want the rest of the machine
     testTimeout: 20_000,
