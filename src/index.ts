@@ -24,6 +24,7 @@ export type { Tags } from "./codec/tags.ts";
 export type { Tokens } from "./codec/tokens.ts";
 export type { CanControl } from "./codec/can-control.ts";
 export type { CanRead } from "./codec/provisioning.ts";
+export type { KeepaliveOptions } from "./connection/keepalive.ts";
 export type { TlsPolicy } from "./connection/tls-policy.ts";
 export type { CallOptions } from "./core/abort.ts";
 export type { Clock, Timer } from "./core/clock.ts";

@@ -23,7 +23,7 @@ const layers: Readonly<Record<string, Layer>> = {
     packages: ["multicast-dns"],
     world: ["node:dgram", "node:dns", "node:dns/promises", "node:fs", "node:fs/promises", "node:net", "node:os"],
   },
-  connection: { folders: [...lower, "discovery"], packages: ["@xmpp/"], world: ["node:net", "node:tls"] },
+  connection: { folders: [...lower, "discovery"], packages: ["@xmpp/"], world: ["node:net", "node:os", "node:tls"] },
   registry: { folders: lower, packages: [], world: [] },
   provisioning: { folders: lower, packages: ["lru-cache"], world: [] },
   sensor: { folders: [...lower, "provisioning"], packages: [], world: [] },

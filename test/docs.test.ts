@@ -238,6 +238,7 @@ describe("docs/thing.md", () => {
       server: propertiesOf("src/thing/options.ts", "ServerOptions"),
       account: propertiesOf("src/thing/options.ts", "AccountOptions"),
       tls: propertiesOf("src/connection/tls-policy.ts", "TlsPolicy"),
+      keepalive: propertiesOf("src/connection/keepalive.ts", "KeepaliveOptions"),
       pairing: propertiesOf("src/thing/pairing.ts", "PairingOptions"),
       rights: propertiesOf("src/provisioning/rights-cache.ts", "RightsOptions"),
     };

@@ -100,6 +100,7 @@ describe("the names of", () => {
           "FolderOwner",
           "FriendQuestion",
           "Grant",
+          "KeepaliveOptions",
           "Leaving",
           "Link",
           "LogFields",

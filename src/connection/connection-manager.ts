@@ -1,24 +1,20 @@
-import { raceSignal, sleep } from "../core/abort.ts";
-import { Backoff, type BackoffOptions } from "../core/backoff.ts";
+import { onAbort, sleep, until } from "../core/abort.ts";
+import { Backoff } from "../core/backoff.ts";
 import { sleepUntilJump } from "../core/clock-jump.ts";
-import {
-  ConnectionError,
-  DiscoveryError,
-  RegistrationError,
-  isSdkError,
-  messageOf,
-  type SdkError,
-} from "../core/errors.ts";
+import { ConnectionError, isSdkError, messageOf, type SdkError } from "../core/errors.ts";
 import { randomFraction } from "../core/random.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import { presence } from "../codec/stanza.ts";
-import type { Account, AccountStore } from "./account.ts";
 import type { ServerAddress } from "../discovery/address.ts";
 import type { ServerSource } from "../discovery/server-source.ts";
-import { CONFLICT, inFull, taken } from "./fault-words.ts";
+import { CONFLICT, inFull } from "./fault-words.ts";
+import { hostAddresses, watchHost, type HostChange } from "./host-watch.ts";
+import { LinkLostError, isClockBehind, lossIn, lossOf, reasonOf, windowOf } from "./loss.ts";
+import type { Failure, Loss, RetryOptions } from "./loss.ts";
+import { openWithAccount, type OpeningOptions } from "./opening.ts";
 import { answerPings } from "./ping.ts";
-import { openStream, type StreamOptions, type XmppStream } from "./stream.ts";
-import { streamEnd, type StreamEnd } from "./stream-end.ts";
+import type { XmppStream } from "./stream.ts";
+import { type StreamEnd } from "./stream-end.ts";
 import { CertificateTimeError } from "./tls-policy.ts";
 import { describeUndelivered } from "./undelivered.ts";
 
@@ -38,20 +34,17 @@ export type LinkState =
   | { readonly is: "waiting"; /** How long, in milliseconds. */ readonly ms: number; readonly reason: SdkError };
 
 /** What a {@link ConnectionManager} goes by. */
-export interface ConnectionManagerOptions extends Pick<
-  StreamOptions,
-  "tls" | "clock" | "random" | "logger" | "trace" | "keepalive" | "timeout" | "maxStanzaBytes"
-> {
+export interface ConnectionManagerOptions extends Omit<OpeningOptions, "onFault"> {
   /** What the streams are attached to, one after another. */
   readonly channel: StanzaChannel;
   /** The servers to try, in their order; asked anew for each round. */
   readonly addresses: ServerSource["addresses"];
   /** Told whether a stream was up to one of them. */
   readonly tried?: ServerSource["tried"] | undefined;
-  /** The account. */
-  readonly account: AccountStore;
   /** The waits between two rounds. */
-  readonly backoff?: BackoffOptions | undefined;
+  readonly retry?: RetryOptions | undefined;
+  /** The addresses of this host, but for loopback: they tell when it has moved to another network. Default: the system's. */
+  readonly hostAddresses?: (() => ReadonlySet<string>) | undefined;
   /** Told of each change. */
   readonly onState: (state: LinkState) => void;
   /** Told of what does not heal by itself. */
@@ -86,32 +79,53 @@ const faults: ReadonlyMap<string, ConnectionFault> = new Map([
 ]);
 
 // A server that takes a login and throws out again at once (overload, policy, a crash loop) must meet growing waits
-// too. Half a minute is longer than any such loop, and short against what a working link lives.
-const SETTLED = 30_000;
+// too. A minute is longer than any such loop, and short against what a working link lives.
+const SETTLED = 60_000;
 // A clock that is set by the network is right within seconds of that being there: waits that grow would miss it.
 const CLOCK_RETRY = 10_000;
-// How often a taken name is changed in one go. Random names do not clash twice; a server that says so is broken.
-const MOST_NAMES = 3;
+// Of several servers the first gets all the time it may need; whoever announces others that do not answer costs less.
+const FURTHER_TRY = 10_000;
+// A round over many servers is a fault of each; so many are told.
+const MOST_FAULTS = 5;
+
+interface FaultToTell {
+  readonly code: ConnectionFault;
+  readonly message: string;
+  readonly reason: SdkError;
+}
+
+/** Why a round has ended, and what follows. */
+interface Round {
+  readonly reason: SdkError;
+  readonly loss: Loss;
+  /** True if only the device's clock, or time, can mend it. */
+  readonly clockBehind: boolean;
+}
 
 /** Keeps a link up: servers in turn, account, stream, and again after a wait that grows. */
 export class ConnectionManager {
   readonly #options: ConnectionManagerOptions;
   readonly #backoff: Backoff;
   #run: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
+  // What is done when the host has slept or moved: by what the manager is at.
+  #onHostChange: (change: HostChange) => void = () => undefined;
 
   constructor(options: ConnectionManagerOptions) {
     this.#options = options;
-    this.#backoff = new Backoff(options.random, options.backoff);
+    this.#backoff = new Backoff(options.random);
     answerPings(options.channel);
   }
 
   /** Starts; does nothing when it runs. After {@link stop} has resolved it can be started again. */
   start(): void {
     if (this.#run !== undefined) return;
+    const { clock, hostAddresses: addresses } = this.#options;
     const stop = new AbortController();
+    const unwatch = watchHost({ clock, addresses, onChange: (change) => this.#onHostChange(change) });
     const run = {
       stop,
       done: this.#loop(stop.signal).finally(() => {
+        unwatch();
         this.#run = undefined;
         this.#tell({ is: "stopped" });
       }),
@@ -129,12 +143,44 @@ export class ConnectionManager {
   async #loop(signal: AbortSignal): Promise<void> {
     this.#backoff.reset();
     while (!signal.aborted) {
-      const reason = await this.#round(signal);
-      if (reason === undefined) return;
-      const ms = isClockBehind(reason) ? this.#clockRetry() : this.#backoff.next();
-      this.#tell({ is: "waiting", ms, reason });
-      const wait = reason instanceof CertificateTimeError ? sleepUntilJump : sleep;
-      await wait(this.#options.clock, ms, signal).catch(() => undefined);
+      const round = await this.#round(signal);
+      if (round === undefined) return;
+      await this.#pause(round, signal);
+    }
+  }
+
+  /** The wait between two rounds. A host that has slept, or come to another network, begins anew, with a short one. */
+  async #pause({ reason, loss, clockBehind }: Round, signal: AbortSignal): Promise<void> {
+    const { clock, retry } = this.#options;
+    const { first, cap } = windowOf(loss, retry);
+    const ms = clockBehind ? this.#clockRetry() : this.#backoff.next(first, cap);
+    this.#tell({ is: "waiting", ms, reason });
+    const wait = reason instanceof CertificateTimeError ? sleepUntilJump : sleep;
+    const woken = await this.#unlessHostChanges(signal, (wake) => wait(clock, ms, wake).catch(() => undefined));
+    if (!woken || signal.aborted) return;
+    this.#backoff.reset();
+    // All Things of a house see the network come back in the same second.
+    const { first: short } = windowOf("link", retry);
+    const spread = this.#backoff.next(short);
+    this.#tell({ is: "waiting", ms: spread, reason });
+    await sleep(clock, spread, signal).catch(() => undefined);
+  }
+
+  /** Does something that ends early when the host has slept or moved; tells whether it did. */
+  async #unlessHostChanges(signal: AbortSignal, run: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+    const early = new AbortController();
+    let changed = false;
+    const forget = onAbort(signal, () => early.abort(signal.reason));
+    this.#onHostChange = (): void => {
+      changed = true;
+      early.abort(new LinkLostError("the network has changed, or the host has slept"));
+    };
+    try {
+      await run(early.signal);
+      return changed;
+    } finally {
+      this.#onHostChange = () => undefined;
+      forget();
     }
   }
 
@@ -144,113 +190,75 @@ export class ConnectionManager {
   }
 
   /** Tries each server until one has had a stream up. Tells why it is down again, or nothing when that was the last. */
-  async #round(signal: AbortSignal): Promise<SdkError | undefined> {
-    let reason: SdkError = new DiscoveryError("no server to connect to is known");
+  async #round(signal: AbortSignal): Promise<Round | undefined> {
+    const failures: Failure[] = [];
+    const faultsToTell: FaultToTell[] = [];
     try {
       for await (const address of until(signal, this.#options.addresses())) {
         this.#tell({ is: "connecting", address });
-        const { end, wasUp } = await this.#visit(address, signal);
-        if (wasUp || !signal.aborted) this.#options.tried?.(address, wasUp);
-        reason = end.reason;
-        if (end.final) {
-          // ejabberd says the same of an account that was removed: its own words, in the reason, tell which.
-          this.#options.onFault("conflict", `${reason.message}: ${CONFLICT}`, reason);
-          return undefined;
-        }
-        if (wasUp) break;
-      }
-    } catch (error) {
-      reason = asSdkError(error); // the search for servers
-    }
-    return signal.aborted ? undefined : reason;
-  }
-
-  /** One server: from the way there to the end of the stream. */
-  async #visit(address: ServerAddress, signal: AbortSignal): Promise<{ end: StreamEnd; wasUp: boolean }> {
-    const { account: store } = this.#options;
-    let stream: XmppStream;
-    try {
-      stream = await this.#open(address, signal);
-    } catch (error) {
-      const reason = asSdkError(error);
-      const fault = isClockBehind(reason) ? "clock-behind" : faults.get(reason.code);
-      if (fault !== undefined && !signal.aborted) {
-        const { username, pending } = await store.load(address.domain).catch(() => ({ username: "", pending: true }));
-        const message = pending ? reason.message : inFull(reason, `${username}@${address.domain}`);
-        this.#options.onFault(fault, message, reason);
-      }
-      this.#options.logger.info("no connection", { domain: address.domain, why: reason.message });
-      return { end: streamEnd(reason), wasUp: false };
-    }
-    return { end: await this.#live(stream, address, signal), wasUp: true };
-  }
-
-  async #open(address: ServerAddress, signal: AbortSignal): Promise<XmppStream> {
-    const { account: store } = this.#options;
-    let account = await store.load(address.domain);
-    let again = true;
-    for (let names = 1; ;) {
-      try {
-        return await this.#openAs(account, address, signal);
-      } catch (error) {
-        if (!(error instanceof RegistrationError) || error.condition !== "conflict") throw error;
-        // A registration of a stream that was cut may have been obeyed after this login was refused: the name is ours
-        // then, and the next login tells. Another name would leave an account behind.
-        if (again) {
-          again = false;
+        const opened = await this.#open(address, failures.length > 0, signal);
+        if ("reason" in opened) {
+          if (!signal.aborted) this.#options.tried?.(address, false);
+          failures.push({ address, reason: opened.reason });
+          if (opened.fault !== undefined) faultsToTell.push(opened.fault);
           continue;
         }
-        if (names >= MOST_NAMES) throw error;
-        names++;
-        again = true;
-        const renewed = await store.renew(address.domain);
-        // The name is given, and somebody else's.
-        if (renewed.username === account.username) throw taken(error, `${account.username}@${address.domain}`);
-        account = renewed;
+        const { reason, final } = await this.#live(opened.stream, address, signal);
+        if (!final) return signal.aborted ? undefined : { reason, loss: lossOf(reason), clockBehind: false };
+        // ejabberd says the same of an account that was removed: its own words, in the reason, tell which.
+        this.#options.onFault("conflict", `${reason.message}: ${CONFLICT}`, reason);
+        return undefined;
       }
-    }
-  }
-
-  async #openAs(account: Account, address: ServerAddress, signal: AbortSignal): Promise<XmppStream> {
-    const { clock, random, logger, trace, tls, timeout, keepalive, maxStanzaBytes } = this.#options;
-    const { username, password, resource, pending } = account;
-    const stream = await openStream({
-      address,
-      account: { username, password, resource, register: pending },
-      onMakingAccount: () => this.#options.account.keep(address.domain),
-      onAccountMade: () => this.#made(address.domain, signal),
-      ...{ clock, random, logger, trace, tls, timeout, keepalive, maxStanzaBytes, signal },
-    });
-    // Also one that was on the server already, for instance because the power went before it was remembered: were it
-    // still pending when people remove it, it would come back by itself.
-    if (pending) void this.#made(address.domain, signal);
-    return stream;
-  }
-
-  /**
-   * The server has the account. That this cannot be kept is told, and keeps nobody offline: at the next start the login
-   * comes first again.
-   */
-  async #made(domain: string, signal: AbortSignal): Promise<void> {
-    const { account: store, onFault } = this.#options;
-    try {
-      if ((await store.load(domain)).pending) await store.made(domain);
     } catch (error) {
-      if (!signal.aborted) onFault("account", messageOf(error), error);
+      const reason = asSdkError(error); // the search for servers
+      if (failures.length === 0) return signal.aborted ? undefined : { reason, loss: "search", clockBehind: false };
     }
+    if (signal.aborted) return undefined;
+    for (const { code, message, reason } of faultsToTell.slice(0, MOST_FAULTS)) {
+      this.#options.onFault(code, message, reason);
+    }
+    const clockBehind = failures.some(({ reason }) => isClockBehind(reason));
+    return { reason: reasonOf(failures), loss: lossIn(failures), clockBehind };
+  }
+
+  /** The way to one server. */
+  async #open(
+    address: ServerAddress,
+    further: boolean,
+    signal: AbortSignal,
+  ): Promise<{ stream: XmppStream } | { reason: SdkError; fault: FaultToTell | undefined }> {
+    const { timeout = further ? FURTHER_TRY : undefined, account: store } = this.#options;
+    let stream: XmppStream | undefined;
+    let failure: unknown;
+    await this.#unlessHostChanges(signal, async (attempt) => {
+      try {
+        stream = await openWithAccount({ ...this.#options, timeout }, address, attempt);
+      } catch (error) {
+        failure = error;
+      }
+    });
+    if (stream !== undefined) return { stream };
+    const reason = asSdkError(failure);
+    this.#options.logger.info("no connection", { domain: address.domain, why: reason.message });
+    const code = isClockBehind(reason) ? "clock-behind" : faults.get(reason.code);
+    if (code === undefined) return { reason, fault: undefined };
+    const { username, pending } = await store.load(address.domain).catch(() => ({ username: "", pending: true }));
+    const message = pending ? reason.message : inFull(reason, `${username}@${address.domain}`);
+    return { reason, fault: { code, message, reason } };
   }
 
   async #live(stream: XmppStream, address: ServerAddress, signal: AbortSignal): Promise<StreamEnd> {
-    const { channel, clock, logger } = this.#options;
+    const { channel, clock, logger, tried } = this.#options;
     const since = clock.monotonic();
-    const stop = (): void => {
+    const forget = onAbort(signal, () => {
       stream.write([presence({ type: "unavailable" })]).catch(() => undefined);
       void stream.close();
-    };
-    signal.addEventListener("abort", stop, { once: true });
+    });
+    this.#watch(stream);
     try {
       signal.throwIfAborted();
       channel.attach(stream);
+      tried?.(address, true);
       this.#tell({ is: "online", jid: stream.jid.full, address });
       logger.info("online", { jid: stream.jid.full });
       stream.start((stanza) => channel.receive(stanza));
@@ -260,12 +268,25 @@ export class ConnectionManager {
       if (lost !== undefined) this.#options.onFault("not-delivered", lost, end.reason);
       return end;
     } finally {
-      signal.removeEventListener("abort", stop);
+      forget();
+      this.#onHostChange = () => undefined;
       await stream.close();
       const { reason } = await stream.ended;
       channel.detach(reason);
       if (clock.monotonic() - since >= SETTLED) this.#backoff.reset();
     }
+  }
+
+  /** A stream whose own address is gone is dead, though nobody says so; whoever has slept asks. */
+  #watch(stream: XmppStream): void {
+    const { hostAddresses: addresses = hostAddresses } = this.#options;
+    const own = stream.localAddress;
+    const known = own !== undefined && addresses().has(own);
+    this.#onHostChange = (): void => {
+      if (known && !addresses().has(own)) {
+        stream.end(new LinkLostError(`the network has changed: this device has the address ${own} no longer`));
+      } else stream.check();
+    };
   }
 
   #tell(state: LinkState): void {
@@ -281,25 +302,6 @@ export class ConnectionManager {
       this.#options.logger.error("a listener to the link's state threw", { why: messageOf(error) });
     }
   }
-}
-
-/** What the source gives, until the signal fires, also in the middle of a search that does not end. */
-async function* until<T>(signal: AbortSignal, source: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void> {
-  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
-  try {
-    for (;;) {
-      const next = await raceSignal(Promise.resolve(iterator.next()), signal);
-      if (next.done === true) return;
-      yield next.value;
-    }
-  } finally {
-    // Not waited for: a search that hangs would hang here too.
-    Promise.resolve(iterator.return?.()).catch(() => undefined);
-  }
-}
-
-function isClockBehind(reason: SdkError): boolean {
-  return reason instanceof CertificateTimeError && reason.clockBehind;
 }
 
 function asSdkError(error: unknown): SdkError {

@@ -1,11 +1,13 @@
 // A link that died without a word is noticed: XEP-0198 section 4 where the server counts stanzas, XEP-0199 XMPP Ping 2.0
 // section 4.2 elsewhere.
 import type { Clock, Timer } from "../core/clock.ts";
-import { ConnectionError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
+import { checkKnown } from "../core/options.ts";
 import { randomToken, type RandomSource } from "../core/random.ts";
 import { ns } from "../codec/namespaces.ts";
 import { iq } from "../codec/stanza.ts";
 import { el } from "../codec/xml.ts";
+import { LinkLostError } from "./loss.ts";
 import type { XmlStream } from "./xml-stream.ts";
 
 /** When a silent link is asked whether it lives. */
@@ -14,6 +16,20 @@ export interface KeepaliveOptions {
   readonly idle?: number | undefined;
   /** How long the answer may take then, in milliseconds. Default 20,000. */
   readonly patience?: number | undefined;
+}
+
+const SHORTEST = 1_000;
+const LONGEST = 86_400_000;
+
+/** Checks options of a Thing's. Throws `ERR_CONFIG` naming the one that is wrong. */
+export function checkKeepalive(options: KeepaliveOptions): KeepaliveOptions {
+  checkKnown(options, ["idle", "patience"], "keepalive");
+  for (const name of ["idle", "patience"] as const) {
+    const ms = options[name];
+    if (ms === undefined || (Number.isSafeInteger(ms) && ms >= SHORTEST && ms <= LONGEST)) continue;
+    throw new ConfigError(`keepalive.${name}: must be a whole number of milliseconds from ${SHORTEST} to ${LONGEST}`);
+  }
+  return options;
 }
 
 // The server is asked for its count so long after the last stanza of a burst, and of one that does not end this often,
@@ -28,13 +44,19 @@ interface Asked {
   readonly forCount: boolean;
 }
 
+/** A stream that is watched. */
+export interface Watched {
+  /** Asks now whether the link lives: something has happened to the host. */
+  check(): void;
+}
+
 /** Watches a stream until it ends. One timer, whatever the traffic. */
 export function keepAlive(
   stream: XmlStream,
   domain: string,
   means: { readonly clock: Clock; readonly random: RandomSource },
   options: KeepaliveOptions = {},
-): void {
+): Watched {
   const { idle = 60_000, patience = 20_000 } = options;
   const { clock, random } = means;
   let timer: { readonly due: number; readonly handle: Timer } | undefined;
@@ -69,10 +91,10 @@ export function keepAlive(
   };
   // Without counting, whatever comes is an answer.
   const hasAnswered = ({ at, forCount }: Asked): boolean => !forCount && stream.lastHeard >= at;
-  const dead = ({ at }: Asked): ConnectionError =>
+  const dead = ({ at }: Asked): LinkLostError =>
     stream.lastHeard < at
-      ? new ConnectionError(`no sign of life from the server within ${patience} ms`)
-      : new ConnectionError(`the server has acknowledged nothing for ${Math.round(clock.monotonic() - at)} ms`);
+      ? new LinkLostError(`no sign of life from the server within ${patience} ms`)
+      : new LinkLostError(`the server has acknowledged nothing for ${Math.round(clock.monotonic() - at)} ms`);
   const ask = (): void => {
     asked = { at: clock.monotonic(), forCount: stream.isManaged };
     burst = undefined;
@@ -93,5 +115,16 @@ export function keepAlive(
     },
   });
   plan();
-  void stream.ended.then(() => timer?.handle.cancel());
+  let over = false;
+  void stream.ended.then(() => {
+    over = true;
+    timer?.handle.cancel();
+  });
+  return {
+    check: () => {
+      if (over || asked !== undefined) return;
+      ask();
+      plan();
+    },
+  };
 }

@@ -1,6 +1,6 @@
 import { withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { ConnectionError, isSdkError, messageOf } from "../core/errors.ts";
+import { ConnectionError, isSdkError, messageOf, type SdkError } from "../core/errors.ts";
 import type { Jid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
@@ -65,6 +65,12 @@ export interface XmppStream extends Wire {
   write(stanzas: readonly XmlElement[]): Promise<void>;
   /** Hands over the stanzas that come; first, in their order, those that have come already. */
   start(receive: (stanza: XmlElement) => void): void;
+  /** The own address, as the server's network sees it or not. */
+  readonly localAddress: string | undefined;
+  /** Asks the server now whether the link lives, in the place of after a while of silence. */
+  check(): void;
+  /** Ends the stream without a word: its link is known to be gone. */
+  end(reason: SdkError): void;
   /** Resolves when the stream has ended, with the reason. Its socket is destroyed by then. */
   readonly ended: Promise<StreamEnd>;
   /** Closes the stream in good order, within a second, and destroys the socket. */
@@ -96,8 +102,11 @@ export async function openStream(options: StreamOptions): Promise<XmppStream> {
     const jid = await negotiate(stream, negotiation, registerFirst);
     trace?.status("online", jid.full);
     void stream.ended.then(({ reason }) => trace?.status("ended", `${reason.code}: ${reason.message}`));
-    keepAlive(stream, address.domain, { clock, random }, options.keepalive);
+    const watched = keepAlive(stream, address.domain, { clock, random }, options.keepalive);
     return {
+      localAddress: stream.localAddress,
+      check: () => watched.check(),
+      end: (reason) => stream.end(reason),
       jid,
       ended: stream.ended,
       get backlog() {

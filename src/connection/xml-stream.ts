@@ -17,6 +17,7 @@ import type { ChannelBindings } from "./channel-binding.ts";
 import { streamNs } from "./namespaces.ts";
 import { parseStreamError, streamEnd, type StreamEnd } from "./stream-end.ts";
 import { MiscountError, StreamManagement } from "./stream-management.ts";
+import { describe, isStanza, stanzaNames, unexpected } from "./top-level.ts";
 import type { WireTrace } from "./wire-trace.ts";
 import { tlsFailure, tlsOptions } from "./tls-policy.ts";
 import { Link } from "./xmpp-parts.ts";
@@ -103,6 +104,11 @@ export class XmlStream {
   /** How many bytes the network has not taken yet. */
   get backlog(): number {
     return this.#link.backlog;
+  }
+
+  /** The own address of the socket. */
+  get localAddress(): string | undefined {
+    return this.#link.localAddress;
   }
 
   /** When the last bytes came, on the monotonic clock, in milliseconds. */
@@ -375,22 +381,4 @@ export class XmlStream {
       this.throwIfEnded();
     }
   }
-}
-
-const stanzaNames: ReadonlySet<string> = new Set(["iq", "message", "presence"]);
-
-function isStanza(element: XmlElement): boolean {
-  // The name as it stands: a prefix stands for another namespace.
-  return stanzaNames.has(element.name) && element.getNS() === ns.client;
-}
-
-function unexpected(element: XmlElement): ProtocolError {
-  return new ProtocolError("not what is due at this point of the negotiation", element.name);
-}
-
-// With several addresses Node throws an error that has a code, but no message.
-function describe(error: Error | undefined): string {
-  if (error === undefined) return "closed by the other side";
-  const code = (error as { code?: unknown }).code;
-  return error.message !== "" || typeof code !== "string" ? error.message : code;
 }

@@ -106,6 +106,11 @@ export class Link {
     this.#connection.open({ domain, lang: "en" }).catch((error: unknown) => this.#closed(error as Error));
   }
 
+  /** The own address of the socket. */
+  get localAddress(): string | undefined {
+    return this.#socket?.localAddress;
+  }
+
   /** How many bytes the network has not taken yet. */
   get backlog(): number {
     return this.#waiting;

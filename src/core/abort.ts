@@ -25,6 +25,13 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
+/** Calls back when the signal fires, also if it has. Returns how to take that back. */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  if (signal.aborted) callback();
+  else signal.addEventListener("abort", callback, { once: true });
+  return () => signal.removeEventListener("abort", callback);
+}
+
 /** Follows a promise until the signal fires, then rejects with the signal's reason. The work itself is not stopped. */
 export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -65,5 +72,20 @@ export async function withDeadline<T>(
   } finally {
     timer?.cancel();
     signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** What the source gives, until the signal fires, also in the middle of a search that does not end. */
+export async function* until<T>(signal: AbortSignal, source: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void> {
+  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  try {
+    for (;;) {
+      const next = await raceSignal(Promise.resolve(iterator.next()), signal);
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    // Not waited for: a search that hangs would hang here too.
+    Promise.resolve(iterator.return?.()).catch(() => undefined);
   }
 }

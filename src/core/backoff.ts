@@ -16,24 +16,27 @@ export class Backoff {
   readonly #random: RandomSource;
   readonly #first: number;
   readonly #cap: number;
-  #window: number;
+  #waits = 0;
 
   constructor(random: RandomSource, options: BackoffOptions = {}) {
     this.#random = random;
     this.#first = options.first ?? 2_000;
     this.#cap = options.cap ?? 300_000;
-    this.#window = Math.min(this.#first, this.#cap);
   }
 
-  /** The next wait, in milliseconds. */
-  next(): number {
-    const wait = randomFraction(this.#random) * this.#window;
-    this.#window = Math.min(this.#cap, this.#window * 2);
-    return wait;
+  /**
+   * The next wait, in milliseconds.
+   *
+   * @param first the first window, if what is waited for now begins with another one; it has doubled as often all the same
+   * @param cap the widest window, likewise
+   */
+  next(first = this.#first, cap = this.#cap): number {
+    const window = Math.min(cap, first * 2 ** this.#waits++);
+    return randomFraction(this.#random) * window;
   }
 
   /** Back to the first window: something worked. */
   reset(): void {
-    this.#window = Math.min(this.#first, this.#cap);
+    this.#waits = 0;
   }
 }

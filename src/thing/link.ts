@@ -7,6 +7,8 @@ import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import type { AccountStore } from "../connection/account.ts";
 import type { ServerSource } from "../discovery/server-source.ts";
 import { ConnectionManager, type ConnectionFault, type LinkState } from "../connection/connection-manager.ts";
+import type { KeepaliveOptions } from "../connection/keepalive.ts";
+import type { RetryOptions } from "../connection/loss.ts";
 import type { TlsPolicy } from "../connection/tls-policy.ts";
 import type { WireTrace } from "../connection/wire-trace.ts";
 import type { Hide } from "./secrets.ts";
@@ -27,6 +29,9 @@ export interface LinkParts {
   /** The servers to try. */
   readonly servers: ServerSource;
   readonly tls: TlsPolicy;
+  readonly keepalive: KeepaliveOptions | undefined;
+  /** The waits between two rounds. A Thing has the defaults. */
+  readonly retry?: RetryOptions | undefined;
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly logger: Logger;

@@ -8,6 +8,7 @@ import { systemRandom, type RandomSource } from "../core/random.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import { isXmlText } from "../codec/xml.ts";
 import { parseService, type ServerAddress } from "../discovery/address.ts";
+import { checkKeepalive, type KeepaliveOptions } from "../connection/keepalive.ts";
 import { checkTls, type TlsPolicy } from "../connection/tls-policy.ts";
 import type { RightsOptions } from "../provisioning/rights-cache.ts";
 import { checkControl, type ControlParameter } from "../control/definition.ts";
@@ -50,6 +51,8 @@ export interface ThingOptions {
   readonly account?: AccountOptions;
   /** Which certificates to trust. Default: those that Node.js trusts. */
   readonly tls?: TlsPolicy;
+  /** When a silent link is asked whether it lives. Default: after 60 s; an answer within 20 s. */
+  readonly keepalive?: KeepaliveOptions;
   /** The address of the Thing Registry: a component, or an account (a bare JID). Default: found among the server's components. */
   readonly registry?: string;
   /** The addresses of the provisioning servers: components, or accounts (bare JIDs). Default: found after the claim. */
@@ -83,6 +86,7 @@ export interface ThingSettings {
   readonly control: readonly ControlParameter[];
   readonly account: AccountOptions;
   readonly tls: TlsPolicy;
+  readonly keepalive: KeepaliveOptions | undefined;
   readonly registry: BareJid | undefined;
   readonly provisioning: readonly BareJid[];
   readonly pairing: PairingSettings | undefined;
@@ -104,6 +108,7 @@ const KNOWN: readonly (keyof ThingOptions)[] = [
   "control",
   "account",
   "tls",
+  "keepalive",
   "registry",
   "provisioning",
   "pairing",
@@ -137,6 +142,7 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     control: [...control],
     account: checkAccount(options.account ?? {}),
     tls: checkTls(options.tls ?? {}),
+    keepalive: options.keepalive === undefined ? undefined : checkKeepalive(options.keepalive),
     registry: options.registry === undefined ? undefined : service(options.registry, "registry"),
     provisioning: checkServers(options.provisioning ?? []),
     pairing: options.pairing === undefined ? undefined : checkPairing(options.pairing),

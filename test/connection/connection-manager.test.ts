@@ -117,7 +117,7 @@ describe("a device without a clock battery", () => {
     const setting = manage({ addresses: () => [addressOf(server)] });
     setting.manager.start();
     await waiting(setting);
-    await setting.clock.advance(2_000);
+    await setting.clock.advance(10_000);
     expect(server.connections).toHaveLength(1);
     setting.clock.jump(10 * 365 * 86_400_000);
     shown = certificate; // what the jump does to the proof
@@ -130,7 +130,7 @@ describe("a device without a clock battery", () => {
   it("that is ahead waits as for anything else, but does not sleep through its clock being set back", async () => {
     const expired = makeCertificate(authority, { from: new Date(Date.now() - 9e6), until: new Date(Date.now() - 5e6) });
     const server = await served(expired);
-    const setting = manage({ addresses: () => [addressOf(server)], backoff: { first: 300_000 } });
+    const setting = manage({ addresses: () => [addressOf(server)], retry: { server: 300_000 } });
     setting.manager.start();
     await waiting(setting);
     expect(setting.faults[0]).toMatch(/^tls-policy: .* has expired/);
@@ -214,10 +214,10 @@ describe("the link", () => {
     expect(setting.channel.jid).toBeUndefined();
     expect(setting.states.at(-1)).toMatchObject({
       is: "waiting",
-      ms: expect.closeTo(2_000, 3) as number,
+      ms: expect.closeTo(10_000, 3) as number,
       reason: { code: "ERR_CONNECTION" },
     });
-    await setting.clock.advance(1_999);
+    await setting.clock.advance(9_999);
     expect(server.connections).toHaveLength(1);
     await setting.clock.advance(1);
     await online(setting);
@@ -232,7 +232,7 @@ describe("the link", () => {
     });
     const setting = manage({ addresses: () => [addressOf(server)] });
     setting.manager.start();
-    for (const ms of [2_000, 4_000, 8_000, 16_000]) {
+    for (const ms of [10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000]) {
       await waiting(setting);
       expect(setting.states.at(-1)).toMatchObject({ ms: expect.closeTo(ms, 3) as number });
       await setting.clock.advance(ms);
@@ -240,12 +240,12 @@ describe("the link", () => {
     }
   });
 
-  it("begins with the short wait again after a stream that stayed up for half a minute", async () => {
+  it("begins with the short wait again after a stream that stayed up for a minute", async () => {
     const server = await loggingIn();
     const setting = manage({ addresses: () => [addressOf(server)] });
     setting.manager.start();
     const waits: number[] = [];
-    for (const up of [0, 29_999, 30_000]) {
+    for (const up of [0, 59_999, 60_000]) {
       await online(setting);
       await setting.clock.advance(up);
       server.connections.at(-1)?.socket.destroy();
@@ -255,7 +255,7 @@ describe("the link", () => {
       waits.push(ms);
       await setting.clock.advance(ms);
     }
-    expect(waits).toEqual([2_000, 4_000, 2_000]);
+    expect(waits).toEqual([10_000, 20_000, 10_000]);
   });
 
   it("tries the servers in their order, asks for them anew for each round, and waits only between rounds", async () => {
@@ -273,7 +273,7 @@ describe("the link", () => {
     expect(setting.path()).toBe("connecting connecting online");
     second.connections[0]?.socket.destroy();
     await waiting(setting);
-    await setting.clock.advance(2_000);
+    await setting.clock.advance(10_000);
     await online(setting);
     expect(rounds).toBe(2);
     expect(setting.path()).toBe("connecting connecting online waiting connecting connecting online");
@@ -334,6 +334,80 @@ describe("the link", () => {
     expect(rounds).toBe(2);
   });
 
+  it("comes back sooner when it was the own link that was lost: what came next is as if nothing had been there", async () => {
+    const server = await serve(async (connection) => {
+      await connection.logIn(context);
+    });
+    const setting = manage({ addresses: () => [addressOf(server)], keepalive: { idle: 1_000, patience: 500 } });
+    setting.manager.start();
+    await online(setting);
+    await setting.clock.advance(1_500);
+    await waiting(setting);
+    expect(setting.states.at(-1)).toMatchObject({
+      ms: expect.closeTo(1_000, 3) as number,
+      reason: { code: "ERR_CONNECTION", message: "no sign of life from the server within 500 ms" },
+    });
+  });
+
+  it("tells which servers were tried in a round, what came of each, and each as a fault, once the round has failed", async () => {
+    const wrong = await serve((connection) => connection.logIn(serverContext(makeCertificate(makeAuthority()))));
+    const refusing = await serve((connection) => connection.logIn(context, { password: "other" }));
+    const tried: [number, boolean][] = [];
+    const setting = manage({
+      addresses: () => [addressOf(wrong), addressOf(refusing)],
+      tried: ({ port }, worked) => tried.push([port, worked]),
+    });
+    setting.manager.start();
+    await waiting(setting);
+    const { port } = addressOf(wrong);
+    expect(setting.states.at(-1)).toMatchObject({
+      reason: {
+        message: expect.stringContaining(`none of 2 servers could be used: localhost at 127.0.0.1:${port}: `) as string,
+      },
+    });
+    expect(setting.faults.map((fault) => fault.split(":")[0])).toEqual(["tls-policy", "authentication"]);
+    expect(tried).toEqual([
+      [wrong.port, false],
+      [refusing.port, false],
+    ]);
+  });
+
+  it("is no fault at all when another server could be used", async () => {
+    const wrong = await serve((connection) => connection.logIn(serverContext(makeCertificate(makeAuthority()))));
+    const right = await loggingIn();
+    const tried: [number, boolean][] = [];
+    const setting = manage({
+      addresses: () => [addressOf(wrong), addressOf(right)],
+      tried: ({ port }, worked) => tried.push([port, worked]),
+    });
+    setting.manager.start();
+    await online(setting);
+    expect(setting.faults).toEqual([]);
+    expect(tried).toEqual([
+      [wrong.port, false],
+      [right.port, true],
+    ]);
+  });
+
+  it("gives a server that does not answer 30 s, and each further one of a round 10 s", async () => {
+    const silent = await serve(() => undefined);
+    const setting = manage({ addresses: () => [addressOf(silent), addressOf(silent), addressOf(silent)] });
+    setting.manager.start();
+    const passed = (count: number): Promise<void> =>
+      eventually(
+        () => silent.connections.length === count && setting.path() === Array(count).fill("connecting").join(" "),
+      );
+    await passed(1);
+    await setting.clock.advance(29_999);
+    expect(silent.connections).toHaveLength(1);
+    await setting.clock.advance(1);
+    await passed(2);
+    await setting.clock.advance(10_000);
+    await passed(3);
+    await setting.clock.advance(10_000);
+    await waiting(setting);
+  });
+
   it("is not brought down by whoever listens to its state", async () => {
     const server = await loggingIn();
     const error = vi.fn();
@@ -380,7 +454,7 @@ describe("what does not heal by itself", () => {
     const server = await serve((connection) => connection.logIn(context, { password: "other" }));
     const setting = manage({ addresses: () => [addressOf(server)] });
     setting.manager.start();
-    for (const ms of [2_000, 4_000]) {
+    for (const ms of [10_000, 20_000]) {
       await waiting(setting);
       expect(setting.states.at(-1)).toMatchObject({ reason: { code: "ERR_AUTHENTICATION" } });
       await setting.clock.advance(ms);
@@ -401,7 +475,7 @@ describe("what does not heal by itself", () => {
     const server = await serve((connection) => connection.logIn(wrong));
     const setting = manage({ addresses: () => [addressOf(server)], account: storeOf({ ...ACCOUNT, pending: true }) });
     setting.manager.start();
-    for (const ms of [2_000, 4_000]) {
+    for (const ms of [10_000, 20_000]) {
       await waiting(setting);
       expect(setting.states.at(-1)).toMatchObject({ ms: expect.closeTo(ms, 3) as number });
       await setting.clock.advance(ms);
@@ -681,12 +755,88 @@ describe("stopping", () => {
     const setting = manage({ addresses: () => [addressOf(server)] });
     setting.manager.start();
     await waiting(setting);
-    await setting.clock.advance(2_000);
+    await setting.clock.advance(10_000);
     await waiting(setting);
     await setting.manager.stop();
     setting.manager.start();
     await waiting(setting);
     // A new start is a new beginning.
+    expect(setting.states.at(-1)).toMatchObject({ ms: expect.closeTo(10_000, 3) as number });
+  });
+});
+
+describe("a host that sleeps, or moves to another network", () => {
+  it("tries again within a second, however long it would have waited", async () => {
+    const server = await serve((connection, index) =>
+      index < 6 ? connection.socket.destroy() : connection.logIn(context),
+    );
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    for (let round = 0; round < 5; round++) {
+      await waiting(setting);
+      const state = setting.states.at(-1);
+      await setting.clock.advance(state?.is === "waiting" ? state.ms : 0);
+      await eventually(() => setting.states.at(-1) !== state && setting.states.at(-1)?.is !== "connecting");
+    }
+    expect(setting.states.at(-1)).toMatchObject({ is: "waiting", ms: expect.closeTo(300_000, 2) as number });
+    setting.clock.jump(3_600_000);
+    const before = setting.states.length;
+    for (let ms = 0; ms < 5_000 && setting.states.length === before; ms += 500) await setting.clock.advance(500);
+    // All Things of a house wake up together.
+    expect(setting.states.at(-1)).toMatchObject({ is: "waiting", ms: expect.closeTo(1_000, 3) as number });
+    await setting.clock.advance(1_000);
+    await online(setting);
+  });
+
+  it("asks at once whether the link lives, and gives it up if nothing answers", async () => {
+    const server = await serve(async (connection) => {
+      await connection.logIn(context);
+    });
+    const setting = manage({ addresses: () => [addressOf(server)] });
+    setting.manager.start();
+    await online(setting);
+    setting.clock.jump(3_600_000);
+    await setting.clock.advance(5_000);
+    await eventually(() => server.everything.includes("urn:xmpp:ping"));
+    await setting.clock.advance(20_000);
+    await waiting(setting);
+    expect(setting.states.at(-1)).toMatchObject({ ms: expect.closeTo(1_000, 3) as number });
+  });
+
+  it("leaves a link whose own address is gone, and a try that is under way", async () => {
+    // The address of the link itself, as that of an interface that goes away.
+    let addresses = new Set(["127.0.0.1"]);
+    const server = await serve((connection, index) => (index === 1 ? undefined : connection.logIn(context)));
+    const setting = manage({ addresses: () => [addressOf(server)], hostAddresses: () => addresses });
+    setting.manager.start();
+    await online(setting);
+    addresses = new Set(["192.0.2.1"]);
+    await setting.clock.advance(5_000);
+    await waiting(setting);
+    expect(setting.states.at(-1)).toMatchObject({
+      ms: expect.closeTo(1_000, 3) as number,
+      reason: { message: "the network has changed: this device has the address 127.0.0.1 no longer" },
+    });
+    await setting.clock.advance(1_000);
+    await eventually(() => server.connections.length === 2);
+    addresses = new Set(["192.0.2.2"]);
+    await setting.clock.advance(5_000);
+    await waiting(setting);
     expect(setting.states.at(-1)).toMatchObject({ ms: expect.closeTo(2_000, 3) as number });
+    await setting.clock.advance(2_000);
+    await online(setting);
+    await eventually(() => server.open === 1);
+  });
+
+  it("keeps a link whose own address is still there", async () => {
+    let addresses = new Set(["127.0.0.1", "192.0.2.1"]);
+    const server = await loggingIn();
+    const setting = manage({ addresses: () => [addressOf(server)], hostAddresses: () => addresses });
+    setting.manager.start();
+    await online(setting);
+    addresses = new Set(["127.0.0.1"]);
+    await setting.clock.advance(5_000);
+    expect(setting.path()).toBe("connecting online");
+    expect(server.connections).toHaveLength(1);
   });
 });

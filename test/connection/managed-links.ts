@@ -173,7 +173,7 @@ export function managedLinks(server: () => RealServer): void {
           renew: () => Promise.reject(new Error("not in this test")),
         },
         tls: { ca },
-        backoff: { first: 20, cap: 50 },
+        retry: { server: 20, link: 20, cap: 50 },
         onState: (state) => states.push(state),
         onFault: (code, words) => faults.push(`${code}: ${words}`),
       });

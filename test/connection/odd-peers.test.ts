@@ -121,7 +121,7 @@ describe("a link", () => {
       },
       tls: { ca: authority.cert },
       timeout: 300,
-      backoff: { first: 20 },
+      retry: { server: 20, link: 20 },
       onState: (state) => states.push(state),
       onFault: () => undefined,
     });

@@ -294,7 +294,7 @@ export function onARealServer(
           renew: () => Promise.reject(new Error("not in this test")),
         },
         tls: { ca: server.ca },
-        backoff: { first: 20, cap: 50 },
+        retry: { server: 20, link: 20, cap: 50 },
         onState: (state) => states.push(state),
         onFault: (code, text) => faults.push(`${code}: ${text}`),
       });

@@ -22,7 +22,7 @@ import type { EndSignal, RealXmppServer } from "../support/server-process.ts";
 // The waits between two tries, and the time of one try, in milliseconds. The waits are shorter than a device's, the law
 // is the same. While the server is away the wait may have grown to its widest; a try that had begun before the server
 // was back may take all of its time; and then comes one that meets a server that is there.
-const BACKOFF = { first: 250, cap: 2_000 };
+const BACKOFF = { server: 250, link: 250, cap: 2_000 };
 const TRY = 10_000;
 const BACK_WITHIN = TRY + BACKOFF.cap + TRY;
 // Then come components, which have waits of their own (`attachComponent`: 30 s at the most, 10 s a try).
@@ -103,7 +103,7 @@ async function restartAgainAndAgain(server: RealXmppServer, restarts: number, se
         Object.assign(wire, { write: (stanzas: readonly XmlElement[]) => (ledger.wrote(stanzas), write(stanzas)) }),
       );
     };
-    const limits = { backoff: BACKOFF, timeout: TRY };
+    const limits = { retry: BACKOFF, timeout: TRY };
     return new ConnectionManager({ ...parts, ...limits, onFault, channel, addresses: () => servers.addresses() });
   };
   const options = {

@@ -8,6 +8,8 @@ import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-serv
 import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
 import type { StanzaService } from "../../src/sandbox/stanza-service.ts";
 import type { Storage } from "../../src/storage/storage.ts";
+import { linkSeam, type WithLink } from "../../src/thing/link.ts";
+import { quickLink } from "./quick-link.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import type { ServerOptions, ThingOptions } from "../../src/thing/options.ts";
 
@@ -65,7 +67,8 @@ export function thingOptions(
   server: ServerOptions,
   overrides: Partial<ThingOptions> = {},
 ): ThingOptions {
-  return {
+  const options: ThingOptions & WithLink = {
+    [linkSeam]: quickLink,
     storage,
     server,
     tags: { SN: "394872348732948723", MAN: "www.ktc.se", MODEL: "IMC", V: 1.2 },
@@ -81,6 +84,7 @@ export function thingOptions(
     },
     ...overrides,
   };
+  return options;
 }
 
 /** A component that has nothing to do with anybody. */

@@ -154,3 +154,18 @@ describe("the tags that are registered", () => {
     expect([first?.name, second?.name]).toEqual(["SN", "KEY"]);
   });
 });
+
+describe("keepalive", () => {
+  test("may be longer, for a battery, or shorter", () => {
+    const keepalive = { idle: 600_000, patience: 1_000 };
+    expect(checkOptions({ ...least, keepalive }).keepalive).toEqual(keepalive);
+  });
+
+  test.each([
+    [{ idle: 0 }, "keepalive.idle: must be a whole number of milliseconds from 1000 to 86400000"],
+    [{ patience: 60.5 }, "keepalive.patience: must be a whole number of milliseconds from 1000 to 86400000"],
+    [{ every: 5 }, 'keepalive: there is no option "every"; there are idle, patience'],
+  ])("%o is refused", (keepalive, message) => {
+    expect(() => checkOptions({ ...least, keepalive: keepalive as object })).toThrow(new ConfigError(message));
+  });
+});
