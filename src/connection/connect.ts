@@ -91,7 +91,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     return await withDeadline(clock, { signal, timeout }, `connecting to ${address.domain}`, async (deadline) => {
       const { tls, keepalive } = options;
       const means = { clock, random, logger, trace, timeout };
-      stream = await openStream({ address, account, tls, keepalive, ...means, signal: deadline });
+      const onUnverified = (warning: string): void => logger.warn(warning);
+      stream = await openStream({ address, account, tls, keepalive, ...means, signal: deadline, onUnverified });
       const connection = wire(stream, new StanzaChannel({ clock, random, logger, onFault: options.onFault }));
       await connection.friends.load({ signal: deadline });
       await connection.channel.send(presence());

@@ -55,7 +55,7 @@ export interface ConnectionManagerOptions extends Omit<OpeningOptions, "onFault"
  * What does not heal by itself. `conflict`: another session took the full JID (or
  * ejabberd removed the account), the link is given up. The others are
  * tried again, after growing waits, since people may have repaired the server meanwhile: `authentication` (name or
- * password refused, or the server proved nothing), `tls-policy` (no TLS, or no proof), `clock-behind` (the certificate
+ * password refused, or the server proved nothing), `tls-policy` (no TLS, or no proof), `tls-unverified` (no proof, and none wanted: told at each connection), `clock-behind` (the certificate
  * is not valid yet by the device's clock: tried again every 10 s, and when the clock jumps), `registration` (no account
  * made), `account` (the account could not be read or kept), `configuration` (an option that cannot be used). And what
  * nobody sends again by itself: `not-delivered` (the stream ended before the server acknowledged it, XEP-0198).
@@ -64,6 +64,7 @@ export type ConnectionFault =
   | "conflict"
   | "authentication"
   | "tls-policy"
+  | "tls-unverified"
   | "clock-behind"
   | "registration"
   | "account"

@@ -18,6 +18,8 @@ export interface NegotiationOptions {
   readonly address: ServerAddress;
   /** What it has to prove. */
   readonly context: SecureContext;
+  /** False where it need not: the option `tls.unverified` names the domain. */
+  readonly verify: boolean;
   /** Whom to log in as. `register`: make the account if the login is refused. */
   readonly account: {
     readonly username: string;
@@ -27,6 +29,8 @@ export interface NegotiationOptions {
   };
   /** Randomness for nonces and ids. */
   readonly random: RandomSource;
+  /** Told when the server has proved nothing, and need not: before anything secret is sent. */
+  readonly onUnverified: () => void;
   /** Awaited before the account is made: the server has proved its domain by now. */
   readonly onMakingAccount: () => Promise<void>;
   /** Awaited when the account was made. */
@@ -47,7 +51,10 @@ export async function negotiate(stream: XmlStream, options: NegotiationOptions, 
   return bind(stream, await stream.open(), options);
 }
 
-async function secure(stream: XmlStream, { address, context }: NegotiationOptions): Promise<XmlElement> {
+async function secure(
+  stream: XmlStream,
+  { address, context, verify, onUnverified }: NegotiationOptions,
+): Promise<XmlElement> {
   await stream.connect();
   if (address.directTls !== true) {
     const features = await stream.open();
@@ -59,7 +66,8 @@ async function secure(stream: XmlStream, { address, context }: NegotiationOption
     const answer = await stream.next();
     if (!answer.is("proceed", streamNs.tls)) throw new TlsPolicyError("the server refuses TLS");
   }
-  await stream.secure(context);
+  await stream.secure(context, verify);
+  if (!verify) onUnverified();
   return stream.open();
 }
 

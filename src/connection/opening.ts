@@ -12,8 +12,8 @@ export interface OpeningOptions extends Pick<
 > {
   /** The accounts. */
   readonly account: AccountStore;
-  /** Told when the account cannot be kept. */
-  readonly onFault: (code: "account", message: string, cause?: unknown) => void;
+  /** Told when the account cannot be kept, and when the server's certificate was not checked. */
+  readonly onFault: (code: "account" | "tls-unverified", message: string, cause?: unknown) => void;
 }
 
 // How often a taken name is changed in one go. Random names do not clash twice; a server that says so is broken.
@@ -61,6 +61,7 @@ async function openAs(
   const stream = await openStream({
     address,
     account: { username, password, resource, register: pending },
+    onUnverified: (warning) => options.onFault("tls-unverified", warning),
     onMakingAccount: () => options.account.keep(address.domain),
     onAccountMade: () => made(options, address.domain, signal),
     ...{ clock, random, logger, trace, tls, timeout, keepalive, maxStanzaBytes, signal },

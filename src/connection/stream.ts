@@ -10,7 +10,7 @@ import type { ServerAddress } from "../discovery/address.ts";
 import { keepAlive, type KeepaliveOptions } from "./keepalive.ts";
 import { ClosedAfterRefusal, negotiate, type NegotiationOptions } from "./negotiation.ts";
 import type { StreamEnd } from "./stream-end.ts";
-import { secureContext, type TlsPolicy } from "./tls-policy.ts";
+import { isUnverified, secureContext, unverifiedWarning, type TlsPolicy } from "./tls-policy.ts";
 import type { WireTrace } from "./wire-trace.ts";
 import { XmlStream } from "./xml-stream.ts";
 
@@ -47,6 +47,8 @@ export interface StreamOptions {
   readonly maxStanzaBytes?: number | undefined;
   /** When a silent link is asked whether it lives. */
   readonly keepalive?: KeepaliveOptions | undefined;
+  /** Told, with words for people, when the certificate of the server was not checked (`tls.unverified`). */
+  readonly onUnverified?: ((warning: string) => void) | undefined;
   /** Awaited before the account is made: the moment to keep its password. The server has proved its domain by then. */
   readonly onMakingAccount?: (() => Promise<void>) | undefined;
   /** Awaited after the account was made, before anything else: the moment to remember it. */
@@ -90,6 +92,8 @@ export async function openStream(options: StreamOptions): Promise<XmppStream> {
   const negotiation: NegotiationOptions = {
     address,
     context: secureContext(options.tls),
+    verify: !isUnverified(options.tls ?? {}, address.domain),
+    onUnverified: () => options.onUnverified?.(unverifiedWarning(address.domain)),
     account: options.account,
     random,
     onMakingAccount: options.onMakingAccount ?? (() => Promise.resolve()),

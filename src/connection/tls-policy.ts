@@ -13,12 +13,32 @@ import { ConfigError, ConnectionError, TlsPolicyError, type SdkError } from "../
 import { checkKnown } from "../core/options.ts";
 import type { ServerAddress } from "../discovery/address.ts";
 
-/** What a server has to prove. There is no way to do without TLS, or without verification. */
+/**
+ * What a server has to prove. There is no way to do without TLS, and only one, by name, to do without verification:
+ * `unverified`.
+ */
 export interface TlsPolicy {
   /** The certificates (PEM) of the authorities to trust, in the place of those that come with Node. */
   readonly ca?: string | readonly string[] | undefined;
   /** The oldest TLS version to accept. Default TLSv1.2. */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
+  /**
+   * The XMPP domains whose certificate is not checked, by name; TLS all the same. Whoever can put himself between the
+   * Thing and such a server is taken for it: he gets the password when the account is made, and reads and changes
+   * everything. For a server in one's own workshop; with `ca` the same server can be checked. The fault `tls-unverified`
+   * says so at each connection. Default: none.
+   */
+  readonly unverified?: readonly string[] | undefined;
+}
+
+/** Tells whether the certificate for a domain is not checked. */
+export function isUnverified({ unverified = [] }: TlsPolicy, domain: string): boolean {
+  return unverified.some((name) => ascii(name) === ascii(domain));
+}
+
+/** What is said at each connection to a domain whose certificate is not checked. */
+export function unverifiedWarning(domain: string): string {
+  return `the certificate for ${domain} was not checked, since the option \`tls.unverified\` names this domain: whoever is on the way can pretend to be it, learn the password of a new account, and read and change everything; give the server's authority in \`tls.ca\` instead`;
 }
 
 const pem = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
@@ -33,13 +53,37 @@ export function secureContext(policy: TlsPolicy = {}): SecureContext {
 
 /** Checks a policy. Throws `ERR_CONFIG` if `tls.ca` holds no certificate, a damaged one, or the name of a file. */
 export function checkTls(policy: TlsPolicy): TlsPolicy {
-  checkKnown(policy, ["ca", "minVersion"], "tls");
-  const { ca, minVersion } = policy;
+  checkKnown(policy, ["ca", "minVersion", "unverified"], "tls");
+  const { ca, minVersion, unverified = [] } = policy;
   if (ca !== undefined) certificatesIn(ca);
   if (minVersion !== undefined && !["TLSv1.2", "TLSv1.3"].includes(minVersion)) {
     throw new ConfigError("tls.minVersion: must be TLSv1.2 or TLSv1.3");
   }
+  // `true`, say: there is no way to have none checked.
+  if (!Array.isArray(unverified)) throw new ConfigError('tls.unverified: must be a list of domains, ["example.org"]');
+  unverified.forEach((name, index) => checkDomain(name, `tls.unverified[${index}]`));
   return policy;
+}
+
+function checkDomain(name: unknown, option: string): void {
+  if (typeof name !== "string") throw new ConfigError(`${option}: must be the name of a domain`);
+  const shown = JSON.stringify(name);
+  if (name.includes("*")) throw new ConfigError(`${option}: ${shown}: name each domain; there are no wildcards`);
+  // RFC 4291 section 2.2: a colon stands in IPv6 addresses, and never in a domain.
+  if (isIP(ascii(name)) !== 0 || /[:[\]]/.test(name)) {
+    throw new ConfigError(
+      `${option}: ${shown} is an address; name the XMPP domain, which may stay the same when the address changes`,
+    );
+  }
+  const labels = ascii(name).split(".");
+  if (!labels.every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label))) {
+    throw new ConfigError(`${option}: ${shown} is not the name of a domain`);
+  }
+}
+
+/** A domain as certificates and DNS have it. */
+function ascii(domain: string): string {
+  return domainToASCII(domain) || domain.toLowerCase();
 }
 
 function certificatesIn(ca: string | readonly string[]): string[] {
@@ -74,13 +118,19 @@ function checkReadable(certificate: string): void {
 /**
  * What is given to `tls.connect`: the certificate is checked against the XMPP domain, never against the host that was
  * connected to, which whoever answers DNS can choose; the domain is also what the server is asked for (SNI).
+ *
+ * @param options `verify`: false for the domains of {@link TlsPolicy.unverified} alone
  */
-export function tlsOptions(context: SecureContext, domain: string, directTls: boolean): ConnectionOptions {
+export function tlsOptions(
+  context: SecureContext,
+  domain: string,
+  { directTls, verify }: { readonly directTls: boolean; readonly verify: boolean },
+): ConnectionOptions {
   const name = domainToASCII(domain) || domain;
   return {
     secureContext: context,
     // Given, so that NODE_TLS_REJECT_UNAUTHORIZED in the environment does not count.
-    rejectUnauthorized: true,
+    rejectUnauthorized: verify,
     // RFC 6066 section 3: an address is not sent as a server name.
     servername: isIP(name) === 0 ? name : "",
     checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),

@@ -132,15 +132,16 @@ export class XmlStream {
     this.#explain = (cause) => new ConnectionError(`the connection was lost: ${describe(cause)}`, { cause });
   }
 
-  /** Puts TLS under the stream, verified as the policy says. Nothing that came in the clear is kept. */
-  async secure(context: SecureContext): Promise<void> {
+  /** Puts TLS under the stream, verified unless `verify` is false. Nothing that came in the clear is kept. */
+  async secure(context: SecureContext, verify = true): Promise<void> {
     const { address, clock } = this.#options;
     // What follows the go-ahead in the clear may be an attacker's, put in to be taken for what came under TLS.
     if (this.#queue.length > 0) this.end(new TlsPolicyError("the server sent more in the clear than it may"));
     this.throwIfEnded();
     const afterwards = this.#explain;
     this.#explain = (cause) => tlsFailure(cause ?? new Error("closed"), address, clock.now(), this.#link.validity);
-    await this.#orEnd(this.#link.secure(tlsOptions(context, address.domain, address.directTls === true)));
+    const options = { directTls: address.directTls === true, verify };
+    await this.#orEnd(this.#link.secure(tlsOptions(context, address.domain, options)));
     this.#explain = afterwards;
   }
 

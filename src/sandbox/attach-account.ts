@@ -146,7 +146,8 @@ class AccountLink {
     const { password, register = false, tls } = this.#options;
     const account = { username: this.#account.local, password, resource: this.#resource, register };
     const [address, clock, random, logger] = [this.#address, this.#clock, this.#random, this.#logger];
-    return openStream({ address, account, tls, clock, random, logger, signal, timeout });
+    const onUnverified = (warning: string): void => logger.warn(warning);
+    return openStream({ address, account, tls, clock, random, logger, signal, timeout, onUnverified });
   }
 
   /** Loads the roster and sends presence. */

@@ -6,6 +6,8 @@ const advice: Readonly<Record<FaultCode, string>> = {
     "Check the account on the server: was it removed, or its password changed? Give a Thing with an account of its own the new password in `account.password`. If the account is gone for good, `npx xmpp-thing reset` makes the Thing a new one.",
   "tls-policy":
     "Check `tls.ca`, the domain, and the server's certificate (`openssl s_client -starttls xmpp -connect HOST:5222`). Until it is right nothing is sent.",
+  "tls-unverified":
+    "Give the certificate of the server's authority in `tls.ca`, and take the domain out of `tls.unverified`. Until then whoever is on the way can pretend to be the server.",
   "clock-behind":
     "Wait: it goes on by itself once the clock is set. If it stays so, look at `timedatectl`; a Pi without a clock battery needs a time server.",
   registration:

@@ -9,6 +9,8 @@ export type FaultCode =
   | "authentication"
   /** The server offers no TLS, or its certificate does not prove the domain; nothing secret was sent. */
   | "tls-policy"
+  /** The server's certificate was not checked, since the option `tls.unverified` names its domain. */
+  | "tls-unverified"
   /** The server's certificate is not valid yet, by the device's clock: the clock is behind; nothing secret was sent. */
   | "clock-behind"
   /** The server would not make an account. */

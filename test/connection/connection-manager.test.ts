@@ -489,6 +489,22 @@ describe("what does not heal by itself", () => {
     expect(server.everything).not.toMatch(/<auth|secret|register/);
   });
 
+  it("is a certificate that is not checked, since its domain is named: a fault at each connection", async () => {
+    const foreign = serverContext(makeCertificate(makeAuthority()));
+    const server = await serve((connection) => connection.logIn(foreign));
+    const tls = { ca: authority.cert, unverified: ["localhost"] };
+    const setting = manage({ addresses: () => [addressOf(server)], tls });
+    const warning = /^tls-unverified: the certificate for localhost was not checked, since the option `tls.unverified`/;
+    setting.manager.start();
+    await online(setting);
+    expect(setting.faults).toEqual([expect.stringMatching(warning)]);
+    server.connections[0]?.socket.destroy();
+    await waiting(setting);
+    await setting.clock.advance(10_000);
+    await eventually(() => setting.faults.length === 2);
+    expect(setting.faults[1]).toMatch(warning);
+  });
+
   it("is an account that cannot be read, or an option that cannot be used", async () => {
     const server = await loggingIn();
     const account = { ...storeOf(), load: () => Promise.reject(new StorageError("disk gone")) };

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { Socket } from "node:net";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
-import { checkTls, secureContext, tlsFailure } from "../../src/connection/tls-policy.ts";
+import { checkTls, isUnverified, secureContext, tlsFailure } from "../../src/connection/tls-policy.ts";
 import { makeAuthority, makeCertificate, type Certificate } from "../support/certificates.ts";
 import {
   BIND,
@@ -325,5 +325,110 @@ describe("a TLS policy", () => {
 
   it("may hold several certificates in one text", () => {
     expect(() => secureContext({ ca: `comment\n${authority.cert}\n${certificate.cert}` })).not.toThrow();
+  });
+});
+
+describe("a domain that is named as one whose certificate is not checked", () => {
+  const registering = { username: "user", password: "secret", resource: "r", register: true };
+  const foreignTo = (domain: string): Certificate => makeCertificate(foreign, { dns: [domain] });
+
+  it.each([
+    ["signed by nobody known", () => foreignTo("localhost")],
+    ["for another name", () => makeCertificate(authority, { dns: ["example.org"] })],
+    ["that has expired", () => makeCertificate(authority, { until: new Date(Date.now() - 5e6), from: new Date(0) })],
+  ])(
+    "is reached with a certificate %s, by TLS all the same, and that is said before anything secret",
+    async (_, shown) => {
+      let before = "";
+      const told = vi.fn(() => (before = server.everything));
+      const server = await serverWith(shown());
+      await open(server, { tls: { ca: authority.cert, unverified: ["LOCALHOST"] }, onUnverified: told });
+      expect(told).toHaveBeenCalledExactlyOnceWith(
+        expect.stringContaining("the certificate for localhost was not checked"),
+      );
+      expect(before).not.toMatch(SECRETS);
+      expect(server.connections[0]?.clear).not.toMatch(SECRETS);
+    },
+  );
+
+  it("D-E25: makes an account there, and on no other unverified stream", async () => {
+    const refusing = (): Promise<FakeServer> =>
+      serve(async (connection) => {
+        await connection.upToTls(serverContext(foreignTo("localhost")));
+        connection.send(HEADER + features(mechanisms("SCRAM-SHA-1")));
+        await connection.read(/<auth /);
+        connection.send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>");
+        const [, get] = await connection.read(/<iq [^>]*type="get" id="([^"]*)"/);
+        connection.send(
+          `<iq type='result' id='${get}'><query xmlns='jabber:iq:register'><username/><password/></query></iq>`,
+        );
+        const [, set] = await connection.read(/<iq [^>]*type="set" id="([^"]*)".*<password>secret<\/password>/);
+        connection.send(
+          `<iq type='error' id='${set}'><error type='cancel'><not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`,
+        );
+      });
+    for (const unverified of [undefined, [], ["example.org", "localhost.example", "host.localhost"]]) {
+      const error = await refusal(await refusing(), { account: registering, tls: { ca: authority.cert, unverified } });
+      expect(error).toMatchObject({ code: "ERR_TLS_POLICY" });
+    }
+    const server = await refusing();
+    const options = { account: registering, tls: { ca: authority.cert, unverified: ["localhost"] } };
+    expect(await rejection(open(server, options))).toMatchObject({ code: "ERR_REGISTRATION" });
+    expect(server.everything).toContain("<password>secret</password>");
+  });
+
+  it("needs TLS like any other", async () => {
+    const server = await serve(async (connection) => {
+      await connection.read(/<stream:stream[^>]*>/);
+      connection.send(HEADER + features(mechanisms("SCRAM-SHA-1")));
+    });
+    const error = await refusal(server, { tls: { unverified: ["localhost"] } });
+    expect(error).toMatchObject({
+      code: "ERR_TLS_POLICY",
+      message: expect.stringContaining("offers no TLS") as string,
+    });
+  });
+
+  it("says nothing where the certificate was checked", async () => {
+    const told = vi.fn();
+    await open(await serverWith(certificate), {
+      tls: { ca: authority.cert, unverified: ["example.org"] },
+      onUnverified: told,
+    });
+    expect(told).not.toHaveBeenCalled();
+  });
+
+  it("may be written as people write it", () => {
+    const policy = checkTls({ unverified: ["München.example"] });
+    expect(isUnverified(policy, "xn--mnchen-3ya.example")).toBe(true);
+    expect(isUnverified(policy, "münchen.example")).toBe(true);
+    expect(isUnverified(policy, "x.münchen.example")).toBe(false);
+    expect(isUnverified({}, "localhost")).toBe(false);
+  });
+
+  it.each([
+    ["192.168.1.20", "is an address"],
+    ["2130706433", "is an address"],
+    ["::1", "is an address"],
+    ["[::1]", "is an address"],
+    ["example.org:5222", "is an address"],
+    ["*", "there are no wildcards"],
+    ["*.example.org", "there are no wildcards"],
+    ["", "is not the name of a domain"],
+    ["exa mple.org", "is not the name of a domain"],
+    ["example..org", "is not the name of a domain"],
+    ["thing@example.org", "is not the name of a domain"],
+  ])("is not %j", (name, why) => {
+    const message = expect.stringMatching(
+      new RegExp(`^tls\\.unverified\\[1\\]: ${JSON.stringify(name).replace(/[[\]*.]/g, "\\$&")}.*${why}`),
+    );
+    const refused = expect.objectContaining({ code: "ERR_CONFIG", message: message as string }) as Error;
+    expect(() => checkTls({ unverified: ["example.org", name] })).toThrow(refused);
+  });
+
+  it("is not every domain at once", () => {
+    const list = 'tls.unverified: must be a list of domains, ["example.org"]';
+    for (const unverified of [true, "localhost", {}]) expect(() => checkTls({ unverified } as object)).toThrow(list);
+    expect(() => checkTls({ unverified: [true] } as object)).toThrow("tls.unverified[0]: must be the name of a domain");
   });
 });
