@@ -171,6 +171,7 @@ describe("the names of", () => {
     expect(namesOf.get("./discovery")).toMatchInlineSnapshot(`
       {
         "types": [
+          "DhcpOptions",
           "DiscoverOptions",
           "DiscoveryOptions",
           "Finder",

@@ -1,6 +1,7 @@
 // How servers are searched for: what is on unless it is switched off, and what has to be switched on by name.
 import { ConfigError } from "../core/errors.ts";
 import { checkKnown } from "../core/options.ts";
+import { checkDhcp, type DhcpOptions, type DhcpSettings } from "./dhcp-options.ts";
 import type { Finder } from "./finder.ts";
 import { hostOfDomain, tryDomain } from "./host.ts";
 
@@ -11,6 +12,8 @@ export interface DiscoveryOptions {
    * Default: any that is heard of.
    */
   readonly domain?: string;
+  /** Asks the DHCP servers of the network (XEP-0347 3.3.1). Default true. */
+  readonly dhcp?: boolean | DhcpOptions;
   /** Finders of the program's own, beside those that come with the library. Default: none. */
   readonly finders?: readonly Finder[];
   /** How long to listen, in milliseconds. Default 10,000. */
@@ -20,12 +23,13 @@ export interface DiscoveryOptions {
 /** {@link DiscoveryOptions}, checked and completed. */
 export interface DiscoverySettings {
   readonly domain: string | undefined;
+  readonly dhcp: DhcpSettings | undefined;
   readonly finders: readonly Finder[];
   readonly timeout: number;
 }
 
 /** The options there are. */
-export const discoveryKeys: readonly (keyof DiscoveryOptions)[] = ["domain", "finders", "timeout"];
+export const discoveryKeys: readonly (keyof DiscoveryOptions)[] = ["domain", "dhcp", "finders", "timeout"];
 
 const LONGEST = 600_000;
 
@@ -37,7 +41,7 @@ const LONGEST = 600_000;
 export function checkDiscovery(options: DiscoveryOptions, path = ""): DiscoverySettings {
   checkKnown(options, discoveryKeys, path);
   const name = (option: string): string => (path === "" ? option : `${path}.${option}`);
-  const { finders = [], timeout = 10_000 } = options;
+  const { dhcp = true, finders = [], timeout = 10_000 } = options;
   if (!Number.isSafeInteger(timeout) || timeout < 1 || timeout > LONGEST) {
     throw new ConfigError(`${name("timeout")}: must be a whole number of milliseconds from 1 to ${LONGEST}`);
   }
@@ -46,6 +50,7 @@ export function checkDiscovery(options: DiscoveryOptions, path = ""): DiscoveryS
   }
   return {
     domain: options.domain === undefined ? undefined : checkDomain(options.domain, name("domain")),
+    dhcp: checkDhcp(dhcp, name("dhcp")),
     finders,
     timeout,
   };
