@@ -243,6 +243,8 @@ describe("the names of", () => {
       {
         "types": [
           "AccountAttachment",
+          "AnnounceOptions",
+          "Announcement",
           "AskedQuestion",
           "AttachAccountOptions",
           "AttachOptions",
@@ -251,6 +253,7 @@ describe("the names of", () => {
           "CallOptions",
           "Clock",
           "ControlLimits",
+          "DhcpCounts",
           "FieldType",
           "FriendshipOutcome",
           "HostedAccount",

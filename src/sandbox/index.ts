@@ -5,6 +5,8 @@
  */
 export { startSandbox } from "./sandbox.ts";
 export type { Hosting, HostingOptions, Sandbox, SandboxOptions, SandboxUser } from "./sandbox.ts";
+export type { AnnounceOptions, Announcement } from "./announce.ts";
+export type { DhcpCounts } from "./announce-dhcp.ts";
 export { ReferenceRegistry, type RegisteredThing, type RegistryOptions } from "./registry.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";
 export type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server.ts";

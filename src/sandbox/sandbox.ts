@@ -1,8 +1,18 @@
+import { isIP, isIPv6 } from "node:net";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError } from "../core/errors.ts";
 import { isComponent } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
+import {
+  ANNOUNCED_DOMAIN,
+  ANNOUNCED_PORT,
+  announce,
+  whereToAnnounce,
+  type AnnounceOptions,
+  type Announcement,
+  type RunningAnnouncement,
+} from "./announce.ts";
 import { attachAccount } from "./attach-account.ts";
 import type { Attachment } from "./attach-component.ts";
 import { makeCertificates } from "./certificates.ts";
@@ -25,10 +35,17 @@ export interface HostingOptions {
 
 /** How a sandbox is set up. */
 export interface SandboxOptions {
-  /** The XMPP domain. Default `localhost`. */
+  /** The XMPP domain. Default `localhost`; of a sandbox that is announced `sandbox.local`. */
   readonly domain?: string;
-  /** The port on 127.0.0.1; 0, the default, lets the system choose. */
+  /**
+   * The address to listen on. Default 127.0.0.1; of a sandbox that is announced the IPv4 address of the interface. One
+   * that others reach lets whoever is on the network make accounts.
+   */
+  readonly host?: string;
+  /** The port; 0, the default, lets the system choose. Of a sandbox that is announced the default is 5222. */
   readonly port?: number;
+  /** Makes it known on a local network, so that Things find it without any configuration. Default: no. */
+  readonly announce?: AnnounceOptions;
   /**
    * How its services are reached (XEP-0324 5.1, XEP-0347 5.1). Default: as components, which Things find by
    * themselves. Accounts (`discovery@` and `provisioning@` + domain) they must be told of, or be asked by.
@@ -52,14 +69,16 @@ export interface SandboxUser {
   readonly password: string;
 }
 
-/** An XMPP server with a Thing Registry and a Provisioning Server, in this process, on loopback only. */
+/** An XMPP server with a Thing Registry and a Provisioning Server, in this process, on loopback unless said otherwise. */
 export interface Sandbox extends AsyncDisposable {
-  /** Where it listens: `xmpp://127.0.0.1:port`. */
+  /** Where it listens: `xmpp://host:port`. */
   readonly service: string;
   /** The port. */
   readonly port: number;
   /** The XMPP domain. */
   readonly domain: string;
+  /** How it makes itself known on the local network; `undefined` if it does not. */
+  readonly announcement: Announcement | undefined;
   /** The authority that its certificate is to be checked by, PEM. Made at this start; its key is nowhere. */
   readonly ca: string;
   /** The Thing Registry, at `discovery.` + domain; as an account at `discovery@` + domain. */
@@ -92,7 +111,9 @@ export interface Sandbox extends AsyncDisposable {
 const servers = new WeakMap<Sandbox, XmppDomain>();
 
 /**
- * Starts a sandbox: for demos, and for tests of Things.
+ * Starts a sandbox: for demos, and for tests of Things. Rejects with `ERR_CONFIG` for an option that is wrong, also when
+ * it is to be announced and nobody has said on which of several networks, and with `ERR_CONNECTION` for an address or
+ * port that cannot be had.
  *
  * @example
  * ```ts
@@ -109,8 +130,12 @@ const servers = new WeakMap<Sandbox, XmppDomain>();
  * ```
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const { clock = systemClock, random = systemRandom, logger = silentLogger, port = 0 } = options;
-  const server = new XmppDomain({ domain: options.domain ?? "localhost", clock, random, logger });
+  const { clock = systemClock, random = systemRandom, logger = silentLogger } = options;
+  const on = options.announce === undefined ? undefined : whereToAnnounce(options.announce, options.host);
+  const { host = on?.address ?? "127.0.0.1", port = on === undefined ? 0 : ANNOUNCED_PORT } = options;
+  if (isIP(host) === 0) throw new ConfigError(`host: "${host}" is not an IP address of this machine`);
+  const name = options.domain ?? (on === undefined ? "localhost" : ANNOUNCED_DOMAIN);
+  const server = new XmppDomain({ domain: name, clock, random, logger });
   const { domain } = server;
   const { hosting = {} } = options;
   const address = (name: string, how: Hosting = "component"): string =>
@@ -124,12 +149,14 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const services = [registry, provisioning];
   for (const service of services) if (isComponent(service.jid)) server.attach(service);
   const certificates = await makeCertificates(domain, clock);
-  const listener = new XmppListener({ domain: server, certificates, port, clock, random, logger });
+  const listener = new XmppListener({ domain: server, certificates, host, port, clock, random, logger });
   const listening = await listener.listen();
-  const service = `xmpp://127.0.0.1:${listening}`;
+  const service = `xmpp://${isIPv6(host) ? `[${host}]` : host}:${listening}`;
   const accounts: Attachment[] = [];
+  let announcement: RunningAnnouncement | undefined;
   let stopping: Promise<void> | undefined;
   const end = async (): Promise<void> => {
+    await announcement?.stop();
     for (const each of services) each.stop();
     await Promise.all(accounts.map((account) => account.close()));
     await listener.close();
@@ -142,6 +169,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       server.register(account.jid.slice(0, account.jid.indexOf("@")), password);
       accounts.push(await attachAccount(account, { service, password, tls: { ca: certificates.ca }, ...parts }));
     }
+    if (options.announce !== undefined && on !== undefined) {
+      const jids = { registry: registry.jid, provisioning: provisioning.jid };
+      announcement = await announce(options.announce, { on, host, port: listening, domain, ...jids, ...parts });
+    }
   } catch (error) {
     await stop();
     throw error;
@@ -150,6 +181,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     service,
     port: listening,
     domain,
+    announcement,
     ca: certificates.ca,
     registry,
     provisioning,
