@@ -1,7 +1,8 @@
 // The account that `claim`, `read` and `control` act with: from options and environment, the password never from the command line,
 // where every user of the machine could see it.
 import { connect, type ConnectOptions, type Connection } from "../connection/connect.ts";
-import { ConfigError, TlsPolicyError, messageOf } from "../core/errors.ts";
+import { checkTls, type TlsPolicy } from "../connection/tls-policy.ts";
+import { TlsPolicyError, messageOf } from "../core/errors.ts";
 import { UsageError, wholeNumber, type Arguments } from "./args.ts";
 import type { Io } from "./io.ts";
 
@@ -34,25 +35,27 @@ export function timeoutOf({ values }: Arguments): number {
   return (wholeNumber(values.get("timeout"), "timeout", 1, 86_400) ?? 30) * 1_000;
 }
 
+/** An option, or the environment variable that stands for it. */
+export function pick(option: string, variable: string, args: Arguments, io: Io): string | undefined {
+  return args.values.get(option) ?? (io.env[variable] || undefined);
+}
+
 /** Connects with the account that is named. */
 export async function connectAs(args: Arguments, io: Io): Promise<Connection> {
-  const pick = (option: string, variable: string): string | undefined =>
-    args.values.get(option) ?? (io.env[variable] || undefined);
   const need = (option: string, variable: string): string => {
-    const value = pick(option, variable);
+    const value = pick(option, variable, args, io);
     if (value === undefined) throw new UsageError(`give --${option}, or set ${variable}`);
     return value;
   };
   const service = need("service", "THING_SERVICE");
   const username = need("username", "OWNER_USERNAME");
-  const caFile = pick("ca", "THING_CA");
   const password = io.env["OWNER_PASSWORD"] || (await askPassword(username, io));
   const options: ConnectOptions = {
     service,
-    domain: pick("domain", "THING_DOMAIN"),
+    domain: pick("domain", "THING_DOMAIN", args, io),
     username,
     password,
-    ...(caFile !== undefined && { tls: { ca: await readCa(caFile, io) } }),
+    tls: await tlsOf(args, io),
     timeout: timeoutOf(args),
     debug: io.env["THING_DEBUG"] === "1",
     signal: io.ended,
@@ -60,13 +63,26 @@ export async function connectAs(args: Arguments, io: Io): Promise<Connection> {
   try {
     return await connect(options);
   } catch (error) {
-    if (error instanceof ConfigError && error.message.startsWith("tls.ca: ")) {
-      throw new UsageError(error.message.replace("tls.ca", "--ca, or THING_CA"), { cause: error });
-    }
     if (!(error instanceof TlsPolicyError)) throw error;
-    // What the library says of its option, in the words of the command line.
-    throw new TlsPolicyError(error.message.replace("the option `tls.ca`", "--ca, or THING_CA,"), { cause: error });
+    throw new TlsPolicyError(inWordsOfOptions(error.message), { cause: error });
   }
+}
+
+/** What servers have to prove: `--ca`, or THING_CA. Throws a {@link UsageError} if that cannot be used. */
+export async function tlsOf(args: Arguments, io: Io): Promise<TlsPolicy> {
+  const file = pick("ca", "THING_CA", args, io);
+  if (file === undefined) return {};
+  const ca = await readCa(file, io);
+  try {
+    return checkTls({ ca });
+  } catch (error) {
+    throw new UsageError(messageOf(error).replace("tls.ca", "--ca, or THING_CA"), { cause: error });
+  }
+}
+
+/** What the library says of its option `tls.ca`, in the words of the command line. */
+export function inWordsOfOptions(message: string): string {
+  return message.replace("the option `tls.ca`", "--ca, or THING_CA,");
 }
 
 async function readCa(file: string, io: Io): Promise<string> {

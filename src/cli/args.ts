@@ -11,6 +11,8 @@ type Options = NonNullable<ParseArgsConfig["options"]>;
 export interface Arguments {
   /** Options that take a value. */
   readonly values: ReadonlyMap<string, string>;
+  /** Options that may be given more than once, with a value each time. */
+  readonly lists: ReadonlyMap<string, readonly string[]>;
   /** Options that are just there. */
   readonly flags: ReadonlySet<string>;
   /** What is no option. */
@@ -35,12 +37,14 @@ export function parse(args: readonly string[], options: Options, operandNames: r
   const extra = operandNames.at(-1)?.endsWith("...") ? undefined : operands[operandNames.length];
   if (extra !== undefined) throw new UsageError(`"${extra}" is one word too many`);
   const values = new Map<string, string>();
+  const lists = new Map<string, readonly string[]>();
   const flags = new Set<string>();
   for (const [name, value] of Object.entries(parsed.values)) {
     if (typeof value === "string") values.set(name, value);
+    else if (Array.isArray(value)) lists.set(name, value.map(String));
     else if (value === true) flags.add(name);
   }
-  return { values, flags, operands };
+  return { values, lists, flags, operands };
 }
 
 /** A whole number from an option. */

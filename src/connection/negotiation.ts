@@ -51,9 +51,10 @@ export async function negotiate(stream: XmlStream, options: NegotiationOptions, 
   return bind(stream, await stream.open(), options);
 }
 
-async function secure(
+/** From the socket to the features that the server offers under TLS, which it has proved itself by. */
+export async function secure(
   stream: XmlStream,
-  { address, context, verify, onUnverified }: NegotiationOptions,
+  { address, context, verify, onUnverified }: Pick<NegotiationOptions, "address" | "context" | "verify" | "onUnverified">,
 ): Promise<XmlElement> {
   await stream.connect();
   if (address.directTls !== true) {

@@ -37,8 +37,13 @@ export interface FoundServer extends ServerAddress {
   readonly heard: string;
 }
 
-/** A server to try: {@link FoundServer} with nothing left out. */
-export interface ServerCandidate extends Required<FoundServer> {
+/** A server to try: {@link FoundServer}, checked, and with nothing left out. */
+export interface ServerCandidate extends FoundServer {
+  readonly directTls: boolean;
+  readonly preference: number;
+  readonly rank: number;
+  readonly registries: readonly string[];
+  readonly provisioning: readonly string[];
   /** The name of the finder that has found it. */
   readonly finder: string;
 }

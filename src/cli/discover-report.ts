@@ -1,0 +1,158 @@
+// What `xmpp-thing discover` tells: for people, and as lines of JSON (docs/discovery.md lists their keys).
+import type { Probe } from "../connection/probe.ts";
+import type { ServerCandidate } from "../discovery/candidate.ts";
+import type { Tried } from "../discovery/search.ts";
+import type { Io } from "./io.ts";
+import { printable } from "./printable.ts";
+
+/** A server that was looked at. */
+export interface Found {
+  readonly candidate: ServerCandidate;
+  readonly probe: Probe;
+}
+
+/** A service, or why there is none. */
+export type Service = { readonly jid: string } | { readonly why: string };
+
+/** The services of a server. */
+export interface Services {
+  readonly domain: string;
+  readonly registry: Service;
+  readonly provisioning: Service;
+}
+
+/** Told as it comes in. */
+export interface Report {
+  heard(candidate: ServerCandidate): void;
+  looked(found: Found): void;
+  services(services: Services): void;
+  summary(findings: Findings): void;
+}
+
+// Whoever makes up reasons does not fill the screen.
+const MOST_REASONS = 50;
+
+/** All that was heard and seen. */
+export class Findings {
+  /** Why each finder has found nothing, where there is nothing. */
+  tried: readonly Tried[] = [];
+  readonly #servers = new Set<string>();
+  readonly #proved: ServerCandidate[] = [];
+  readonly #dropped = new Map<string, { finder: string; why: string; count: number }>();
+  #heard = 0;
+
+  heard({ domain }: ServerCandidate): void {
+    this.#heard++;
+    this.#servers.add(domain);
+  }
+
+  looked({ candidate, probe }: Found): void {
+    if (probe.verdict === "proved") this.#proved.push(candidate);
+  }
+
+  dropped(finder: string, why: string): void {
+    const key = `${finder} ${why}`;
+    const known = this.#dropped.get(key);
+    if (known !== undefined) known.count++;
+    else if (this.#dropped.size < MOST_REASONS) this.#dropped.set(key, { finder, why, count: 1 });
+  }
+
+  get isEmpty(): boolean {
+    return this.#heard === 0;
+  }
+
+  /** How often a server was heard of. */
+  get count(): number {
+    return this.#heard;
+  }
+
+  /** The domains that were heard of. */
+  get domains(): readonly string[] {
+    return [...this.#servers];
+  }
+
+  /** Those of them that a server has proved. */
+  get proved(): readonly string[] {
+    return [...new Set(this.#proved.map(({ domain }) => domain))];
+  }
+
+  /** Where a Thing would get to: of those that prove their domain the one that it tries first. */
+  get first(): ServerCandidate | undefined {
+    return [...this.#proved].sort((a, b) => a.rank - b.rank || a.preference - b.preference)[0];
+  }
+
+  get drops(): readonly { readonly finder: string; readonly why: string; readonly count: number }[] {
+    return [...this.#dropped.values()];
+  }
+}
+
+const place = ({ host, port }: ServerCandidate): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+
+const at = (candidate: ServerCandidate): string =>
+  `${candidate.domain} at ${place(candidate)}${candidate.directTls ? ", direct TLS" : ""}`;
+
+/** For people. */
+export function asText(io: Io): Report {
+  const line = (label: string, text: string): void => io.out(printable(`${label.padEnd(13)}${text}`));
+  const more = (text: string): void => line("", text);
+  return {
+    heard(candidate) {
+      line(candidate.finder, at(candidate));
+      if (candidate.heard !== "") more(`said by: ${candidate.heard}`);
+      hinted("Thing Registry", candidate.registries);
+      hinted("Provisioning Server", candidate.provisioning);
+    },
+    looked({ candidate, probe: { verdict, why, mechanisms, accounts, accountsWhy } }) {
+      if (verdict !== "proved") {
+        line(verdict, `${at(candidate)}: ${why}`);
+        return;
+      }
+      line(verdict, `${at(candidate)}, by its certificate`);
+      more(`logs in by: ${mechanisms.join(", ") || "nothing"}`);
+      more(accounts ? "a Thing can make itself an account" : `a Thing can make itself no account: ${accountsWhy}`);
+    },
+    services({ domain, registry, provisioning }) {
+      line("services", `of ${domain}, which lists them`);
+      told("Thing Registry", registry);
+      told("Provisioning Server", provisioning);
+    },
+    summary(findings) {
+      io.out("");
+      for (const { finder, why } of findings.tried) line(finder, why);
+      for (const { finder, why, count } of findings.drops) line("not taken", `${finder}: ${why}, ${count} times`);
+      const { first } = findings;
+      if (findings.isEmpty) line("result", "no XMPP server was heard of");
+      else if (first === undefined)
+        line("result", `heard of ${findings.domains.join(", ")}; no server proves its domain`);
+      else line("result", `a Thing goes to ${at(first)}`);
+    },
+  };
+
+  function hinted(what: string, jids: readonly string[]): void {
+    if (jids.length > 0) more(`hints at a ${what}: ${jids.join(", ")}; it counts when the server lists it`);
+  }
+
+  function told(what: string, service: Service): void {
+    more("jid" in service ? `${what}: ${service.jid}` : `${what}: none: ${service.why}`);
+  }
+}
+
+/** For programs: an object in each line, told apart by `event`. */
+export function asJson(io: Io): Report {
+  const line = (event: string, value: object): void => io.out(JSON.stringify({ event, ...value }));
+  const address = ({ domain, host, port, directTls }: ServerCandidate): object => ({ domain, host, port, directTls });
+  return {
+    heard(candidate) {
+      const { finder, rank, preference, registries, provisioning, heard } = candidate;
+      line("heard", { finder, rank, preference, ...address(candidate), registries, provisioning, heard });
+    },
+    looked: ({ candidate, probe }) => line("looked", { finder: candidate.finder, ...address(candidate), ...probe }),
+    services: (services) => line("services", services),
+    summary(findings) {
+      const { count, domains, proved, first, tried, drops } = findings;
+      const goesTo = first === undefined ? null : address(first);
+      line("summary", { heard: count, domains, proved, goesTo, tried, dropped: drops });
+    },
+  };
+}
