@@ -92,10 +92,12 @@ async function run(args: Arguments, io: Io, finders: readonly Finder[]): ReturnT
 function optionsOf(args: Arguments, io: Io, finders: readonly Finder[]): DiscoverOptions {
   const domain = pick("domain", "THING_DOMAIN", args, io);
   const service = pick("service", "THING_SERVICE", args, io);
+  const interfaces = args.lists.get("interface");
   const seconds = wholeNumber(args.values.get("timeout"), "timeout", 1, 600) ?? 10;
   return {
     // With a server its domain is what THING_DOMAIN says, and others on the network are worth to be told too.
     ...(domain !== undefined && service === undefined && { domain }),
+    dhcp: !args.flags.has("no-dhcp") && (interfaces === undefined || { interfaces }),
     timeout: seconds * 1_000,
     finders: [...(service === undefined ? [] : [given(service, domain)]), ...finders],
     signal: io.ended,

@@ -54,7 +54,12 @@ export async function negotiate(stream: XmlStream, options: NegotiationOptions, 
 /** From the socket to the features that the server offers under TLS, which it has proved itself by. */
 export async function secure(
   stream: XmlStream,
-  { address, context, verify, onUnverified }: Pick<NegotiationOptions, "address" | "context" | "verify" | "onUnverified">,
+  {
+    address,
+    context,
+    verify,
+    onUnverified,
+  }: Pick<NegotiationOptions, "address" | "context" | "verify" | "onUnverified">,
 ): Promise<XmlElement> {
   await stream.connect();
   if (address.directTls !== true) {

@@ -71,7 +71,9 @@ export async function probe(address: ServerAddress, options: ProbeOptions = {}):
   let mechanisms: readonly string[] | undefined;
   try {
     const accountsWhy = await withDeadline(clock, { signal, timeout }, what, async () => {
-      mechanisms = mechanismsIn(await secure(stream, { address, context, verify: true, onUnverified: () => undefined }));
+      mechanisms = mechanismsIn(
+        await secure(stream, { address, context, verify: true, onUnverified: () => undefined }),
+      );
       return whyNoAccount(stream, address.domain, random);
     });
     void stream.close(); // in good order, within a second: nobody waits for that
