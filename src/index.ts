@@ -26,6 +26,7 @@ export type { CanControl } from "./codec/can-control.ts";
 export type { CanRead } from "./codec/provisioning.ts";
 export type { KeepaliveOptions } from "./connection/keepalive.ts";
 export type { TlsPolicy } from "./connection/tls-policy.ts";
+export type { ProvisioningMethods, RegistryMethods } from "./discovery/service-options.ts";
 export type { CallOptions } from "./core/abort.ts";
 export type { Clock, Timer } from "./core/clock.ts";
 export type { BareJid } from "./core/jid.ts";

@@ -239,6 +239,8 @@ describe("docs/thing.md", () => {
       account: propertiesOf("src/thing/options.ts", "AccountOptions"),
       tls: propertiesOf("src/connection/tls-policy.ts", "TlsPolicy"),
       keepalive: propertiesOf("src/connection/keepalive.ts", "KeepaliveOptions"),
+      registry: propertiesOf("src/discovery/service-options.ts", "RegistryMethods"),
+      provisioning: propertiesOf("src/discovery/service-options.ts", "ProvisioningMethods"),
       pairing: propertiesOf("src/thing/pairing.ts", "PairingOptions"),
       rights: propertiesOf("src/provisioning/rights-cache.ts", "RightsOptions"),
     };

@@ -35,11 +35,11 @@ export interface Whereabouts {
   /**
    * The address for IQs to a service: a component's own; for an account (XEP-0324 5.1, XEP-0347 5.1) the full JID of
    * highest priority among its connections that have the feature (P-E8, P-E27). An account that does not let its presence
-   * be seen yet is asked for friendship. Rejects with `ERR_DISCOVERY` when the account is there and none of its
+   * be seen yet is asked for friendship, unless `befriend` is false. Rejects with `ERR_DISCOVERY` when the account is there and none of its
    * connections has the feature, with `ERR_TIMEOUT` while it is not there (default 30,000 ms), with `ERR_CONNECTION`
    * without a stream.
    */
-  addressOf(jid: BareJid, feature: string, options?: CallOptions): Promise<string>;
+  addressOf(jid: BareJid, feature: string, options?: CallOptions & { readonly befriend?: boolean }): Promise<string>;
 }
 
 /** One stream, as a {@link Channel} needs it. What `connection/` makes and tests fake. */

@@ -1,11 +1,11 @@
+import { systemClock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import { ns } from "../codec/namespaces.ts";
-import type { Connection } from "../connection/connect.ts";
 import { probe } from "../connection/probe.ts";
 import type { TlsPolicy } from "../connection/tls-policy.ts";
 import { parseService } from "../discovery/address.ts";
 import { rank, type ServerCandidate } from "../discovery/candidate.ts";
-import { findComponents } from "../discovery/components.ts";
+import { Components } from "../discovery/components.ts";
 import { discover as search, type DiscoverOptions } from "../discovery/discover.ts";
 import type { Finder } from "../discovery/finder.ts";
 import { NothingFoundError } from "../discovery/search.ts";
@@ -173,21 +173,21 @@ function hasAccount(args: Arguments, io: Io): boolean {
 /** What the components of the server can do (XEP-0347 3.5, 3.11), as a Thing would see it. */
 async function tellServices(args: Arguments, io: Io, report: Report): Promise<void> {
   await using connection = await connectAs(args, io);
+  const components = new Components({ channel: connection.channel, clock: systemClock });
   const [registry, provisioning] = await Promise.all([
-    service(connection, ns.discovery, io.ended),
-    service(connection, ns.provisioning, io.ended),
+    service(components, ns.discovery, io.ended),
+    service(components, ns.provisioning, io.ended),
   ]);
   report.services({ domain: connection.jid.domain, registry, provisioning });
 }
 
 async function service(
-  connection: Connection,
-  feature: string,
+  components: Components,
+  feature: typeof ns.discovery | typeof ns.provisioning,
   signal: AbortSignal,
 ): Promise<{ readonly jid: string } | { readonly why: string }> {
   try {
-    const [jid = ""] = await findComponents(connection.channel, feature, signal);
-    return { jid };
+    return { jid: await components.find(feature, { signal }) };
   } catch (error) {
     signal.throwIfAborted();
     return { why: messageOf(error) };

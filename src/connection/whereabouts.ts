@@ -4,7 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import { ConnectionError, DiscoveryError, StanzaError } from "../core/errors.ts";
 import { isComponent, parseJid, type BareJid } from "../core/jid.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
-import { hasFeature } from "../discovery/components.ts";
+import { hasFeature } from "../discovery/features.ts";
 import type { Friends } from "./friends.ts";
 
 const DEFAULT_TIMEOUT = 30_000;
@@ -28,22 +28,30 @@ export class FriendWhereabouts implements Whereabouts {
     parts.friends.onPresence(({ jid }) => this.#found.delete(jid.bare));
   }
 
-  async addressOf(jid: BareJid, feature: string, options: CallOptions = {}): Promise<string> {
+  async addressOf(
+    jid: BareJid,
+    feature: string,
+    options: CallOptions & { readonly befriend?: boolean } = {},
+  ): Promise<string> {
     // Components are never befriended, and have no resource (X-E3).
     if (isComponent(jid)) return jid;
     if (this.#channel.jid === undefined) throw new ConnectionError("not connected");
     const known = this.#found.get(jid)?.get(feature);
     if (known !== undefined && this.#friends.presenceOf(jid).includes(known)) return known;
-    const { signal, timeout = DEFAULT_TIMEOUT } = options;
-    return withDeadline(this.#clock, { signal, timeout }, `finding ${jid}`, () => this.#search(jid, feature));
+    const { signal, timeout = DEFAULT_TIMEOUT, befriend = true } = options;
+    const limits = { signal, timeout };
+    return withDeadline(this.#clock, limits, `finding ${jid}`, () => this.#search(jid, feature, befriend));
   }
 
-  #search(jid: BareJid, feature: string): Promise<string> {
-    const key = `${feature} ${jid}`;
+  #search(jid: BareJid, feature: string, befriend: boolean): Promise<string> {
+    const key = `${String(befriend)} ${feature} ${jid}`;
     let search = this.#underWay.get(key);
     if (search === undefined) {
       const limits = { timeout: DEFAULT_TIMEOUT };
-      search = withDeadline(this.#clock, limits, `finding ${jid}`, (signal) => this.#find(jid, feature, signal));
+      search = withDeadline(this.#clock, limits, `finding ${jid}`, async (signal) => {
+        if (befriend && this.#friends.has(jid)?.to !== true) await this.#friends.ask(jid);
+        return this.#find(jid, feature, signal);
+      });
       search = search.finally(() => this.#underWay.delete(key));
       search.catch(() => undefined); // whoever has given up hears of it no more
       this.#underWay.set(key, search);
@@ -58,7 +66,6 @@ export class FriendWhereabouts implements Whereabouts {
     });
     signal.addEventListener("abort", () => changed.happen(), { once: true });
     try {
-      if (this.#friends.has(jid)?.to !== true) await this.#friends.ask(jid);
       for (;;) {
         signal.throwIfAborted();
         changed = new Change();

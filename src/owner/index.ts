@@ -11,6 +11,7 @@ export { formatClaimText, parseClaimText, parseTagList } from "../codec/claim-te
 export type { KeepaliveOptions } from "../connection/keepalive.ts";
 export type { StreamEnd } from "../connection/stream-end.ts";
 export type { Undelivered, UndeliveredStanza } from "../connection/undelivered.ts";
+export type { RegistryMethods } from "../discovery/service-options.ts";
 export type { TlsPolicy } from "../connection/tls-policy.ts";
 export type { FieldType, FieldTypeSet } from "../codec/field-types.ts";
 export type { NodeRef } from "../codec/node-ref.ts";

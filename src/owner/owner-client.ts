@@ -1,6 +1,6 @@
 import { withDeadline, type CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
-import { DiscoveryError, StateError } from "../core/errors.ts";
+import { StateError } from "../core/errors.ts";
 import { configJid, type BareJid } from "../core/jid.ts";
 import { parseClaimText } from "../codec/claim-text.ts";
 import { buildMine, parseClaimed } from "../codec/iot-discovery.ts";
@@ -14,13 +14,19 @@ import {
   type ControlOutcome,
   type ParameterValues,
 } from "../control/controller.ts";
-import { findComponents } from "../discovery/components.ts";
+import { FriendWhereabouts } from "../connection/whereabouts.ts";
+import { Components } from "../discovery/components.ts";
+import { checkRegistry, type RegistryMethods, type RegistryWays } from "../discovery/service-options.ts";
+import { findRegistry, type FindingParts } from "../discovery/services.ts";
 import { SensorReader, type ReadOptions } from "../sensor/sensor-reader.ts";
 
 /** How an owner's client works. */
 export interface OwnerClientOptions {
-  /** The address of the Thing Registry. Default: found among the components of the own server. */
-  readonly registry?: string;
+  /**
+   * The address of the Thing Registry, a component or an account (a bare JID), or ways to find one. Default: found among the
+   * components of the own server.
+   */
+  readonly registry?: string | RegistryMethods;
   /** Time. Default: the machine's. */
   readonly clock?: Clock;
 }
@@ -57,13 +63,20 @@ export class OwnerClient {
   readonly #clock: Clock;
   readonly #reader: SensorReader;
   readonly #things = new Set<BareJid>();
+  readonly #finding: FindingParts;
+  readonly #ways: RegistryWays;
   #registry: BareJid | undefined;
 
   constructor(connection: Connection, options: OwnerClientOptions = {}) {
     this.#connection = connection;
     this.#clock = options.clock ?? systemClock;
     this.#reader = new SensorReader(connection.channel, this.#clock);
-    this.#registry = options.registry === undefined ? undefined : configJid(options.registry, "registry").bare;
+    const { channel, friends } = connection;
+    const whereabouts = new FriendWhereabouts({ channel, friends, clock: this.#clock });
+    this.#finding = { channel, whereabouts, components: new Components({ channel, clock: this.#clock }) };
+    const { address, ways } = checkRegistry(options.registry, true);
+    this.#registry = address;
+    this.#ways = ways;
     // A Thing asks its owner for friendship after the claim (XEP-0347 3.9). Others are left to the program.
     connection.friends.onRequest((jid) => {
       if (this.#things.has(jid)) void connection.friends.accept(jid).catch(() => undefined);
@@ -79,12 +92,11 @@ export class OwnerClient {
     const tags: readonly Tag[] = typeof scanned === "string" ? parseClaimText(scanned) : toTags(scanned);
     const { signal, timeout = ANSWER_WITHIN } = options;
     return withDeadline(this.#clock, { signal, timeout }, "the claim", async (limited) => {
-      const registry = await this.#findRegistry(limited);
+      this.#registry ??= await findRegistry(this.#finding, this.#ways, [], limited);
+      // An account is reached at its full JID, which its presence tells (XEP-0347 5.1).
+      const to = await this.#finding.whereabouts.addressOf(this.#registry, ns.discovery, { signal: limited });
       const payload = buildMine({ tags, public: options.public ?? true });
-      const answer = await this.#connection.channel.request(
-        { type: "set", to: registry, payload },
-        { signal: limited, timeout },
-      );
+      const answer = await this.#connection.channel.request({ type: "set", to, payload }, { signal: limited, timeout });
       if (answer === undefined) return {};
       const { jid } = parseClaimed(answer);
       this.#things.add(jid);
@@ -138,12 +150,6 @@ export class OwnerClient {
     const jid = configJid(thing, "thing");
     const full = jid.resource === "" ? await this.befriend(jid.bare, options) : jid.full;
     return setParameters(this.#connection.channel, full, values, options);
-  }
-
-  async #findRegistry(signal: AbortSignal): Promise<BareJid> {
-    this.#registry ??= (await findComponents(this.#connection.channel, ns.discovery, signal))[0];
-    if (this.#registry === undefined) throw new DiscoveryError("no Thing Registry was found");
-    return this.#registry;
   }
 
   #nextPresence(bare: BareJid, present: () => string | undefined, signal: AbortSignal): Promise<string> {

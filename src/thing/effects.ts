@@ -1,35 +1,31 @@
 // What a Thing does on the wire, effect by effect.
 import { sleep } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
-import type { Clock } from "../core/clock.ts";
 import { DiscoveryError, StanzaError, messageOf } from "../core/errors.ts";
 import { isComponent, type BareJid } from "../core/jid.ts";
 import type { RandomSource } from "../core/random.ts";
 import { ns } from "../codec/namespaces.ts";
 import { presence } from "../codec/stanza.ts";
 import type { Tag } from "../codec/tags.ts";
-import type { Channel, Whereabouts } from "../channel/channel.ts";
 import type { Friends } from "../connection/friends.ts";
-import { findComponents, hasFeature } from "../discovery/components.ts";
+import { Components } from "../discovery/components.ts";
 import { whoIsAway, type Barrier } from "../provisioning/barrier.ts";
 import { emptyKey, register, unregister } from "../registry/registry-client.ts";
 import { ownCaps, type Abilities } from "./disco.ts";
 import { examine } from "./examine.ts";
+import { findARegistry, findAServer, type FindServicesParts } from "./find-services.ts";
 import type { Perform } from "./runner.ts";
 import type { ThingEffect, ThingEvent } from "./state.ts";
 
 /** What effects are done with. */
-export interface EffectParts {
-  readonly channel: Channel;
+export interface EffectParts extends Omit<FindServicesParts, "components"> {
   readonly friends: Friends;
   /** Asks again about friends of whom nothing is remembered. */
   readonly reviewFriends: (signal: AbortSignal) => Promise<void>;
-  readonly whereabouts: Whereabouts;
   readonly barrier: Barrier;
-  readonly clock: Clock;
   /** Randomness for the spread of tries. */
   readonly random: RandomSource;
-  /** The configured Registry. */
+  /** The Registry, if the options name its address. */
   readonly registry: BareJid | undefined;
   /** Told before a registration goes out: the notice of a claim may come as soon as the Registry has it. */
   readonly onRegistering: (registry: BareJid) => void;
@@ -43,8 +39,12 @@ export interface EffectParts {
 const ANSWER_WITHIN = 10_000;
 const AT_ONCE = 20;
 
+/** The same, with what is kept from one effect to the next. */
+type Parts = EffectParts & FindServicesParts;
+
 /** Does effects with these parts. */
-export function performer(parts: EffectParts): Perform {
+export function performer(given: EffectParts): Perform {
+  const parts: Parts = { ...given, components: new Components(given) };
   const { friends } = parts;
   return async (effect, signal) => {
     switch (effect.do) {
@@ -67,7 +67,7 @@ export function performer(parts: EffectParts): Perform {
         await parts.reviewFriends(signal);
         return undefined;
       case "findServers":
-        return { type: "serversFound", servers: [await findServer(parts, effect.registry, signal)] };
+        return { type: "serversFound", servers: [await findAServer(parts, effect, signal)] };
     }
   };
 }
@@ -151,14 +151,10 @@ async function askForFriendship(friends: Friends, services: readonly (BareJid | 
   }
 }
 
-/** XEP-0347 3.5, then 3.6: the Registry of before, the configured one, or the first that the scan finds. */
-async function registerAt(
-  { channel, whereabouts, registry: configured, tags, onRegistering }: EffectParts,
-  known: BareJid | undefined,
-  signal: AbortSignal,
-): Promise<ThingEvent> {
-  const registry = known ?? configured ?? (await findComponents(channel, ns.discovery, signal))[0];
-  if (registry === undefined) throw new DiscoveryError("no Thing Registry was found");
+/** XEP-0347 3.5, then 3.6: the Registry of before, the configured one, or the first that is found. */
+async function registerAt(parts: Parts, known: BareJid | undefined, signal: AbortSignal): Promise<ThingEvent> {
+  const { channel, whereabouts, registry: configured, tags, onRegistering } = parts;
+  const registry = known ?? configured ?? (await findARegistry(parts, signal));
   onRegistering(registry);
   const options = { signal, timeout: ANSWER_WITHIN };
   try {
@@ -167,6 +163,7 @@ async function registerAt(
     if (claim === undefined) return { type: "registered", registry };
     return { type: "claimed", registry, owner: claim.jid, public: claim.public };
   } catch (error) {
+    if (known === undefined) parts.components.forget(registry);
     if (signal.aborted || known === undefined || configured !== undefined) throw error;
     throw new DiscoveryError(`${messageOf(error)} (${staysWith(known)})`, { cause: error });
   }
@@ -181,7 +178,7 @@ function unlessAnswered(error: unknown): void {
  * XEP-0347 3.16. A Registry that cannot unregister anybody is one to register with nevertheless, if it does not answer
  * with an owner of before: whoever holds the Thing now has reset it to be rid of that one.
  */
-async function unregisterAt(parts: EffectParts, registry: BareJid, signal: AbortSignal): Promise<ThingEvent> {
+async function unregisterAt(parts: Parts, registry: BareJid, signal: AbortSignal): Promise<ThingEvent> {
   const { channel, whereabouts } = parts;
   const options = { signal, timeout: ANSWER_WITHIN };
   try {
@@ -209,20 +206,4 @@ async function emptyKeyAt(
   const options = { signal, timeout: ANSWER_WITHIN };
   await emptyKey(channel, await whereabouts.addressOf(registry, ns.discovery, options), options);
   return { type: "keyEmptied" };
-}
-
-/** XEP-0347 3.11: the Registry itself if it is a provisioning server (method 5), else the first that the scan finds (method 7). */
-async function findServer(
-  { channel, whereabouts }: EffectParts,
-  registry: BareJid,
-  signal: AbortSignal,
-): Promise<BareJid> {
-  const options = { signal, timeout: ANSWER_WITHIN };
-  const asked = isComponent(registry)
-    ? hasFeature(channel, registry, ns.provisioning, options)
-    : whereabouts.addressOf(registry, ns.provisioning, options).then(() => true);
-  if (await asked.catch(() => false)) return registry;
-  const [server] = await findComponents(channel, ns.provisioning, signal);
-  if (server === undefined) throw new DiscoveryError("no provisioning server was found");
-  return server;
 }

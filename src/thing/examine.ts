@@ -4,7 +4,7 @@ import { isComponent, type BareJid } from "../core/jid.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import type { Friends } from "../connection/friends.ts";
-import { hasFeature } from "../discovery/components.ts";
+import { hasFeature } from "../discovery/features.ts";
 import type { ThingEvent } from "./state.ts";
 
 /** What it takes to examine somebody. */

@@ -9,6 +9,14 @@ import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import { isXmlText } from "../codec/xml.ts";
 import { parseService, type ServerAddress } from "../discovery/address.ts";
 import { checkKeepalive, type KeepaliveOptions } from "../connection/keepalive.ts";
+import {
+  checkProvisioning,
+  checkRegistry,
+  type ProvisioningMethods,
+  type ProvisioningWays,
+  type RegistryMethods,
+  type RegistryWays,
+} from "../discovery/service-options.ts";
 import { checkTls, type TlsPolicy } from "../connection/tls-policy.ts";
 import type { RightsOptions } from "../provisioning/rights-cache.ts";
 import { checkControl, type ControlParameter } from "../control/definition.ts";
@@ -53,10 +61,16 @@ export interface ThingOptions {
   readonly tls?: TlsPolicy;
   /** When a silent link is asked whether it lives. Default: after 60 s; an answer within 20 s. */
   readonly keepalive?: KeepaliveOptions;
-  /** The address of the Thing Registry: a component, or an account (a bare JID). Default: found among the server's components. */
-  readonly registry?: string;
-  /** The addresses of the provisioning servers: components, or accounts (bare JIDs). Default: found after the claim. */
-  readonly provisioning?: readonly string[];
+  /**
+   * The address of the Thing Registry, a component or an account (a bare JID), or ways to find one. Default: found among the
+   * server's components. The one that was found stays, until this option names an address, or a reset.
+   */
+  readonly registry?: string | RegistryMethods;
+  /**
+   * The addresses of the provisioning servers, components or accounts (bare JIDs), all of which are trusted from the start;
+   * or ways to find one after the claim. Default: the Registry, the owner, or found among the server's components.
+   */
+  readonly provisioning?: readonly string[] | ProvisioningMethods;
   /**
    * The Thing has an LED and a button: requests for friendship may be accepted by hand, and so trust be given to a
    * provisioning server (XEP-0324 3.1.1). `{}` is enough. Default: neither; what nobody decides stays pending.
@@ -89,6 +103,8 @@ export interface ThingSettings {
   readonly keepalive: KeepaliveOptions | undefined;
   readonly registry: BareJid | undefined;
   readonly provisioning: readonly BareJid[];
+  /** The ways to find what is not named by an address. */
+  readonly ways: { readonly registry: RegistryWays; readonly provisioning: ProvisioningWays };
   readonly pairing: PairingSettings | undefined;
   readonly rights: RightsOptions;
   readonly logger: Logger;
@@ -123,7 +139,7 @@ const KNOWN: readonly (keyof ThingOptions)[] = [
 export function checkOptions(options: ThingOptions): ThingSettings {
   const given = (options as ThingOptions | undefined) ?? {};
   checkKnown(given, KNOWN);
-  const { storage, server, sensor, control = [], rights = {} } = given as Partial<ThingOptions>;
+  const { storage, server, sensor, control = [], rights = {}, ...others } = given as Partial<ThingOptions>;
   if (!isStorage(storage)) {
     throw new ConfigError('storage: must be a Storage, for instance fileStorage("/var/lib/my-thing")');
   }
@@ -134,6 +150,10 @@ export function checkOptions(options: ThingOptions): ThingSettings {
   checkControl(control);
   checkPositive(rights.maxEntries, "rights.maxEntries", MOST_ENTRIES);
   checkPositive(rights.maxBytes, "rights.maxBytes");
+  // XEP-0347 6.2: on a server that was merely found, an account of that name may be anybody's.
+  const serverIsNamed = [server.service, server.domain].some((part) => part !== undefined);
+  const registry = checkRegistry(others.registry, serverIsNamed);
+  const provisioning = checkProvisioning(others.provisioning, serverIsNamed);
   return {
     storage,
     address: parseService(server.service, server.domain),
@@ -143,8 +163,9 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     account: checkAccount(options.account ?? {}),
     tls: checkTls(options.tls ?? {}),
     keepalive: options.keepalive === undefined ? undefined : checkKeepalive(options.keepalive),
-    registry: options.registry === undefined ? undefined : service(options.registry, "registry"),
-    provisioning: checkServers(options.provisioning ?? []),
+    registry: registry.address,
+    provisioning: provisioning.servers,
+    ways: { registry: registry.ways, provisioning: provisioning.ways },
     pairing: options.pairing === undefined ? undefined : checkPairing(options.pairing),
     rights,
     logger: options.logger ?? silentLogger,
@@ -175,11 +196,6 @@ function checkTags(tags: Tags): readonly Tag[] {
   return checked;
 }
 
-function checkServers(addresses: readonly string[]): readonly BareJid[] {
-  if (typeof addresses === "string") throw new ConfigError("provisioning: must be a list of addresses");
-  return [...new Set(addresses.map((jid, index) => service(jid, `provisioning[${index}]`)))];
-}
-
 function checkAccount(account: AccountOptions): AccountOptions {
   for (const part of ["username", "password"] as const) {
     const text = account[part];
@@ -198,11 +214,4 @@ function checkPositive(value: number | undefined, option: string, most = Number.
   if (value !== undefined && !(Number.isSafeInteger(value) && value > 0 && value <= most)) {
     throw new ConfigError(`${option}: must be a whole number from 1 to ${most}`);
   }
-}
-
-/** A Registry or a provisioning server. Which connection of an account it is, its presence says. */
-function service(address: string, option: string): BareJid {
-  const jid = configJid(address, option);
-  if (jid.resource !== "") throw new ConfigError(`${option}: "${address}" must have no resource`);
-  return jid.bare;
 }

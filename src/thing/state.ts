@@ -55,7 +55,7 @@ export interface TrustedServer {
   /** Its bare JID. */
   readonly jid: BareJid;
   /**
-   * `configured`: the options name it. `found`: at the Registry or among the server's components (XEP-0347 3.11).
+   * `configured`: the options name it. `found`: by one of the methods of XEP-0347 3.11.
    * `paired`: somebody pressed the button for it (XEP-0324 3.1.1).
    */
   readonly origin: "configured" | "found" | "paired";
@@ -150,8 +150,8 @@ export type ThingEffect =
   | { readonly do: "unregister"; readonly registry: BareJid }
   /** Ask somebody whom the button has accepted whether it is a provisioning server (P-3.1.1-9). */
   | { readonly do: "examine"; readonly jid: BareJid }
-  /** Look for a provisioning server. */
-  | { readonly do: "findServers"; readonly registry: BareJid }
+  /** Look for a provisioning server, also at the Registry and the owner. */
+  | { readonly do: "findServers"; readonly registry: BareJid; readonly owner: BareJid }
   /** Ask again about friends of whom nothing is remembered (XEP-0324 3.2). */
   | { readonly do: "reviewFriends" }
   /** Forget all rights: other servers decide now (P-5.2-7). */

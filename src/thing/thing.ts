@@ -159,6 +159,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
         clock,
         random,
         registry: settings.registry,
+        ways: settings.ways,
         onRegistering: (registry) => (this.#registering = registry),
         tags: () => withKey(settings.tags, this.#identity.key),
         can: abilitiesOf(settings),

@@ -110,7 +110,8 @@ function due(state: ThingState): readonly ThingEffect[] {
   const effects: ThingEffect[] = [...examine];
   if (!ownership.keyEmptied) effects.push({ do: "emptyKey", registry: ownership.registry });
   if (!ownership.ownerAsked) effects.push({ do: "askOwner", owner: ownership.owner });
-  if (trust.is === "none") effects.push({ do: "findServers", registry: ownership.registry });
+  const { registry, owner } = ownership;
+  if (trust.is === "none") effects.push({ do: "findServers", registry, owner });
   return effects;
 }
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ns } from "../../src/codec/namespaces.ts";
 import { bareJid } from "../../src/core/jid.ts";
-import { hasFeature } from "../../src/discovery/components.ts";
+import { hasFeature } from "../../src/discovery/features.ts";
 import { connect, type Connection } from "../../src/connection/connect.ts";
 import { attachAccount } from "../../src/sandbox/attach-account.ts";
 import { attachComponent } from "../../src/sandbox/attach-component.ts";

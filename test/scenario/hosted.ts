@@ -7,7 +7,7 @@ import { el, type XmlElement } from "../../src/codec/xml.ts";
 import type { Connection } from "../../src/connection/connect.ts";
 import { bareJid } from "../../src/core/jid.ts";
 import { Refusal } from "../../src/core/refusal.ts";
-import { hasFeature } from "../../src/discovery/components.ts";
+import { hasFeature } from "../../src/discovery/features.ts";
 import type { Site } from "../support/site.ts";
 
 const within = { timeout: 20_000, interval: 10 };

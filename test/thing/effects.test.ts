@@ -7,6 +7,7 @@ import { buildClaimed } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildRoster } from "../../src/codec/roster.ts";
 import { presence } from "../../src/codec/stanza.ts";
+import { checkProvisioning, searchOnly, type ProvisioningMethods } from "../../src/discovery/service-options.ts";
 import { Friends } from "../../src/connection/friends.ts";
 import { FriendWhereabouts } from "../../src/connection/whereabouts.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
@@ -25,7 +26,7 @@ const has =
   (payload) =>
     payload.is("query", ns.discoInfo) ? buildInfo({ identities: [], features }) : undefined;
 
-function site(options: { registry?: BareJid; finds?: boolean } = {}) {
+function site(options: { registry?: BareJid; finds?: boolean; provisioning?: ProvisioningMethods } = {}) {
   const parts = scriptedChannel();
   const friends = new Friends(parts.channel);
   const barrier = new Barrier();
@@ -37,12 +38,14 @@ function site(options: { registry?: BareJid; finds?: boolean } = {}) {
     ...(options.finds === true && { whereabouts: new FriendWhereabouts({ ...parts, friends }) }),
     barrier,
     registry: options.registry,
+    ways: { registry: searchOnly, provisioning: checkProvisioning(options.provisioning, true).ways },
     reviewFriends: () => Promise.resolve(),
     onRegistering: (jid) => void registering.push(`${jid}, ${parts.wire.asked(jid, "register").length} sent`),
     tags: () => [{ name: "KEY", type: "str", value: "k" }],
     can: { sense: true, control: false },
   });
   parts.wire.peer(account, roster);
+  parts.wire.peer(owner, () => ({ error: "service-unavailable" }));
   const lists = (...jids: string[]): void =>
     parts.wire.peer("example.org", () => buildItems(jids.map((jid) => ({ jid }))));
   return { ...parts, friends, barrier, perform, registering, lists };
@@ -440,7 +443,7 @@ describe("looking for a provisioning server", () => {
   test("XEP-0347 3.11 method 5: asks the Registry first", async () => {
     const { perform, wire } = site();
     wire.peer(registry, has(ns.discovery, ns.provisioning));
-    expect(await perform({ do: "findServers", registry }, never)).toEqual({
+    expect(await perform({ do: "findServers", registry, owner }, never)).toEqual({
       type: "serversFound",
       servers: [registry],
     });
@@ -453,7 +456,7 @@ describe("looking for a provisioning server", () => {
     wire.peer(registry, has(ns.discovery));
     wire.peer(otherServer, has(ns.provisioning));
     wire.peer(server, has(ns.provisioning));
-    expect(await perform({ do: "findServers", registry }, never)).toEqual({
+    expect(await perform({ do: "findServers", registry, owner }, never)).toEqual({
       type: "serversFound",
       servers: [otherServer],
     });
@@ -468,7 +471,7 @@ describe("looking for a provisioning server", () => {
     lists(server);
     wire.peer(registry, peer);
     wire.peer(server, has(ns.provisioning));
-    const finding = perform({ do: "findServers", registry }, never);
+    const finding = perform({ do: "findServers", registry, owner }, never);
     await clock.advance(10_000);
     expect(await finding).toEqual({ type: "serversFound", servers: [server] });
   });
@@ -477,7 +480,7 @@ describe("looking for a provisioning server", () => {
     const { perform, wire, lists } = site();
     lists(registry);
     wire.peer(registry, has(ns.discovery));
-    expect(await codeOf(perform({ do: "findServers", registry }, never))).toBe("ERR_DISCOVERY");
+    expect(await codeOf(perform({ do: "findServers", registry, owner }, never))).toBe("ERR_DISCOVERY");
   });
 });
 
@@ -487,7 +490,7 @@ test("nothing goes on when the stream has ended", async () => {
   const doing = [
     perform({ do: "register", registry }, stream.signal),
     perform({ do: "emptyKey", registry }, stream.signal),
-    perform({ do: "findServers", registry }, stream.signal),
+    perform({ do: "findServers", registry, owner }, stream.signal),
   ].map((one) => one.catch((reason: unknown) => String(reason)));
   await settled();
   const lost = new Error("lost");

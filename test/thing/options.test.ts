@@ -4,6 +4,7 @@ import { ConfigError } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { systemRandom } from "../../src/core/random.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
+import { searchOnly } from "../../src/discovery/service-options.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
@@ -12,10 +13,16 @@ import { makeAuthority } from "../support/certificates.ts";
 import { withKey } from "../../src/thing/tags.ts";
 
 const storage = memoryStorage();
+const none = { subdomain: undefined, username: undefined };
 const least: ThingOptions = { storage, server: { service: "xmpp://example.org" } };
 const ca = makeAuthority("a test").cert;
 const control = [{ name: "LED", type: "boolean" as const, set: () => undefined }];
 const sensor = { fields: [{ name: "T" }], read: () => [] };
+
+const ways = {
+  registry: searchOnly,
+  provisioning: { servers: [], ...none, registry: true, owner: true, search: true },
+};
 
 describe("the options of a Thing", () => {
   test("need no more than a storage and a server", () => {
@@ -29,6 +36,7 @@ describe("the options of a Thing", () => {
       tls: {},
       registry: undefined,
       provisioning: [],
+      ways,
       rights: {},
       logger: silentLogger,
       clock: systemClock,
@@ -67,6 +75,7 @@ describe("the options of a Thing", () => {
       tls: { ca },
       registry: "discovery.example.org",
       provisioning: ["a.example.org", "b.example.org"],
+      ways,
       rights: { maxEntries: 5, maxBytes: 1_000 },
       logger: silentLogger,
       clock,
@@ -110,6 +119,9 @@ describe("the options of a Thing", () => {
     ],
     ["one server for a list", { provisioning: "provisioning.example.org" }, "provisioning: must be a list"],
     ["a server that is no address", { provisioning: ["a.b", ""] }, "provisioning[1]"],
+    ["a Registry as a list", { registry: 7 }, "registry: must be an address, or ways to find one"],
+    ["an unknown way to a Registry", { registry: { host: "x" } }, 'registry: there is no option "host"'],
+    ["an unknown way to a server", { provisioning: { jid: "x" } }, 'provisioning: there is no option "jid"'],
     ["an account with a resource", { provisioning: ["a.b", "p@a.b/c"] }, "provisioning[1]"],
     ["a server with a resource", { provisioning: ["a.b/c"] }, "provisioning[0]"],
     ...[0, -1, 1.5, NaN, Infinity, "10"].flatMap((value): [string, Record<string, unknown>, string][] => [

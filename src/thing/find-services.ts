@@ -1,0 +1,71 @@
+// Whom a Thing turns to: XEP-0347 3.5 (Thing Registry) and 3.11 (provisioning server), by the methods that the options name.
+import { withDeadline } from "../core/abort.ts";
+import type { Clock } from "../core/clock.ts";
+import { DiscoveryError, messageOf } from "../core/errors.ts";
+import type { BareJid } from "../core/jid.ts";
+import { ns } from "../codec/namespaces.ts";
+import { buildIsFriend, parseIsFriendResponse } from "../codec/provisioning.ts";
+import type { ServiceHints } from "../discovery/components.ts";
+import { serviceAddress } from "../discovery/features.ts";
+import type { ProvisioningWays, RegistryWays } from "../discovery/service-options.ts";
+import { completed, findRegistry, firstOf, named, type FindingParts, type Way } from "../discovery/services.ts";
+
+/** What a Thing finds services with. */
+export interface FindServicesParts extends FindingParts {
+  readonly clock: Clock;
+  /** The ways that the options name. */
+  readonly ways: { readonly registry: RegistryWays; readonly provisioning: ProvisioningWays };
+  /** Names heard on the network: an order for the search, nothing else. Default: none. */
+  readonly hints?: (() => ServiceHints) | undefined;
+}
+
+/** How long an owner has to show up and answer, in milliseconds: most are no servers, and the others wait meanwhile. */
+const OWNER_WITHIN = 5_000;
+
+/** XEP-0347 3.5. Rejects with `ERR_DISCOVERY`, saying what was tried. */
+export function findARegistry(parts: FindServicesParts, signal: AbortSignal): Promise<BareJid> {
+  return findRegistry(parts, parts.ways.registry, parts.hints?.().registries ?? [], signal);
+}
+
+/** XEP-0347 3.11, in its order. Rejects with `ERR_DISCOVERY`, saying what was tried. */
+export function findAServer(
+  parts: FindServicesParts,
+  { registry, owner }: { readonly registry: BareJid; readonly owner: BareJid },
+  signal: AbortSignal,
+): Promise<BareJid> {
+  const { servers, search, ...ways } = parts.ways.provisioning;
+  const feature = ns.provisioning;
+  const list: Way[] = servers.map((jid) => named(parts, "server", jid, feature, signal));
+  list.push(...completed(parts, ways, feature, signal));
+  if (ways.registry) list.push(named(parts, "Registry", registry, feature, signal));
+  if (ways.owner) list.push({ name: "owner", find: async () => askOwner(parts, owner, signal) });
+  if (search) {
+    const preferred = parts.hints?.().provisioning;
+    list.push({ name: "search", find: async () => parts.components.find(feature, { signal, preferred }) });
+  }
+  return firstOf("provisioning server", list, signal);
+}
+
+/**
+ * Method 6. Some client libraries advertise whatever they have ever heard of, so that an owner's chat program would be
+ * trusted with everything: he is a server only if he answers a question as one does. He has been asked for friendship after
+ * the claim, and is not asked again.
+ */
+function askOwner(parts: FindServicesParts, owner: BareJid, signal: AbortSignal): Promise<BareJid> {
+  const limits = { signal, timeout: OWNER_WITHIN };
+  return withDeadline(parts.clock, limits, `asking ${owner}`, async (limited) => {
+    const options = { signal: limited, befriend: false };
+    const to = await serviceAddress(parts, owner, ns.provisioning, options);
+    const payload = buildIsFriend({ jid: owner });
+    const about = await parts.channel
+      .request({ type: "get", to, payload }, options)
+      .then((answer) => parseIsFriendResponse(answer).jid)
+      .catch((error: unknown) => {
+        limited.throwIfAborted();
+        const why = `${owner} advertises provisioning, but does not answer isFriend: ${messageOf(error)}`;
+        throw new DiscoveryError(why, { cause: error });
+      });
+    if (about === owner) return owner;
+    throw new DiscoveryError(`${owner} advertises provisioning, but does not answer what isFriend was asked`);
+  });
+}
