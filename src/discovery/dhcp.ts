@@ -27,6 +27,8 @@ export interface DhcpWorld {
   readonly files: LeaseFiles;
   /** The interfaces of the machine, as they are now. */
   readonly interfaces: typeof networkInterfaces;
+  /** Opens a socket. */
+  readonly open: typeof openLink;
   /** The ports of servers and, if chosen, of clients. */
   readonly ports: { readonly server: number; readonly client: number };
   /** The address of everybody on a network. */
@@ -38,6 +40,7 @@ export interface DhcpWorld {
 const machine: DhcpWorld = {
   files: nodeFileSystem,
   interfaces: networkInterfaces,
+  open: openLink,
   ports: { server: 67, client: 68 },
   broadcast: "255.255.255.255",
   expand: resolveDomain,
@@ -180,7 +183,7 @@ class Asking {
     const asked: Asked = { place, xid, link: undefined, problem: undefined, answeredBy: new Set() };
     this.#asked.set(place.address, asked);
     const port = this.settings.port68 ? this.world.ports.client : 0;
-    const opened = await openLink(place, port, (packet, from) => this.#onPacket(asked, packet, from));
+    const opened = await this.world.open(place, port, (packet, from) => this.#onPacket(asked, packet, from));
     if (typeof opened === "string") asked.problem = opened;
     else asked.link = opened;
     return asked;

@@ -7,6 +7,7 @@ import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import type { FoundServer } from "../../src/discovery/candidate.ts";
 import { findByDhcp, type DhcpWorld } from "../../src/discovery/dhcp.ts";
+import { openLink } from "../../src/discovery/dhcp-link.ts";
 import { checkDhcp, type DhcpOptions, type DhcpSettings } from "../../src/discovery/dhcp-options.ts";
 import { dhcpAnswer, type Said } from "./hostile-packets/dhcp-packets.ts";
 
@@ -66,6 +67,7 @@ export const one = (address = "127.0.0.1", mac = HARDWARE, internal = false): Ne
 export const world = (server: { readonly port: number }, changes: Partial<DhcpWorld> = {}): DhcpWorld => ({
   files: { readdir: () => Promise.resolve([]), readFile: () => Promise.reject(new Error("no such file")) },
   interfaces: () => ({ eth0: [one()] }),
+  open: openLink,
   ports: { server: server.port, client: 0 },
   broadcast: "127.0.0.1",
   expand: (domain) => Promise.resolve([{ host: domain, port: 5222, domain, heard: "its name" }]),
