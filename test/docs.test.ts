@@ -8,6 +8,7 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { claim } from "../src/cli/claim.ts";
 import { control as controlCommand } from "../src/cli/control.ts";
+import { discover as discoverCommand } from "../src/cli/discover.ts";
 import { exitCode } from "../src/cli/io.ts";
 import { main } from "../src/cli/main.ts";
 import { read as readCommand } from "../src/cli/read.ts";
@@ -404,6 +405,26 @@ describe("the command line in docs", () => {
       .filter(([, , commands]) => codes(commands).includes(command))
       .map(([option, variable]) => [...codes(option), ...codes(variable)].join(" "));
     expect(inDocs.sort()).toEqual([...optionsIn(help)].sort());
+  });
+});
+
+describe("discovery.md", () => {
+  it("lists every option of discover, and what can be set instead", () => {
+    const inHelp = discoverCommand.help.match(/--[a-z][a-z-]+|\b(?:THING|OWNER)_\w+/g) ?? [];
+    const inDocs = rowsUnder("docs/discovery.md", "Looking at a network").flatMap(([option, what]) => [
+      ...codes(option),
+      ...codes(what),
+    ]);
+    const named = inDocs.filter((code) => /^--|^(THING|OWNER)_/.test(code));
+    expect([...new Set(named), "--help"].sort()).toEqual([...new Set(inHelp)].sort());
+  });
+
+  it("lists every verdict, and every event with its keys", () => {
+    const rows = rowsUnder("docs/discovery.md", "Looking at a network");
+    const firsts = rows.flatMap(([first]) => codes(first)).filter((code) => !/^--|^[A-Z]|^event$/.test(code));
+    const events = literalsOf("src/cli/discover-report.ts", "DiscoverEvent");
+    const verdicts = literalsOf("src/connection/probe.ts", "Verdict");
+    expect(firsts.sort()).toEqual([...verdicts, ...events].sort());
   });
 });
 

@@ -21,6 +21,9 @@ export interface Services {
   readonly provisioning: Service;
 }
 
+/** What a line of JSON tells. */
+export type DiscoverEvent = "heard" | "looked" | "summary" | "services";
+
 /** Told as it comes in. */
 export interface Report {
   heard(candidate: ServerCandidate): void;
@@ -140,7 +143,7 @@ export function asText(io: Io): Report {
 
 /** For programs: an object in each line, told apart by `event`. */
 export function asJson(io: Io): Report {
-  const line = (event: string, value: object): void => io.out(JSON.stringify({ event, ...value }));
+  const line = (event: DiscoverEvent, value: object): void => io.out(JSON.stringify({ event, ...value }));
   const address = ({ domain, host, port, directTls }: ServerCandidate): object => ({ domain, host, port, directTls });
   return {
     heard(candidate) {

@@ -194,7 +194,7 @@ describe("xmpp-thing discover", () => {
     ]);
   });
 
-  it("looks for the servers of one domain when it is given", async () => {
+  it("D-3.1-2, D-3.2-1: looks for the servers of one domain when it is given", async () => {
     const finders = [hearing("mdns", 30, [lying(), there()])];
     const run = await ran(finders, ["--json", "--domain", "127.0.0.1"]);
     expect(of(run, "heard").map(({ finder, host, port }) => [finder, host, port])).toEqual([

@@ -77,7 +77,7 @@ describe("a look at a server", () => {
     expect(accountsWhy).toContain(why);
   });
 
-  it("says of a certificate of another authority, or for another domain, that it proves nothing", async () => {
+  it("D-6.8-1: says of a certificate of another authority, or for another domain, that it proves nothing", async () => {
     const foreign = serverContext(makeCertificate(makeAuthority()));
     const other = await serve((connection) => connection.upToTls(foreign));
     expect(await look(other)).toMatchObject({

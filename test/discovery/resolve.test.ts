@@ -65,7 +65,7 @@ async function resolved(
 }
 
 describe("the servers of a domain", () => {
-  it("D-3.1-1: are those of its SRV records, direct TLS and STARTTLS in one order of priorities (XEP-0368 3)", async () => {
+  it("D-3.1-1, D-3.2-2: are those of its SRV records, direct TLS and STARTTLS in one order of priorities (XEP-0368 3)", async () => {
     const answers = {
       [TLS]: [srv("a.example.org", 5223, 20), srv("b.example.org.", 443, 5)],
       [STARTTLS]: [srv("C.Example.net", 5222, 10)],

@@ -245,7 +245,7 @@ describe("a search", () => {
     expect((error as Error).message.length).toBeLessThan(500);
   });
 
-  it("for one domain takes no server of another, however trusted, and says so when there is nothing else", async () => {
+  it("D-3.1-1, D-3.1-2: for one domain takes no server of another, however trusted, and says so when there is nothing else", async () => {
     const finders = [saying("one", server("mallory.example", { rank: 0 }), server("b.example"))];
     const good = saying("two", server("Example.org", { host: "somewhere.else" }));
     expect(domains(await setUp([...finders, good], { domain: "example.org" }).all())).toEqual(["example.org"]);
@@ -323,7 +323,7 @@ describe("what a finder yields", () => {
     ["perhaps TLS", { ...server("a.example"), directTls: "yes" }],
   ];
 
-  it.each(odd)("is passed over and counted if it is %s", async (_what, found) => {
+  it.each(odd)("D-6.8-1: is passed over and counted if it is %s", async (_what, found) => {
     const { all, dropped } = setUp([saying("odd", found, server("good.example"))]);
     expect(domains(await all())).toEqual(["good.example"]);
     expect(dropped).toEqual(["odd: malformed"]);
