@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import type { AnnounceOptions } from "../sandbox/announce.ts";
 import { startSandbox } from "../sandbox/sandbox.ts";
-import { parse, wholeNumber } from "./args.ts";
-import { exitCode } from "./io.ts";
+import { UsageError, parse, wholeNumber } from "./args.ts";
+import { exitCode, type Io } from "./io.ts";
 import type { Command } from "./command.ts";
 import { askNewThings } from "./pairing-desk.ts";
 
@@ -9,6 +10,9 @@ const OPTIONS = {
   port: { type: "string" },
   domain: { type: "string" },
   pair: { type: "boolean" },
+  announce: { type: "boolean" },
+  interface: { type: "string" },
+  dhcp: { type: "boolean" },
   json: { type: "boolean" },
 } as const;
 
@@ -17,22 +21,36 @@ export const sandbox: Command = {
   summary: "Run an XMPP server with Registry and Provisioning Server on this machine",
   help: `Usage: xmpp-thing sandbox [OPTIONS]
 
-Runs an XMPP server, a Thing Registry and a Provisioning Server in one process, reachable from
-this machine only, until Ctrl-C. Nothing is kept: each start is a new world.
+Runs an XMPP server, a Thing Registry and a Provisioning Server in one process, until Ctrl-C,
+reachable from this machine only unless announced. Nothing is kept: each start is a new world.
 
-  --port N          the port; default: a free one
-  --domain NAME     the XMPP domain; default localhost
+  --port N          the port; default: a free one, announced 5222
+  --domain NAME     the XMPP domain; default localhost, announced sandbox.local
+  --announce        listens on the local network, and tells it so by multicast DNS: Things on it
+                    find the sandbox by themselves. Whoever is on it can make an account
+  --interface NAME  the network to announce it on; default: the only one
+  --dhcp            with --announce: answers too when Things ask by DHCP. Gives no addresses
+                    away; must be root, on a machine that is no DHCP server
   --pair            the Provisioning Server is an account, and asks each Thing that
                     registers to trust it: its LED blinks, somebody presses its button
   --json            one line of JSON once it is ready (docs/sandbox.md lists its keys)
   --help`,
   async run(argv, io) {
     const { values, flags } = parse(argv, OPTIONS, []);
-    const port = wholeNumber(values.get("port"), "port", 0, 65_535) ?? 0;
-    const domain = values.get("domain") ?? "localhost";
+    const port = wholeNumber(values.get("port"), "port", 0, 65_535);
+    const domain = values.get("domain");
     const pair = flags.has("pair");
     const hosting = pair ? ({ provisioning: "account" } as const) : {};
-    await using site = await startSandbox({ port, domain, hosting });
+    const json = flags.has("json");
+    // In the form for programs nothing else stands on stdout.
+    const tell = json ? io.err : io.out;
+    const announce = announceOptions(values.get("interface"), flags, tell);
+    await using site = await startSandbox({
+      ...(port !== undefined && { port }),
+      ...(domain !== undefined && { domain }),
+      hosting,
+      ...(announce !== undefined && { announce }),
+    });
     const folder = await io.makeFolder();
     try {
       const ca = join(folder, "ca.pem");
@@ -48,20 +66,42 @@ this machine only, until Ctrl-C. Nothing is kept: each start is a new world.
         provisioning: site.provisioning.jid,
         username: owner.username,
         password: owner.password,
+        ...(site.announcement !== undefined && {
+          interface: site.announcement.interface,
+          machine: site.announcement.machine,
+        }),
       };
-      if (flags.has("json")) io.out(JSON.stringify(facts));
-      else for (const line of describe(facts, join(folder, "thing"))) io.out(line);
-      // In the form for programs nothing else stands on stdout.
-      const asking = pair ? askNewThings(site, flags.has("json") ? io.err : io.out, io.ended) : undefined;
+      if (json) io.out(JSON.stringify(facts));
+      else for (const line of describe(facts, join(folder, "thing"), io)) io.out(line);
+      const asking = pair ? askNewThings(site, tell, io.ended) : undefined;
       await ended(io.ended);
       await asking;
-      if (!flags.has("json")) io.out("Stopped.");
+      if (!json) io.out("Stopped.");
       return exitCode.done;
     } finally {
       await io.removeFolder(folder);
     }
   },
 };
+
+/** How to announce, if at all. Throws a {@link UsageError} for what makes no sense without. */
+function announceOptions(
+  network: string | undefined,
+  flags: ReadonlySet<string>,
+  tell: (line: string) => void,
+): AnnounceOptions | undefined {
+  if (!flags.has("announce")) {
+    if (network !== undefined) throw new UsageError("--interface goes with --announce");
+    if (flags.has("dhcp")) throw new UsageError("--dhcp goes with --announce");
+    return undefined;
+  }
+  return {
+    ...(network !== undefined && { interface: network }),
+    dhcp: flags.has("dhcp"),
+    onRename: (machine) =>
+      tell(`Another machine on the network has taken the name: this one is called ${machine} now. Things find it.`),
+  };
+}
 
 interface Facts {
   readonly service: string;
@@ -71,11 +111,13 @@ interface Facts {
   readonly provisioning: string;
   readonly username: string;
   readonly password: string;
+  readonly interface?: string;
+  readonly machine?: string;
 }
 
 /** @param state a folder that goes with the sandbox: a Thing whose account has gone with it would be refused for ever */
-function describe(facts: Facts, state: string): readonly string[] {
-  const { service, domain, ca, registry, provisioning, username, password } = facts;
+function describe(facts: Facts, state: string, io: Io): readonly string[] {
+  const { service, domain, ca, registry, provisioning, username, password, machine } = facts;
   const server = `export THING_SERVICE=${service} THING_DOMAIN=${domain} THING_CA=${ca}`;
   return [
     `XMPP server            ${service}, domain ${domain}`,
@@ -83,15 +125,32 @@ function describe(facts: Facts, state: string): readonly string[] {
     `Thing Registry         ${registry}`,
     `Provisioning Server    ${provisioning}`,
     `Account to claim with  ${username}, password ${password}`,
+    ...(machine === undefined
+      ? ["", "In a second terminal, before you start the Thing:", `  ${server} THING_STATE=${state}`]
+      : onTheNetwork(facts, machine, io)),
     "",
-    "In a second terminal, before you start the Thing:",
-    `  ${server} THING_STATE=${state}`,
-    "",
-    "In a third, before you claim, read or control it:",
+    machine === undefined
+      ? "In a third, before you claim, read or control it:"
+      : "In a third terminal here, before you claim, read or control it:",
     `  ${server}`,
     `  export OWNER_USERNAME=${username} OWNER_PASSWORD=${password}`,
     "",
     "Ctrl-C stops it; it forgets everything then.",
+  ];
+}
+
+/** What to do so that a Thing on another machine, which knows nothing, comes here. */
+function onTheNetwork({ interface: network = "", ca }: Facts, machine: string, io: Io): readonly string[] {
+  // The file is the user's who runs this, and nobody else's.
+  const sudo = io.env["SUDO_USER"] === undefined ? "" : "sudo ";
+  return [
+    `Announced on           ${network}, as ${machine}`,
+    "",
+    "A Thing on this network finds the sandbox by itself. It needs one file, so that it trusts no other one:",
+    "the authority. In a second terminal here, with the name of the Pi and of its user:",
+    `  ${sudo}scp ${ca} pi@raspberrypi.local:ca.pem`,
+    "On the Pi, where the project is, with nothing else set (a Thing that was started before: THING_STATE=, a new folder):",
+    "  THING_CA=~/ca.pem npm run -s example thermometer",
   ];
 }
 

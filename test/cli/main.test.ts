@@ -38,6 +38,9 @@ describe("the command line", () => {
     { argv: ["control", "a@b", "LED=true", "LED=false"], says: '"LED" is given twice' },
     { argv: ["sandbox", "--port", "70000"], says: "--port must be a whole number from 0 to 65535" },
     { argv: ["sandbox", "--prot", "1"], says: "--prot" },
+    { argv: ["sandbox", "--interface", "lo"], says: "--interface goes with --announce" },
+    { argv: ["sandbox", "--dhcp"], says: "--dhcp goes with --announce" },
+    { argv: ["sandbox", "--announce", "--interface", "nope0"], says: 'there is no interface "nope0"' },
     { argv: ["demo", "now"], says: 'there is no story "now"' },
     { argv: ["demo", "life", "now"], says: '"now" is one word too many' },
   ])("$argv is called wrongly: 2, and says what to do", async ({ argv, says }) => {

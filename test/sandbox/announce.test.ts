@@ -45,6 +45,7 @@ async function listener(own = false): Promise<{ dns: MulticastDNS; heard: Heard[
   if (own) {
     socket.bind(0, "127.0.0.1");
     await once(socket, "listening");
+    socket.setMulticastInterface("127.0.0.1");
   }
   const onLoopback = { port: ports.mdns, interface: "127.0.0.1" };
   const dns = multicastDns(own ? { ...onLoopback, socket, bind: false } : { ...onLoopback, bind: "0.0.0.0" });
