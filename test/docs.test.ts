@@ -391,6 +391,22 @@ describe("the command line in docs", () => {
     expect(tables.filter((code) => !code.startsWith("--"))).toEqual(keys.sort());
   });
 
+  it("sandbox.md lists every key more of the JSON line of one that is announced", async () => {
+    const io = new FakeIo();
+    const running = main(["sandbox", "--announce", "--interface", "lo", "--port", "0", "--json"], io);
+    await expect.poll(() => io.lines.length, { timeout: 15_000 }).toBe(1);
+    io.interrupt();
+    await running;
+    const plain = firstCodes("docs/sandbox.md", "From the command line");
+    const keys = Object.keys(JSON.parse(io.lines[0] ?? "") as object).filter((key) => !plain.includes(key));
+    const options = [...read("src/sandbox/announce.ts").matchAll(/^ {2}readonly (\w+)\?:/gm)].map(
+      ([, name = ""]) => name,
+    );
+    expect(options.length).toBeGreaterThan(3);
+    const tables = firstCodes("docs/sandbox.md", "A desk that is a whole network");
+    expect(tables).toEqual([...keys, ...options].sort());
+  });
+
   it("sandbox.md lists every option of the sandbox", () => {
     const tables = firstCodes("docs/sandbox.md", "From the command line");
     expect(tables.filter((code) => code.startsWith("--"))).toEqual([...optionsIn(sandboxCommand.help)].sort());
