@@ -18,6 +18,10 @@ export const ns = {
   sensorData: "urn:xmpp:iot:sensordata",
   /** XEP-0325 Internet of Things - Control */
   control: "urn:xmpp:iot:control",
+  /** XEP-0221 Data Forms Media Element */
+  media: "urn:xmpp:media-element",
+  /** XEP-0066 Out of Band Data */
+  oob: "jabber:x:oob",
   /** XEP-0004 Data Forms */
   form: "jabber:x:data",
 } as const;

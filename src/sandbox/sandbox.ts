@@ -51,6 +51,11 @@ export interface SandboxOptions {
    * themselves. Accounts (`discovery@` and `provisioning@` + domain) they must be told of, or be asked by.
    */
   readonly hosting?: HostingOptions;
+  /**
+   * How clients make accounts (XEP-0077): by plain `fields`, by a data `form` beside them, as Prosody offers it, or not
+   * at all: `closed`. Default `fields`.
+   */
+  readonly registration?: "fields" | "form" | "closed";
   /** Where it writes what happens. Default: nowhere. */
   readonly logger?: Logger;
   /** Time. Default: the machine's. */
@@ -135,7 +140,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const { host = on?.address ?? "127.0.0.1", port = on === undefined ? 0 : ANNOUNCED_PORT } = options;
   if (isIP(host) === 0) throw new ConfigError(`host: "${host}" is not an IP address of this machine`);
   const name = options.domain ?? (on === undefined ? "localhost" : ANNOUNCED_DOMAIN);
-  const server = new XmppDomain({ domain: name, clock, random, logger });
+  const { registration } = options;
+  const server = new XmppDomain({ domain: name, clock, random, logger, registration });
   const { domain } = server;
   const { hosting = {} } = options;
   const address = (name: string, how: Hosting = "component"): string =>

@@ -598,6 +598,28 @@ describe("the account of the link", () => {
     expect(setting.faults).toEqual(["registration: the server made no account: conflict"]);
   });
 
+  it("D-3.4: is made on the next server where one asks for a CAPTCHA, and that is told", async () => {
+    const captcha = await serve(async (connection) => {
+      await connection.upToTls(context);
+      connection.send(HEADER + features(mechanisms("SCRAM-SHA-1")));
+      await connection.read(/<auth /);
+      connection.send(NOT_AUTHORIZED);
+      const [, id] = await connection.read(/<iq [^>]*type="get" id="([^"]*)"/);
+      connection.send(
+        `<iq type='result' id='${id}'><query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='form'><field var='ocr'><required/></field></x></query></iq>`,
+      );
+    });
+    const next = await loggingIn();
+    const setting = manage({
+      account: storeOf({ ...ACCOUNT, pending: true }),
+      addresses: () => [addressOf(captcha), addressOf(next)],
+    });
+    setting.manager.start();
+    await online(setting);
+    expect(captcha.everything).not.toContain("secret");
+    expect(setting.states.at(-1)).toMatchObject({ address: { port: next.port } });
+  });
+
   it("keeps a name that is given, even if it is taken", async () => {
     const server = await registering(() => true);
     const given = { ...ACCOUNT, pending: true };

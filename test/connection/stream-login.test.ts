@@ -269,11 +269,27 @@ describe("in-band registration", () => {
     expect(fake.everything).not.toContain("jabber:iq:register");
   });
 
+  const OFF =
+    /^no accounts can be made on this server over XMPP, or not from here: switch registration on, or make the account by hand/;
   it.each([
-    ["conflict", "cancel"],
-    ["not-allowed", "cancel"],
-    ["resource-constraint", "wait"],
-  ])("tells that the server refused with %s", async (condition, type) => {
+    ["conflict", "cancel", /^$/],
+    [
+      "not-acceptable",
+      "modify",
+      /^the server has rules that this name or password does not meet, or takes no more accounts/,
+    ],
+    [
+      "resource-constraint",
+      "wait",
+      /^too many accounts were made from here lately, or there are too many: it is tried again$/,
+    ],
+    ["policy-violation", "wait", /^too many accounts were made from here lately/],
+    ["not-allowed", "cancel", OFF],
+    ["forbidden", "auth", OFF],
+    ["service-unavailable", "cancel", OFF],
+    ["feature-not-implemented", "cancel", OFF],
+    ["bad-request", "modify", /^$/],
+  ])("tells that the server refused with %s, and what to do", async (condition, type, advice) => {
     const fake = await atLogin(async (connection) => {
       await connection.read(/<auth [^>]*>[^<]*<\/auth>/);
       connection.send(NOT_AUTHORIZED);
@@ -283,29 +299,122 @@ describe("in-band registration", () => {
           `<iq type='error' id='${id}'><error type='${type}'><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>sorry</text></error></iq>`,
       );
     });
-    expect(await rejection(open(fake, { account: REGISTERING }))).toMatchObject({
-      code: "ERR_REGISTRATION",
-      condition,
-      message: `the server made no account: ${condition} (sorry)`,
-    });
+    const error = await rejection(open(fake, { account: REGISTERING }));
+    expect(error).toMatchObject({ code: "ERR_REGISTRATION", condition });
+    const [, said = ""] = /^the server made no account: [a-z-]+ \(sorry\)(?:: )?(.*)$/.exec(error.message) ?? [];
+    expect(said).toMatch(advice);
   });
 
+  const FORM = (fields: string, type = "jabber:iq:register"): string =>
+    `<x xmlns='jabber:x:data' type='form'><instructions>Choose!</instructions><field type='hidden' var='FORM_TYPE'><value>${type}</value></field>${fields}</x>`;
+  const BOTH = "<field var='username'><required/></field><field type='text-private' var='password'><required/></field>";
+  const CAPTCHA =
+    "<field type='hidden' var='challenge'><value>1</value></field><field label='Enter the text you see' var='ocr'><media xmlns='urn:xmpp:media-element'><uri type='image/png'>cid:sha1+f24@bob.xmpp.org</uri></media><required/></field>";
+  const URL = "<x xmlns='jabber:x:oob'><url>https://example.org/new</url></x>";
+  const HAND = "make the account by hand and give it in `account.username` and `account.password`";
+
   it.each([
-    ["<username/><password/><email/>", "username, password, email"],
-    ["<username/>", "username"],
-    ["<x xmlns='jabber:x:data' type='form'/>", "nothing that is understood"],
-  ])("does not send a password to a server that asks for %s", async (form, names) => {
+    [
+      "<username/><password/><email/>",
+      `asks a new account for username, password, email, and a device gives a name and a password: have it ask for no more, or ${HAND}`,
+    ],
+    ["<username/>", "asks a new account for username, and a device"],
+    [
+      "<instructions>Give it all</instructions><nick/>",
+      'asks a new account for nick, and a device gives a name and a password (it says: "Give it all")',
+    ],
+    ["<x xmlns='jabber:x:data' type='form'/>", "asks a new account for nothing that is understood, and"],
+    [
+      `<username/><password/>${FORM(`${BOTH}<field var='email' label='E-Mail'><required/></field>`)}`,
+      'asks a new account for username, password, email (E-Mail), and a device gives a name and a password (it says: "Choose!")',
+    ],
+    [
+      FORM("<field type='fixed'><value>x</value></field><field var='username'/><field var='pin'/>"),
+      "asks a new account for username, pin, and",
+    ],
+    [FORM(BOTH, "urn:example:else"), "asks a new account for username, password, and"],
+    [
+      `<instructions>Look</instructions>${URL}${FORM(BOTH + CAPTCHA)}`,
+      `asks whoever wants an account to read a picture or solve a riddle (CAPTCHA), which no device can (it says: "Choose! https://example.org/new"): switch that off for devices, or ${HAND}`,
+    ],
+    [FORM(CAPTCHA, "urn:xmpp:captcha"), "asks whoever wants an account to read a picture"],
+    [
+      FORM(`${BOTH}<field var='captcha-fallback-text'><required/></field>`),
+      "asks whoever wants an account to read a picture",
+    ],
+    [
+      `<instructions>To register, visit us</instructions>${URL}`,
+      `makes no accounts over XMPP, and sends people to https://example.org/new (it says: "To register, visit us https://example.org/new"): ${HAND}`,
+    ],
+    [
+      "<instructions>Ask\n the operator</instructions>",
+      `makes no accounts over XMPP, and sends people elsewhere (it says: "Ask the operator"): ${HAND}`,
+    ],
+    [`<instructions>${"long ".repeat(100)}</instructions>`, `"${"long ".repeat(40)}…"`],
+    ["", `does not say what it wants to know: ${HAND}`],
+    [
+      "<x xmlns='jabber:x:data' type='odd'/>",
+      "sent a form for a new account that cannot be read: unknown type of form",
+    ],
+  ])("does not send a password to a server whose form is %s", async (form, words) => {
     const fake = await atLogin(async (connection) => {
       await connection.read(/<auth [^>]*>[^<]*<\/auth>/);
       connection.send(NOT_AUTHORIZED);
       await takeRegistration(connection, undefined, form);
     });
+    const error = await rejection(open(fake, { account: REGISTERING }));
+    expect(error).toMatchObject({ code: "ERR_REGISTRATION", condition: "not-acceptable" });
+    expect(error.message).toMatch(/^the server /);
+    expect(error.message).toContain(words);
+    expect(fake.everything).not.toContain("secret");
+  });
+
+  it("does not send a password to a server that says that there is an account already", async () => {
+    const fake = await atLogin(async (connection) => {
+      await connection.read(/<auth [^>]*>[^<]*<\/auth>/);
+      connection.send(NOT_AUTHORIZED);
+      await takeRegistration(connection, undefined, "<registered/><username>user</username><password/>");
+    });
     expect(await rejection(open(fake, { account: REGISTERING }))).toMatchObject({
       code: "ERR_REGISTRATION",
-      condition: "not-acceptable",
-      message: `the server asks a new account for ${names}`,
+      condition: "registered",
+      message: `the server says that this connection has an account already: ${HAND}`,
     });
     expect(fake.everything).not.toContain("secret");
+  });
+
+  it.each([
+    ["beside plain fields", `<username/><password/>${FORM(BOTH + "<field var='nick'/><field type='fixed'/>")}`],
+    ["beside words only", `<instructions>x</instructions>${FORM(BOTH)}`],
+    ["beside a page on the Web", FORM(BOTH) + URL],
+    ["beside plain fields that ask for more", `<username/><password/><email/>${FORM(BOTH)}`],
+  ])("fills in the data form %s, and nothing else (XEP-0077 section 6)", async (_what, form) => {
+    let query = "";
+    const fake = await atLogin(async (connection) => {
+      await connection.read(/<auth [^>]*>[^<]*<\/auth>/);
+      connection.send(NOT_AUTHORIZED);
+      query = await takeRegistration(connection, undefined, form);
+      await connection.bind(await connection.scram());
+    });
+    await open(fake, { account: REGISTERING });
+    const field = (name: string, value: string): string => `<field var="${name}"><value>${value}</value></field>`;
+    const fields = `${field("FORM_TYPE", "jabber:iq:register")}${field("username", "user")}${field("password", "secret")}`;
+    expect(query).toBe(
+      `<query xmlns="jabber:iq:register"><x xmlns="jabber:x:data" type="submit">${fields}</x></query>`,
+    );
+  });
+
+  it("fills in a form that does not say what it is for", async () => {
+    let query = "";
+    const fake = await atLogin(async (connection) => {
+      await connection.read(/<auth [^>]*>[^<]*<\/auth>/);
+      connection.send(NOT_AUTHORIZED);
+      query = await takeRegistration(connection, undefined, `<x xmlns='jabber:x:data' type='form'>${BOTH}</x>`);
+      await connection.bind(await connection.scram());
+    });
+    await open(fake, { account: REGISTERING });
+    expect(query).not.toContain("FORM_TYPE");
+    expect(query).toContain('<field var="password"><value>secret</value></field>');
   });
 
   it("takes an empty form for one that asks for nothing it understands", async () => {

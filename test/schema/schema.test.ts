@@ -101,7 +101,11 @@ const builders: Readonly<Record<string, fc.Arbitrary<XmlElement>>> = {
       // The schema has an order; the form's own is that of the server.
       const order = ["username", "password", "email"];
       return asked(
-        buildRegistrationForm({ ...form, fields: order.filter((name) => form.fields.includes(name as never)) }),
+        buildRegistrationForm({
+          ...form,
+          url: "",
+          fields: order.filter((name) => form.fields.includes(name as never)),
+        }),
       );
     }),
   registration: fc.record({ username: nonEmpty, password: nonEmpty }).map((value) => asked(buildRegistration(value))),

@@ -22,7 +22,7 @@ function findLibraries(): string | undefined {
 /** Why there is no ejabberd here; `undefined` if there is. With `REQUIRE_EJABBERD=1` a missing one fails the run. */
 export const noEjabberd: string | undefined = libraries !== undefined ? undefined : missing("ejabberd");
 
-function config(folder: string, ports: readonly number[], secrets: Secrets): string {
+function config(folder: string, ports: readonly number[], secrets: Secrets, register: RegisterSettings): string {
   const [port, tlsPort, ...componentPorts] = ports;
   // A listener for each component: on a common one, whoever logs in as one gets the stanzas of all.
   const components = [...secrets].map(
@@ -43,19 +43,32 @@ auth_method: internal
 auth_password_format: scram
 registration_timeout: infinity
 acl: { local: { user_regexp: "" } }
-access_rules: { register: { allow: all } }
+access_rules: { register: { ${register.allow === false ? "deny" : "allow"}: all } }
+${register.captcha === undefined ? "" : `captcha_cmd: "${register.captcha}"\ncaptcha_url: "http://localhost/captcha"`}
 modules:
   mod_disco: {}
   mod_roster: {}
   mod_ping: {}
   mod_stream_mgmt: { resend_on_timeout: if_offline, max_ack_queue: infinity }
-  mod_register: { ip_access: all, access: register, captcha_protected: false, password_strength: 0, welcome_message: {} }
+  mod_register: { ip_access: all, access: register, captcha_protected: ${register.captcha !== undefined}, password_strength: ${register.strength ?? 0}, welcome_message: {} }
   mod_version: {}
 `;
 }
 
+/** What it asks of new accounts. */
+export interface RegisterSettings {
+  /** Whether anybody may make one. Default true. */
+  readonly allow?: boolean;
+  /** A program that paints the picture of a CAPTCHA. Default: none is asked for. */
+  readonly captcha?: string;
+  /** The entropy of passwords, in bits. Default 0. */
+  readonly strength?: number;
+}
+
 /** Starts an ejabberd; `undefined` if there is none on this machine. */
-export async function startEjabberd(options: { components?: readonly string[] } = {}): Promise<Ejabberd | undefined> {
+export async function startEjabberd(
+  options: { components?: readonly string[]; register?: RegisterSettings } = {},
+): Promise<Ejabberd | undefined> {
   if (libraries === undefined) return undefined;
   const { components = ["discovery.localhost", "provisioning.localhost", "other.localhost"] } = options;
   return startServer(
@@ -67,7 +80,7 @@ export async function startEjabberd(options: { components?: readonly string[] } 
       prepare: (folder, ports, { cert, key }, secrets) => {
         for (const name of ["spool", "log"]) mkdirSync(join(folder, name));
         writeFileSync(join(folder, "server.pem"), `${cert}\n${key}`, { mode: 0o600 });
-        writeFileSync(join(folder, "ejabberd.yml"), config(folder, ports, secrets));
+        writeFileSync(join(folder, "ejabberd.yml"), config(folder, ports, secrets, options.register ?? {}));
       },
       command: (folder) => ({
         file: "erl",

@@ -20,13 +20,15 @@ export interface ProsodyConfig {
   readonly secrets: Secrets;
   /** The addresses it listens on. Default: loopback. */
   readonly interfaces?: readonly string[];
+  /** Further lines of the configuration. Default: none. */
+  readonly settings?: string;
   /** It logs to its standard output instead of `prosody.log`. */
   readonly console?: boolean;
 }
 
 /** The configuration of a Prosody for tests. */
 export function prosodyConfig(wanted: ProsodyConfig): string {
-  const { folder, ports, hosts, secrets, interfaces = ["127.0.0.1"], console = false } = wanted;
+  const { folder, ports, hosts, secrets, interfaces = ["127.0.0.1"], console = false, settings = "" } = wanted;
   const [port, tlsPort, componentPort] = ports;
   const listen = interfaces.map((address) => `"${address}"`).join(", ");
   const sink = console ? `to = "console"` : `to = "file", filename = "${folder}/prosody.log"`;
@@ -51,6 +53,7 @@ c2s_require_encryption = true
 authentication = "internal_hashed"
 storage = "internal"
 network_settings = { nagle = false }
+${settings}
 ssl = { certificate = "${folder}/server.crt", key = "${folder}/server.key" }
 log = { { levels = { min = "debug" }, ${sink} } }
 ${hosts.map((host) => `VirtualHost "${host}"`).join("\n")}
@@ -60,13 +63,17 @@ ${components.join("\n")}
 
 /**
  * Starts a Prosody; `undefined` if there is none on this machine. It serves `localhost` and, on the same ports, further
- * hosts: to its clients they are other domains.
+ * hosts: to its clients they are other domains. `settings`: further lines of its configuration.
  */
 export async function startProsody(
-  options: { components?: readonly string[]; hosts?: readonly string[] } = {},
+  options: { components?: readonly string[]; hosts?: readonly string[]; settings?: string } = {},
 ): Promise<Prosody | undefined> {
   if (noProsody !== undefined) return undefined;
-  const { components = ["discovery.localhost", "provisioning.localhost", "other.localhost"], hosts = [] } = options;
+  const {
+    components = ["discovery.localhost", "provisioning.localhost", "other.localhost"],
+    hosts = [],
+    settings = "",
+  } = options;
   return startServer(
     {
       name: "Prosody",
@@ -79,7 +86,7 @@ export async function startProsody(
         writeFileSync(join(folder, "server.key"), certificate.key, { mode: 0o600 });
         writeFileSync(
           join(folder, "prosody.cfg.lua"),
-          prosodyConfig({ folder, ports, secrets, hosts: ["localhost", ...hosts] }),
+          prosodyConfig({ folder, ports, secrets, hosts: ["localhost", ...hosts], settings }),
         );
       },
       command: (folder) => ({ file: "prosody", args: ["--config", join(folder, "prosody.cfg.lua"), "-F"], env: {} }),

@@ -13,7 +13,7 @@ import type { Attachment, Hub, Peer, StanzaListener } from "./hub.ts";
 import { MOST_SESSIONS } from "./limits.ts";
 import { Messages } from "./messages.ts";
 import { Presences } from "./presences.ts";
-import { registerUnauthenticated } from "./registration.ts";
+import { registerUnauthenticated, type RegistrationOffer } from "./registration.ts";
 import { StanzaRouter } from "./router.ts";
 import { ServerIq } from "./server-iq.ts";
 import { type Account, BoundSession, type CloseStream, type Deliver, type Session } from "./session.ts";
@@ -34,6 +34,8 @@ export interface XmppDomainOptions {
   readonly random: RandomSource;
   /** Where oddities are told. Silent by default. */
   readonly logger?: Logger | undefined;
+  /** How clients can make accounts. Default: by plain fields. */
+  readonly registration?: RegistrationOffer | undefined;
 }
 
 /**
@@ -47,6 +49,7 @@ export class XmppDomain {
   readonly #logger: Logger;
   readonly #random: RandomSource;
   readonly #accounts: Accounts;
+  readonly #registration: RegistrationOffer;
   readonly #services = new Map<string, Attachment>();
   /** The other servers, and how this one is taken from them again. */
   readonly #peers = new Map<Peer, () => void>();
@@ -65,6 +68,7 @@ export class XmppDomain {
     this.domain = this.#jid.domain;
     this.#logger = options.logger ?? silentLogger;
     this.#random = options.random;
+    this.#registration = options.registration ?? "fields";
     this.#accounts = new Accounts(this.domain, options.random);
     const hub: Hub = {
       jid: this.#jid,
@@ -122,7 +126,7 @@ export class XmppDomain {
 
   /** Answers an IQ of a client that has not logged in yet: it may register (XEP-0077), and nothing else. */
   answerUnauthenticated(stanza: XmlElement): XmlElement {
-    return registerUnauthenticated(stanza, this.#accounts, this.#jid);
+    return registerUnauthenticated(stanza, this.#accounts, this.#jid, this.#registration);
   }
 
   /**

@@ -1,7 +1,9 @@
 // XEP-0077 2.4: in-band registration, as the server sees it.
 import { ns } from "../../codec/namespaces.ts";
 import { el, type XmlElement } from "../../codec/xml.ts";
-import { RegistrationError } from "../../core/errors.ts";
+import type { FormField } from "../../codec/data-form.ts";
+import { buildRegistrationForm, parseRegistration, type Registration } from "../../codec/registration.ts";
+import { ProtocolError, RegistrationError } from "../../core/errors.ts";
 import type { Jid } from "../../core/jid.ts";
 import type { Accounts } from "./accounts.ts";
 import { StanzaFault, type FaultCondition } from "./stanza-fault.ts";
@@ -9,18 +11,30 @@ import { errorOf, resultOf } from "./stanzas.ts";
 import type { Account } from "./session.ts";
 
 /**
+ * How accounts can be made: by plain fields, by a data form beside them, as Prosody does (XEP-0077 section 4), or not at
+ * all.
+ */
+export type RegistrationOffer = "fields" | "form" | "closed";
+
+/**
  * Answers an IQ that came before authentication: it may ask for the form and fill it in (XEP-0077 section 3.1), and
  * nothing else.
  */
-export function registerUnauthenticated(stanza: XmlElement, accounts: Accounts, domain: Jid): XmlElement {
+export function registerUnauthenticated(
+  stanza: XmlElement,
+  accounts: Accounts,
+  domain: Jid,
+  offer: RegistrationOffer,
+): XmlElement {
   try {
     const [query, ...more] = stanza.getChildElements();
     if (query === undefined || more.length > 0) throw new StanzaFault("bad-request");
     const to = stanza.attrs["to"];
-    if (!query.is("query", ns.register) || (to !== undefined && to !== domain.domain)) {
+    const isTo = to === undefined || to === domain.domain;
+    if (!query.is("query", ns.register) || !isTo || offer === "closed") {
       throw new StanzaFault("service-unavailable");
     }
-    if (stanza.attrs["type"] === "get") return resultOf(stanza, registrationForm());
+    if (stanza.attrs["type"] === "get") return resultOf(stanza, registrationForm(offer));
     if (stanza.attrs["type"] !== "set") throw new StanzaFault("bad-request");
     makeAccount(query, accounts);
     return resultOf(stanza);
@@ -30,23 +44,42 @@ export function registerUnauthenticated(stanza: XmlElement, accounts: Accounts, 
   }
 }
 
-/** XEP-0077 section 3.1, example 2: what is to be filled in. */
-function registrationForm(): XmlElement {
-  const instructions = el("instructions", {}, "Choose a user name and a password.");
-  return el("query", { xmlns: ns.register }, instructions, el("username"), el("password"));
+/** XEP-0077 section 3.1, example 2: what is to be filled in. Section 6: with a data form beside the plain fields. */
+function registrationForm(offer: RegistrationOffer): XmlElement {
+  const instructions = "Choose a user name and a password.";
+  const field = (name: string, type: string, ...values: string[]): FormField => {
+    return { name, type, label: "", required: type !== "hidden", values, media: false };
+  };
+  const fields = [
+    field("FORM_TYPE", "hidden", ns.register),
+    field("username", "text-single"),
+    field("password", "text-private"),
+  ];
+  return buildRegistrationForm({
+    ...{ registered: false, instructions, fields: ["username", "password"], url: "" },
+    ...(offer === "form" && { form: { type: "form", title: "", instructions, fields } }),
+  });
 }
 
 function makeAccount(query: XmlElement, accounts: Accounts): void {
-  const username = textOf(query, "username");
-  const password = textOf(query, "password");
-  // XEP-0077 section 3.1, example 6
-  if (!username || !password) throw new StanzaFault("not-acceptable", "A user name and a password are needed.");
+  const { username, password } = filledIn(query);
   try {
     accounts.register(username, password);
   } catch (error) {
     if (error instanceof RegistrationError) throw new StanzaFault(error.condition as FaultCondition);
     throw error;
   }
+}
+
+function filledIn(query: XmlElement): Registration {
+  try {
+    const registration = parseRegistration(query);
+    if (registration !== "remove") return registration;
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+  }
+  // XEP-0077 section 3.1, example 7
+  throw new StanzaFault("not-acceptable", "A user name and a password are needed.");
 }
 
 /** What a client that is logged in asks (XEP-0077 sections 3.2 and 3.3): who am I, change my password, remove me. */
