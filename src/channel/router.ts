@@ -1,4 +1,5 @@
 // Who gets an incoming stanza: (kind, namespace, element) -> handler, and what becomes of what the handler returns.
+import type { Caps } from "../codec/caps.ts";
 import { localName, type XmlElement } from "../codec/xml.ts";
 import type { IqType, PresenceType } from "../codec/stanza.ts";
 import type { Jid } from "../core/jid.ts";
@@ -49,6 +50,8 @@ export interface IncomingPresence {
   readonly from: Jid;
   /** How much the connection wants to be the one that is written to, from -128 to 127 (RFC 6121 4.7.2.3). */
   readonly priority: number;
+  /** What it says of what it can do (XEP-0115 4); left out where it says nothing that can be proved. */
+  readonly caps?: Caps | undefined;
 }
 
 /** Takes presence. */

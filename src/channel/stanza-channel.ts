@@ -6,6 +6,7 @@ import { parseJid, tryParseJid, type Jid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import { randomToken, type RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
+import { parseCaps } from "../codec/caps.ts";
 import { buildError, iq, iqType, presencePriority, presenceType, stanzaErrorOf } from "../codec/stanza.ts";
 import { nonEmpty, required, type XmlElement } from "../codec/xml.ts";
 import type { Channel, IqRequest, Wire } from "./channel.ts";
@@ -252,8 +253,9 @@ export class StanzaChannel implements Channel {
     if (from === undefined) return;
     const type = presenceType(stanza);
     const priority = presencePriority(stanza);
+    const caps = parseCaps(stanza);
     for (const handler of this.router.presenceHandlers()) {
-      this.#run("a handler of presence", () => handler({ type, from, priority }));
+      this.#run("a handler of presence", () => handler({ type, from, priority, caps }));
     }
   }
 

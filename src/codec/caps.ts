@@ -59,7 +59,7 @@ export function capsNode({ node, ver }: Pick<Caps, "node" | "ver">): string {
 }
 
 /** Tells whether an answer to disco#info is the one that the fingerprint was made of (section 5.4). */
-export function isProved(query: XmlElement, { hash, ver }: Caps): boolean {
+export function isProved(query: XmlElement, { hash, ver }: Pick<Caps, "hash" | "ver">): boolean {
   const algorithm = functions.get(hash);
   const text = algorithm === undefined ? undefined : verificationString(query);
   return (

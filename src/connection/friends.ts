@@ -8,6 +8,7 @@ import type { IncomingIq, IncomingPresence } from "../channel/router.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildRoster, buildRosterRemoval, parseRoster, parseRosterPush, type RosterItem } from "../codec/roster.ts";
 import { presence, type PresenceType } from "../codec/stanza.ts";
+import type { Fingerprint } from "./known-caps.ts";
 
 /** How one stands with a contact. */
 export interface Friendship {
@@ -27,6 +28,12 @@ export interface FriendPresence {
   readonly available: boolean;
 }
 
+/** What is kept of the presence of one connection. */
+interface Present {
+  readonly priority: number;
+  readonly caps: Fingerprint | undefined;
+}
+
 // A friend can log in a thousand times, and a device has little memory.
 const MOST_PRESENT = 1_000;
 const MOST_RESOURCES = 16;
@@ -35,8 +42,8 @@ const MOST_RESOURCES = 16;
 export class Friends {
   readonly #channel: Channel;
   readonly #roster = new Map<BareJid, RosterItem>();
-  // The full JIDs of each, with their priorities.
-  readonly #present = new Map<BareJid, Map<string, number>>();
+  // The full JIDs of each, with what their presence said.
+  readonly #present = new Map<BareJid, Map<string, Present>>();
   readonly #onRequest = new Set<(jid: BareJid) => void>();
   readonly #onWithdrawn = new Set<(jid: BareJid) => void>();
   readonly #onPresence = new Set<(presence: FriendPresence) => void>();
@@ -85,7 +92,12 @@ export class Friends {
   presenceOf(jid: BareJid): string[] {
     if (this.#channel.jid === undefined) return []; // no stream: nobody can tell
     const there = [...(this.#present.get(jid) ?? [])];
-    return there.sort(([, a], [, b]) => b - a).map(([full]) => full);
+    return there.sort(([, a], [, b]) => b.priority - a.priority).map(([full]) => full);
+  }
+
+  /** The fingerprint of what a friend can do at that full JID, if its presence holds one (XEP-0115). */
+  capsOf({ bare, full }: Pick<Jid, "bare" | "full">): Fingerprint | undefined {
+    return this.#present.get(bare)?.get(full)?.caps;
   }
 
   /** Accepts a request: the contact may see our presence. */
@@ -161,24 +173,24 @@ export class Friends {
     this.#present.delete(jid);
   }
 
-  #takePresence({ type, from, priority }: IncomingPresence): void {
+  #takePresence({ type, from, priority, caps }: IncomingPresence): void {
     if (type === "subscribe") {
       for (const handler of this.#onRequest) handler(from.bare);
     } else if (type === "unsubscribe") {
       for (const handler of this.#onWithdrawn) handler(from.bare);
     } else if ((type === "available" || type === "unavailable") && this.has(from.bare)?.to === true) {
-      if (type === "available") this.#arrived(from, priority);
+      if (type === "available") this.#arrived(from, { priority, caps: caps && { hash: caps.hash, ver: caps.ver } });
       else this.#left(from);
       for (const handler of this.#onPresence) handler({ jid: from, available: type === "available" });
     }
   }
 
-  #arrived(jid: Jid, priority: number): void {
+  #arrived(jid: Jid, present: Present): void {
     const there = this.#present.get(jid.bare);
     if (there === undefined) {
-      if (this.#present.size < MOST_PRESENT) this.#present.set(jid.bare, new Map([[jid.full, priority]]));
+      if (this.#present.size < MOST_PRESENT) this.#present.set(jid.bare, new Map([[jid.full, present]]));
     } else if (there.has(jid.full) || there.size < MOST_RESOURCES) {
-      there.set(jid.full, priority);
+      there.set(jid.full, present);
     }
   }
 

@@ -1,11 +1,12 @@
-// Where services are reached: XEP-0324 5.1, XEP-0347 5.1; P-E8, P-E27.
+// Where services are reached: XEP-0324 4, 5.1, XEP-0347 4, 5.1; P-E8, P-E27.
 import { withDeadline, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConnectionError, DiscoveryError, StanzaError } from "../core/errors.ts";
 import { isComponent, parseJid, type BareJid } from "../core/jid.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
-import { hasFeature } from "../discovery/features.ts";
+import { buildInfoQuery, parseInfo } from "../codec/disco.ts";
 import type { Friends } from "./friends.ts";
+import { KnownCaps } from "./known-caps.ts";
 
 const DEFAULT_TIMEOUT = 30_000;
 // How long one connection of an account may take over saying what it can do.
@@ -16,6 +17,7 @@ export class FriendWhereabouts implements Whereabouts {
   readonly #channel: Channel;
   readonly #friends: Friends;
   readonly #clock: Clock;
+  readonly #known = new KnownCaps();
   readonly #found = new Map<BareJid, Map<string, string>>();
   // Equal searches at the same time become one: at the start of a stream many questions wait for the same server.
   readonly #underWay = new Map<string, Promise<string>>();
@@ -83,13 +85,27 @@ export class FriendWhereabouts implements Whereabouts {
     let silent = 0;
     for (const address of addresses) {
       try {
-        if (await hasFeature(this.#channel, address, feature, { signal, timeout: INFO_WITHIN })) return address;
+        if (await this.#has(address, feature, signal)) return address;
       } catch (error) {
         if (!this.#saysNothing(address, error)) silent++;
       }
     }
     if (addresses.length === 0 || silent > 0) return undefined;
     throw new DiscoveryError(`no connection of ${addresses[0]?.split("/")[0] ?? ""} has ${feature}`);
+  }
+
+  /** P-4-2, P-4-3: by the fingerprint in its presence, if it is known what that stands for; else it is asked. */
+  async #has(address: string, feature: string, signal: AbortSignal): Promise<boolean> {
+    const print = this.#friends.capsOf(parseJid(address));
+    const known = print && this.#known.featuresOf(print);
+    if (known !== undefined) return known.has(feature);
+    const answer = await this.#channel.request(
+      { type: "get", to: address, payload: buildInfoQuery() },
+      { signal, timeout: INFO_WITHIN },
+    );
+    const { features } = parseInfo(answer);
+    if (print !== undefined && answer !== undefined) this.#known.learn(print, answer);
+    return features.includes(feature);
   }
 
   /**

@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { DiscoveryError, TimeoutError } from "../../src/core/errors.ts";
 import { bareJid } from "../../src/core/jid.ts";
-import { buildInfo } from "../../src/codec/disco.ts";
+import { buildCaps, capsOf, isProved, type Caps } from "../../src/codec/caps.ts";
+import { buildInfo, type DiscoInfo } from "../../src/codec/disco.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildRoster, type RosterItem, type Subscription } from "../../src/codec/roster.ts";
 import { presence } from "../../src/codec/stanza.ts";
@@ -25,6 +27,11 @@ const offers =
   (...features: string[]): Peer =>
   (payload) =>
     payload.is("query", ns.discoInfo) ? buildInfo({ identities: [], features }) : { error: "service-unavailable" };
+
+const offersAll =
+  (can: DiscoInfo): Peer =>
+  () =>
+    buildInfo(can);
 
 async function site(subscription: Subscription | undefined = "both") {
   const parts = scriptedChannel();
@@ -141,6 +148,82 @@ describe("where a service is reached", () => {
     await find();
     await comes("new", 1);
     expect(await find()).toBe(`${server}/new`);
+  });
+
+  describe("by XEP-0115", () => {
+    const can = (...features: string[]) => ({ identities: [{ category: "client", type: "bot" }], features });
+    const print = (...features: string[]): Caps => capsOf(can(...features), "urn:program");
+    async function fingerprints() {
+      const at = await site();
+      const shows = async (resource: string, caps: Caps, priority = 0): Promise<void> => {
+        const from = `${server}/${resource}`;
+        const inside = [el("priority", {}, String(priority)), buildCaps(caps)];
+        at.wire.receive(el("presence", { xmlns: ns.client, from, to: "thing@example.org" }, ...inside));
+        await settled();
+      };
+      const asked = (resource: string): number => at.wire.asked(`${server}/${resource}`).length;
+      return { ...at, shows, asked };
+    }
+
+    test("P-4-2: asks nobody whose presence shows a fingerprint that was proved before, be it a yes or a no", async () => {
+      const { shows, goes, find, wire, asked } = await fingerprints();
+      for (const resource of ["one", "two"]) wire.peer(`${server}/${resource}`, offersAll(can(ns.provisioning)));
+      await shows("one", print(ns.provisioning));
+      expect(await find()).toBe(`${server}/one`);
+      await goes("one");
+      await shows("two", print(ns.provisioning));
+      expect(await find()).toBe(`${server}/two`);
+      wire.peer(`${server}/plain`, offersAll(can(ns.ping)));
+      await shows("plain", print(ns.ping), 9);
+      expect(await find()).toBe(`${server}/two`);
+      await shows("plain2", print(ns.ping), 10);
+      expect(await find()).toBe(`${server}/two`);
+      expect(["one", "two", "plain", "plain2"].map(asked)).toEqual([1, 0, 1, 0]);
+    });
+
+    test("P-4-3: asks, and believes the answer of this one only, where the fingerprint does not prove it", async () => {
+      const { shows, find, wire, asked } = await fingerprints();
+      // It shows the fingerprint of a server, and is none.
+      wire.peer(`${server}/liar`, offersAll(can(ns.ping)));
+      wire.peer(`${server}/true`, offersAll(can(ns.provisioning)));
+      await shows("liar", print(ns.provisioning), 9);
+      await shows("true", print(ns.provisioning));
+      expect(await find()).toBe(`${server}/true`);
+      expect([asked("liar"), asked("true")]).toEqual([1, 1]);
+    });
+
+    test("asks who has forms, each time: where they begin is not in what is hashed", async () => {
+      const { shows, goes, find, wire, asked } = await fingerprints();
+      const type = el("field", { var: "FORM_TYPE", type: "hidden" }, el("value", {}, "urn:form"));
+      const query = buildInfo(can(ns.provisioning));
+      const withForm = el(
+        "query",
+        { xmlns: ns.discoInfo },
+        ...query.getChildElements(),
+        el("x", { xmlns: ns.form, type: "result" }, type),
+      );
+      const ver = createHash("sha1").update(`client/bot//<${ns.provisioning}<urn:form<`).digest("base64");
+      const caps = { hash: "sha-1", node: "urn:program", ver };
+      expect(isProved(withForm, caps)).toBe(true);
+      for (const resource of ["one", "two"]) wire.peer(`${server}/${resource}`, () => withForm);
+      await shows("one", caps);
+      await find();
+      await goes("one");
+      await shows("two", caps);
+      await find();
+      expect([asked("one"), asked("two")]).toEqual([1, 1]);
+    });
+
+    test("asks who shows another fingerprint than before", async () => {
+      const { shows, find, wire, asked } = await fingerprints();
+      wire.peer(`${server}/s`, offersAll(can(ns.ping)));
+      await shows("s", print(ns.ping));
+      await expect(find()).rejects.toThrow(DiscoveryError);
+      wire.peer(`${server}/s`, offersAll(can(ns.provisioning)));
+      await shows("s", print(ns.provisioning));
+      expect(await find()).toBe(`${server}/s`);
+      expect(asked("s")).toBe(2);
+    });
   });
 
   test("rejects when the account is there and cannot do it: to be told apart from one that is away", async () => {
