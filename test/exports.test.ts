@@ -178,6 +178,7 @@ describe("the names of", () => {
           "DiscoveryOptions",
           "Finder",
           "FoundServer",
+          "MdnsOptions",
           "Search",
           "ServerAddress",
           "ServerCandidate",

@@ -98,6 +98,7 @@ function optionsOf(args: Arguments, io: Io, finders: readonly Finder[]): Discove
     // With a server its domain is what THING_DOMAIN says, and others on the network are worth to be told too.
     ...(domain !== undefined && service === undefined && { domain }),
     dhcp: !args.flags.has("no-dhcp") && (interfaces === undefined || { interfaces }),
+    mdns: !args.flags.has("no-mdns") && (interfaces === undefined || { interfaces }),
     timeout: seconds * 1_000,
     finders: [...(service === undefined ? [] : [given(service, domain)]), ...finders],
     signal: io.ended,

@@ -30,6 +30,8 @@ const LONGEST_STRING = 255;
 const MOST_ITEMS = 8;
 // RFC 6763 section 6.4.
 const printableAscii = /^[ -~]*$/;
+// Which names no domain: no certificate could be asked for it.
+const ipAddress = /[:[\]]|(?:^|\.)\d+$/;
 
 /**
  * Reads the strings of a TXT record. Whatever is broken is left out: nothing throws. A single empty string, which is how
@@ -97,7 +99,8 @@ function utf8(bytes: Uint8Array): string | undefined {
 
 function domainOf(text: string | undefined): string | undefined {
   const jid = tryParseJid(text ?? "");
-  return jid !== undefined && jid.full === jid.domain ? jid.domain : undefined;
+  if (jid === undefined || jid.full !== jid.domain || ipAddress.test(jid.domain)) return undefined;
+  return jid.domain;
 }
 
 function jids(list: string | undefined, domain: string | undefined): readonly BareJid[] {

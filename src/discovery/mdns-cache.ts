@@ -1,15 +1,22 @@
-// What was heard, by who said it: RFC 6762 section 10. Records of one sender are joined to its own only, so that nobody
-// can bend, take back or crowd out what another one says.
+// What was heard, by who said it: RFC 6762 section 10. Records of one sender are joined to its own, so that nobody can
+// bend, take back or crowd out what another one says.
 import { keyOf, type ServiceRecord } from "./mdns-records.ts";
 
 /** A record that is kept. */
-export interface Kept {
-  readonly record: ServiceRecord;
-  /** When it was heard last, by the clock that never jumps. */
-  heard: number;
+export interface Kept<Type extends ServiceRecord["type"] = ServiceRecord["type"]> {
+  readonly record: Extract<ServiceRecord, { type: Type }>;
+  /** When it was heard first, by the clock that never jumps. */
+  readonly since: number;
+  /** When it was heard last. */
+  readonly heard: number;
   /** When it ends. */
-  until: number;
+  readonly until: number;
 }
+
+type Any = { -readonly [Part in keyof Kept]: Kept[Part] } & {
+  readonly owner: string;
+  readonly bytes: number;
+};
 
 // One server needs five records; a machine with many addresses twenty.
 const MOST_OF_ONE = 64;
@@ -22,72 +29,75 @@ const SAME_MOMENT = 1_000;
 
 /** The records of one sender. */
 export class SenderRecords {
-  readonly #kept = new Map<string, Kept>();
-  /** About how much memory they take. */
-  bytes = 0;
+  readonly #kept = new Map<string, Any>();
+  #bytes = 0;
 
   constructor(
     /** The sender's address. */
     readonly sender: string,
   ) {}
 
-  /** Takes a record in. Gives the reason if there is no room. */
-  add(record: ServiceRecord, now: number): "too many records of one sender" | undefined {
+  /** About how much memory they take. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether there is anything about the service that is searched for, and not only about addresses. */
+  get isServer(): boolean {
+    return [...this.#kept.values()].some(({ record: { type } }) => type !== "A" && type !== "AAAA");
+  }
+
+  /** Takes a record in, or takes back what it takes back. False if there is no room. */
+  add(record: ServiceRecord, now: number): boolean {
     if (record.flush) this.#flush(record, now);
-    const key = contentOf(record);
-    const known = this.#kept.get(key);
+    const content = contentOf(record);
+    const known = this.#kept.get(content);
     if (record.ttl === 0) {
-      this.#remove(key);
-      return undefined;
+      this.#remove(content);
+      return true;
     }
     const until = now + record.ttl;
     if (known !== undefined) {
       known.heard = now;
       // An answer to a port of one's own has its time cut to 10 s (RFC 6762 section 6.7), which says nothing.
       known.until = Math.max(known.until, until);
-      return undefined;
+      return true;
     }
-    const bytes = sizeOf(key);
-    const instances = record.type === "PTR" ? this.ofType("PTR", now).length : 0;
-    if (
-      this.#kept.size >= MOST_OF_ONE ||
-      this.bytes + bytes > MOST_BYTES_OF_ONE ||
-      instances >= MOST_INSTANCES_OF_ONE
-    ) {
-      return "too many records of one sender";
-    }
-    this.#kept.set(key, { record, heard: now, until });
-    this.bytes += bytes;
-    return undefined;
+    const bytes = 2 * content.length + 200; // the text, the record that says the same, and what any object takes
+    if (this.#kept.size >= MOST_OF_ONE || this.#bytes + bytes > MOST_BYTES_OF_ONE) return false;
+    if (record.type === "PTR" && this.ofType("PTR", now).length >= MOST_INSTANCES_OF_ONE) return false;
+    this.#kept.set(content, { record, owner: keyOf(record.name), since: now, heard: now, until, bytes });
+    this.#bytes += bytes;
+    return true;
   }
 
   /** Those of a type that hold now, of one name or of any, in the order in which they came. */
-  ofType<Type extends ServiceRecord["type"]>(
-    type: Type,
-    now: number,
-    name?: string,
-  ): readonly (Kept & { readonly record: Extract<ServiceRecord, { type: Type }> })[] {
-    this.#expire(now);
-    const found = [...this.#kept.values()].filter(
-      ({ record }) => record.type === type && (name === undefined || keyOf(record.name) === keyOf(name)),
-    );
-    return found as never;
+  ofType<Type extends ServiceRecord["type"]>(type: Type, now: number, name?: string): readonly Kept<Type>[] {
+    const owner = name === undefined ? undefined : keyOf(name);
+    const found: Kept<Type>[] = [];
+    for (const [content, kept] of this.#kept) {
+      if (kept.until <= now) this.#remove(content);
+      else if (isOfType(kept, type) && (owner === undefined || kept.owner === owner)) found.push(kept);
+    }
+    return found;
   }
 
   #flush({ type, name }: ServiceRecord, now: number): void {
-    for (const [key, { record, heard }] of this.#kept) {
-      const same = record.type === type && keyOf(record.name) === keyOf(name);
-      if (same && heard < now - SAME_MOMENT) this.#remove(key);
+    const owner = keyOf(name);
+    for (const [content, kept] of this.#kept) {
+      const same = kept.record.type === type && kept.owner === owner;
+      if (same && kept.heard < now - SAME_MOMENT) this.#remove(content);
     }
   }
 
-  #expire(now: number): void {
-    for (const [key, { until }] of this.#kept) if (until <= now) this.#remove(key);
+  #remove(content: string): void {
+    this.#bytes -= this.#kept.get(content)?.bytes ?? 0;
+    this.#kept.delete(content);
   }
+}
 
-  #remove(key: string): void {
-    if (this.#kept.delete(key)) this.bytes -= sizeOf(key);
-  }
+function isOfType<Type extends ServiceRecord["type"]>(kept: Any, type: Type): kept is Any & Kept<Type> {
+  return kept.record.type === type;
 }
 
 /** The records of all senders. When there are too many the one that was silent longest is forgotten. */
@@ -102,44 +112,46 @@ export class RecordCache {
     return records;
   }
 
-  /** Makes room: gives the reason if somebody had to go. */
-  trim(): "too many senders" | undefined {
-    let bytes = this.all.reduce((sum, records) => sum + records.bytes, 0);
-    let gone = false;
-    for (const [sender, records] of this.#senders) {
-      if (this.#senders.size <= MOST_SENDERS && bytes <= MOST_BYTES) break;
-      this.#senders.delete(sender);
-      bytes -= records.bytes;
-      gone = true;
-    }
-    return gone ? "too many senders" : undefined;
+  /** All senders, the one that was silent longest first. */
+  get all(): Iterable<SenderRecords> {
+    return this.#senders.values();
   }
 
-  /** All senders, the one that was silent longest first. */
-  get all(): readonly SenderRecords[] {
-    return [...this.#senders.values()];
+  /** Makes room. Gives how many had to go that say something about the service; the others go first. */
+  trim(): number {
+    let bytes = 0;
+    for (const records of this.all) bytes += records.bytes;
+    const isFull = (): boolean => this.#senders.size > MOST_SENDERS || bytes > MOST_BYTES;
+    if (!isFull()) return 0;
+    const forget = ({ sender, bytes: freed }: SenderRecords): void => {
+      this.#senders.delete(sender);
+      bytes -= freed;
+    };
+    for (const records of this.all) if (isFull() && !records.isServer) forget(records);
+    let servers = 0;
+    for (const records of this.all) {
+      if (!isFull()) break;
+      forget(records);
+      servers++;
+    }
+    return servers;
   }
 }
 
 /** Two records that say the same thing have the same text. */
 function contentOf(record: ServiceRecord): string {
-  const { type, name } = record;
-  const said = (): readonly unknown[] => {
-    switch (record.type) {
-      case "PTR":
-        return [keyOf(record.instance)];
-      case "SRV":
-        return [keyOf(record.target), record.port, record.priority, record.weight];
-      case "TXT":
-        return record.strings.map((bytes) => Buffer.from(bytes).toString("latin1"));
-      default:
-        return [record.address];
-    }
-  };
-  return JSON.stringify([type, keyOf(name), ...said()]);
+  return JSON.stringify([record.type, keyOf(record.name), ...saidBy(record)]);
 }
 
-/** The text and the record itself hold about the same, beside what any object takes. */
-function sizeOf(key: string): number {
-  return 2 * key.length + 200;
+function saidBy(record: ServiceRecord): readonly unknown[] {
+  switch (record.type) {
+    case "PTR":
+      return [keyOf(record.instance)];
+    case "SRV":
+      return [keyOf(record.target), record.port, record.priority, record.weight];
+    case "TXT":
+      return record.strings.map((bytes) => Buffer.from(bytes).toString("latin1"));
+    default:
+      return [record.address];
+  }
 }

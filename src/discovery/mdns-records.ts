@@ -1,6 +1,6 @@
 // From what the library decodes to records that hold what they say: RFC 1035, RFC 2782, RFC 6762, RFC 6763 section 4.
 // The decoder lets nonsense through: addresses of two bytes, names that no question can be made of.
-import { BlockList, isIP, isIPv4 } from "node:net";
+import { BlockList, SocketAddress, isIP, isIPv4 } from "node:net";
 import { own } from "../core/own.ts";
 import { isLinkLocal, type Link } from "./mdns-links.ts";
 
@@ -106,10 +106,10 @@ function readServer({ target, port, priority, weight }: Fields, common: Common):
 /** An address that can be connected to; a link-local one with the name of its link. */
 function usableAddress(data: unknown, family: 4 | 6, link: Link): string | undefined {
   if (typeof data !== "string" || isIP(data) !== family) return undefined;
-  const address = own(data.toLowerCase());
   const kind = family === 4 ? "ipv4" : "ipv6";
+  const { address } = new SocketAddress({ address: data, family: kind }); // one way to write it
   // An IPv4 address in the clothes of IPv6 would walk past these lists.
-  if (family === 6 && (/^::(?:ffff:)?\d+\./.test(address) || address.startsWith("::ffff:"))) return undefined;
+  if (family === 6 && address.includes(".")) return undefined;
   if (unusable.check(address, kind) || (!link.loopback && loopback.check(address, kind))) return undefined;
   return isLinkLocal(address) ? `${address}%${link.interface}` : address;
 }

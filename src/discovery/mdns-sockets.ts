@@ -110,6 +110,7 @@ export class MdnsSockets {
       for (const kind of ["shared", "own"] as const) now.set(`${link.interface} ${link.address} ${kind}`, [link, kind]);
     }
     for (const key of [...this.#mouths.keys()]) if (!now.has(key)) this.#end(key);
+    for (const key of this.#problems.keys()) if (!now.has(key)) this.#problems.delete(key);
     for (const [key, [link, kind]] of now) if (!this.#mouths.has(key)) this.#start(key, link, kind);
     this.#timer = search.clock.schedule(LOOK_EVERY, () => this.#look());
     return links.length;

@@ -4,6 +4,7 @@ import { checkKnown } from "../core/options.ts";
 import { checkDhcp, type DhcpOptions, type DhcpSettings } from "./dhcp-options.ts";
 import type { Finder } from "./finder.ts";
 import { hostOfDomain, tryDomain } from "./host.ts";
+import { checkMdns, type MdnsOptions, type MdnsSettings } from "./mdns-options.ts";
 
 /** How to search for servers (XEP-0347 3.3). */
 export interface DiscoveryOptions {
@@ -14,6 +15,8 @@ export interface DiscoveryOptions {
   readonly domain?: string;
   /** Asks the DHCP servers of the network (XEP-0347 3.3.1). Default true. */
   readonly dhcp?: boolean | DhcpOptions;
+  /** Asks by multicast DNS for servers that announce themselves (XEP-0347 3.3.2). Default true. */
+  readonly mdns?: boolean | MdnsOptions;
   /** Finders of the program's own, beside those that come with the library. Default: none. */
   readonly finders?: readonly Finder[];
   /** How long to listen, in milliseconds. Default 10,000. */
@@ -24,12 +27,13 @@ export interface DiscoveryOptions {
 export interface DiscoverySettings {
   readonly domain: string | undefined;
   readonly dhcp: DhcpSettings | undefined;
+  readonly mdns: MdnsSettings | undefined;
   readonly finders: readonly Finder[];
   readonly timeout: number;
 }
 
 /** The options there are. */
-export const discoveryKeys: readonly (keyof DiscoveryOptions)[] = ["domain", "dhcp", "finders", "timeout"];
+export const discoveryKeys: readonly (keyof DiscoveryOptions)[] = ["domain", "dhcp", "mdns", "finders", "timeout"];
 
 const LONGEST = 600_000;
 
@@ -41,7 +45,7 @@ const LONGEST = 600_000;
 export function checkDiscovery(options: DiscoveryOptions, path = ""): DiscoverySettings {
   checkKnown(options, discoveryKeys, path);
   const name = (option: string): string => (path === "" ? option : `${path}.${option}`);
-  const { dhcp = true, finders = [], timeout = 10_000 } = options;
+  const { dhcp = true, mdns = true, finders = [], timeout = 10_000 } = options;
   if (!Number.isSafeInteger(timeout) || timeout < 1 || timeout > LONGEST) {
     throw new ConfigError(`${name("timeout")}: must be a whole number of milliseconds from 1 to ${LONGEST}`);
   }
@@ -51,6 +55,7 @@ export function checkDiscovery(options: DiscoveryOptions, path = ""): DiscoveryS
   return {
     domain: options.domain === undefined ? undefined : checkDomain(options.domain, name("domain")),
     dhcp: checkDhcp(dhcp, name("dhcp")),
+    mdns: checkMdns(mdns, name("mdns")),
     finders,
     timeout,
   };

@@ -401,7 +401,7 @@ describe("a search by DHCP", () => {
 
   it("is one of the finders, and its reason stands in the error", async () => {
     const clock = new SimulatedClock();
-    const nothing = discover({ dhcp: { interfaces: ["none0"], lease: false }, clock });
+    const nothing = discover({ dhcp: { interfaces: ["none0"], lease: false }, mdns: false, clock });
     const failed = expect(nothing.next()).rejects.toMatchObject({
       code: "ERR_DISCOVERY",
       tried: expect.arrayContaining([{ finder: "dhcp", why: "none of none0 is up with an IPv4 address" }]) as unknown,

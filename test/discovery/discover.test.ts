@@ -70,6 +70,6 @@ describe("discover", () => {
 });
 
 /** Nothing leaves the machine: every way to search that would is switched off. */
-const quiet: DiscoverOptions = { dhcp: false };
+const quiet: DiscoverOptions = { dhcp: false, mdns: false };
 
 const never = (): Promise<never> => new Promise(() => undefined);

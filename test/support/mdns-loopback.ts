@@ -1,7 +1,7 @@
 // Multicast DNS on the loopback interface, on a port that is nobody's: what a test says there no real network hears.
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import type { Answer } from "dns-packet";
+import type { Answer, SrvAnswer, StringAnswer, TxtAnswer } from "dns-packet";
 import mdns, { type MulticastDNS } from "multicast-dns";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
@@ -51,16 +51,20 @@ export interface Responder {
   /** The questions that came, as `PTR name`. */
   readonly asked: string[];
   /** Sends an answer that nobody has asked for, to all. */
-  say(answers: readonly Answer[], additionals?: readonly Answer[]): Promise<void>;
-  close(): Promise<void>;
+  readonly say: (answers: readonly Answer[], additionals?: readonly Answer[]) => Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** What a responder has to say to a question: answers and what goes with them; nothing if it is not for him. */
 export type Says = (question: string) => { answers: readonly Answer[]; additionals?: readonly Answer[] } | undefined;
 
-/** Starts a responder. Whoever asks from another port than that of multicast DNS is answered alone (RFC 6762 6.7). */
-export async function startResponder(port: number, says: Says = () => undefined): Promise<Responder> {
-  const dns = mdns({ interface: LOOPBACK, bind: "0.0.0.0", port });
+/** Starts a responder, which sends from an address of 127.0.0.0/8. Whoever asks from another port than that of multicast DNS is answered alone (RFC 6762 6.7). */
+export async function startResponder(
+  port: number,
+  says: Says = () => undefined,
+  address = LOOPBACK,
+): Promise<Responder> {
+  const dns = mdns({ interface: address, bind: "0.0.0.0", port });
   const asked: string[] = [];
   dns.on("query", (query, source) => {
     for (const { type, name } of query.questions ?? []) {
@@ -83,4 +87,50 @@ export async function startResponder(port: number, says: Says = () => undefined)
       }),
     close: () => new Promise((resolve) => dns.destroy(() => resolve())),
   };
+}
+
+/** Resolves when whatever was said on the loopback network before has come to everybody: it is a queue, also for this. */
+export async function heardByAll(port: number): Promise<void> {
+  const last = await startResponder(port);
+  const mark = `mark-${Math.random()}`;
+  const heard = new Promise<void>((resolve) => {
+    last.dns.on("query", ({ questions = [] }) => questions.some(({ name }) => name === mark) && resolve());
+  });
+  last.dns.query(mark, "A");
+  await heard;
+  await new Promise((resolve) => setImmediate(resolve));
+  await last.close();
+}
+
+/** A server that announces itself. */
+export interface Announced {
+  readonly ptr: StringAnswer;
+  readonly srv: SrvAnswer;
+  readonly txt: TxtAnswer;
+  readonly a: StringAnswer;
+  /** Answers every question about it, with all that goes with it. */
+  readonly says: Says;
+}
+
+/** The records of XEP-0347 Listing 8. */
+export function announced({
+  instance = "pronto",
+  host = "pronto.local",
+  port = 5222,
+  address = "127.0.0.7",
+  txt: strings = ["txtvers=1", "ordom=example.com", "regis=registry", "provis=provisioning"],
+} = {}): Announced {
+  const type = "_xmpp-client._tcp.local";
+  const name = `${instance}.${type}`;
+  const ptr: StringAnswer = { type: "PTR", name: type, ttl: 120, data: name };
+  const data = { port, target: host, priority: 0, weight: 0 };
+  const srv: SrvAnswer = { type: "SRV", name, ttl: 120, flush: true, data };
+  const txt: TxtAnswer = { type: "TXT", name, ttl: 120, flush: true, data: strings };
+  const a: StringAnswer = { type: "A", name: host, ttl: 120, flush: true, data: address };
+  const says: Says = (question) => {
+    if (question === `PTR ${type}`) return { answers: [ptr], additionals: [srv, txt, a] };
+    const record = [srv, txt, a].find(({ type, name }) => question === `${type} ${name}`);
+    return record === undefined ? undefined : { answers: [record] };
+  };
+  return { ptr, srv, txt, a, says };
 }
