@@ -1,8 +1,9 @@
 // A thermometer on a Raspberry Pi, or on anything that runs Node.js.
 //
-//   THING_SERVICE=xmpp://example.org npm run -s example thermometer
+//   npm run -s example thermometer
 //
-// Everything is set by environment variables; docs/thermometer.md lists them and the lines this prints.
+// It finds its server by itself. What can be set is set by environment variables; docs/thermometer.md lists them and the
+// lines this prints.
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -47,9 +48,6 @@ async function readCa(file: string): Promise<string> {
 
 async function optionsFromEnvironment(): Promise<ThingOptions> {
   const service = env("THING_SERVICE");
-  if (service === undefined) {
-    throw new Error("Set THING_SERVICE to the address of the XMPP server, for instance xmpp://127.0.0.1:5222");
-  }
   const domain = env("THING_DOMAIN");
   const username = env("THING_USERNAME");
   const password = env("THING_PASSWORD");
@@ -62,7 +60,8 @@ async function optionsFromEnvironment(): Promise<ThingOptions> {
   say(real ? `sensor ${CPU}` : "sensor simulated: this machine has no CPU sensor");
   return {
     storage: fileStorage(state),
-    server: { service, ...(domain !== undefined && { domain }) },
+    // Neither: it is searched for. The domain alone: DNS is asked for its servers.
+    server: { ...(service !== undefined && { service }), ...(domain !== undefined && { domain }) },
     account: { ...(username !== undefined && { username }), ...(password !== undefined && { password }) },
     tags: Object.fromEntries(tags.map((tag) => [tag.name, tag.value])),
     ...(registry !== undefined && { registry }),
@@ -81,7 +80,8 @@ async function optionsFromEnvironment(): Promise<ThingOptions> {
 function tell(state: ThingState, before: ThingState): void {
   const { link, ownership, trust } = state;
   if (link !== before.link) {
-    if (link.is === "online") say(`link online ${link.jid}`);
+    if (link.is === "discovering") say("link discovering");
+    else if (link.is === "online") say(`link online ${link.jid}`);
     else if (link.is === "connecting") say(`link connecting ${link.host}:${link.port}`);
     else if (link.is === "waiting") say(`link waiting ${link.ms} ms: ${link.why}`);
     else say("link stopped");

@@ -126,9 +126,11 @@ describe("what users run", () => {
   });
 
   it("the thermometer says what is missing", async () => {
-    program = new Program(["scripts/example.mjs", "thermometer"], { THING_SERVICE: "" });
+    program = new Program(["scripts/example.mjs", "thermometer"], {
+      ...{ THING_SERVICE: "", THING_PASSWORD: "hunter2", THING_STATE: join(folder, "state") },
+    });
     expect(await program.exit).toBe(1);
-    expect(program.output).toContain("Set THING_SERVICE to the address of the XMPP server");
+    expect(program.output).toContain("ERR_CONFIG: account.password: needs server.domain or server.service");
     program = new Program(["scripts/example.mjs", "thermometer"], { ...settings(), THING_DOMAIN: "" });
     expect(await program.exit).toBe(1);
     expect(program.output).toContain("ERR_CONFIG");

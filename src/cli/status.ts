@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { adviceFor } from "../thing/fault-advice.ts";
+import type { SavedServer } from "../discovery/cached.ts";
 import { inspectFolder, type Inspection, type SavedIdentity } from "../thing/inspect.ts";
 import type { SavedFault } from "../thing/last-fault.ts";
 import type { Ownership, Trust } from "../thing/state.ts";
@@ -61,7 +62,7 @@ export function nothingIn({ folder, kind, identity, holder }: Inspection): strin
   }
 }
 
-function toLines({ folder, holder, identity, rights, fault }: Inspection): readonly string[] {
+function toLines({ folder, holder, identity, rights, fault, server }: Inspection): readonly string[] {
   const line = (name: string, text: string): string => `${name.padEnd(12)}${text}`;
   return [
     line("Folder", folder),
@@ -70,6 +71,8 @@ function toLines({ folder, holder, identity, rights, fault }: Inspection): reado
     ...(identity.is === "unreadable" ? [line("Account", `cannot be read: ${identity.why}`)] : []),
     ...(identity.is === "read" ? identityLines(identity.value).map(([name, text]) => line(name, text)) : []),
     ...(identity.is === "read" && identity.problem !== undefined ? [line("", identity.problem)] : []),
+    ...(server.is === "read" ? [line("Server", serverText(server.value))] : []),
+    ...(server.is === "unreadable" ? [line("Server", `${server.why}; it is searched for again`)] : []),
     line("Rights", rights.is === "unreadable" ? rights.why : `${rights.is === "read" ? rights.value : 0} remembered`),
     ...(rights.is === "read" && rights.problem !== undefined ? [line("", `${rights.problem}: asked again`)] : []),
     ...(fault.is === "none" ? [line("Last fault", "none")] : []),
@@ -98,6 +101,11 @@ function identityLines({
     ["Registry", registry],
     ["Trust", trustText(trust, ownership)],
   ];
+}
+
+function serverText({ host, port, directTls, domain, finder }: SavedServer): string {
+  const at = host.includes(":") ? `[${host}]` : host;
+  return `${domain} at ${directTls ? "xmpps" : "xmpp"}://${at}:${port}, found by ${finder}; tried first`;
 }
 
 function registryOf(ownership: Ownership): string {
@@ -129,7 +137,7 @@ function timeText(at: number): string {
   return Number.isNaN(date.getTime()) ? "at an unknown time" : date.toISOString();
 }
 
-function toJson({ folder, kind, holder, identity, rights, fault }: Inspection): object {
+function toJson({ folder, kind, holder, identity, rights, fault, server }: Inspection): object {
   const known = identity.is === "read" ? identity.value : undefined;
   return {
     folder,
@@ -141,8 +149,9 @@ function toJson({ folder, kind, holder, identity, rights, fault }: Inspection): 
     ownership: known?.ownership ?? null,
     trust: known?.trust ?? null,
     rights: rights.is === "read" ? rights.value : null,
+    server: server.is === "read" ? server.value : null,
     fault: fault.is === "read" ? { ...fault.value, advice: adviceFor(fault.value.code) ?? null } : null,
-    problems: Object.entries({ identity, rights, fault }).flatMap(([part, found]) => {
+    problems: Object.entries({ identity, rights, fault, server }).flatMap(([part, found]) => {
       if (found.is === "unreadable") return [{ part, unreadable: true, message: found.why }];
       if (found.is === "read" && found.problem !== undefined)
         return [{ part, unreadable: false, message: found.problem }];

@@ -2,6 +2,10 @@
 import type { FaultCode } from "./faults.ts";
 
 const advice: Readonly<Record<FaultCode, string>> = {
+  discovery:
+    "Announce the server on this network (multicast DNS, DHCP), or name it in `server.domain` or `server.service`. `npx xmpp-thing discover` shows what can be heard here.",
+  "network-packets":
+    "Nothing, if the server is found. Somebody on this network answers searches for XMPP servers with what is none: a defective device, or an attack. `npx xmpp-thing discover` shows who answers.",
   authentication:
     "Check the account on the server: was it removed, or its password changed? Give a Thing with an account of its own the new password in `account.password`. If the account is gone for good, `npx xmpp-thing reset` makes the Thing a new one.",
   "tls-policy":

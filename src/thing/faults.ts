@@ -5,6 +5,10 @@ import type { BareJid } from "../core/jid.ts";
  * what it means and whether it heals by itself.
  */
 export type FaultCode =
+  /** No XMPP server was found; the message says what each way of searching has to say to it. */
+  | "discovery"
+  /** What came from the network in answer to a search was no packet that could be used: how often, from which finder, why. */
+  | "network-packets"
   /** User name or password were refused, or the server did not prove that it knows the password. */
   | "authentication"
   /** The server offers no TLS, or its certificate does not prove the domain; nothing secret was sent. */
@@ -61,8 +65,15 @@ export function movedTo(registry: BareJid, before: BareJid): string {
   return `the option \`registry\` names ${registry}, but the Thing was registered with ${before}: from now on ${registry} counts, and ${before} may go on listing the Thing`;
 }
 
+/** What is said of packets that were not taken: how often, by finder and reason. */
+export function droppedPackets(dropped: ReadonlyMap<string, number>): string {
+  const list = [...dropped].map(([what, times]) => `${what} (${times})`).join(", ");
+  return `in the search for a server, packets from the network were dropped: ${list}`;
+}
+
 /** Those that are over when the Thing is online. */
 export const connectionFaults: readonly FaultCode[] = [
+  "discovery",
   "authentication",
   "tls-policy",
   "clock-behind",

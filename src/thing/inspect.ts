@@ -1,5 +1,6 @@
 // What a state folder says of its Thing, also while that is off: for `npx xmpp-thing status` and `reset`.
 import { messageOf } from "../core/errors.ts";
+import { serverDocument, type SavedServer } from "../discovery/cached.ts";
 import { countRights, rightsJournal } from "../provisioning/rights-journal.ts";
 import type { FileStorageOptions } from "../storage/file-storage.ts";
 import { FolderView, type FolderHolder } from "../storage/folder-view.ts";
@@ -12,7 +13,7 @@ import { savedDocument, type Saved } from "./saved.ts";
 import type { Ownership, Trust } from "./state.ts";
 
 /** The names under which a Thing keeps what must outlive it. */
-export const stateNames = ["thing", "rights", "faults"] as const;
+export const stateNames = ["thing", "rights", "faults", "server"] as const;
 
 /** Something that is kept: what it says, or why it cannot be read. Damage that does no harm is in `problem`. */
 export type Part<T> =
@@ -48,6 +49,8 @@ export interface Inspection {
   readonly rights: Part<number>;
   /** Its newest fault. */
   readonly fault: Part<SavedFault>;
+  /** The server that was found and worked last. */
+  readonly server: Part<SavedServer>;
 }
 
 /** Looks at a folder. Makes nothing in it, takes nothing, writes nothing. Rejects with `ERR_STORAGE` if it cannot be read. */
@@ -57,14 +60,16 @@ export async function inspectFolder(folder: string, options: FileStorageOptions 
   const kind = kindOf(names);
   const none = { is: "none" } as const;
   if (kind !== "state") {
-    return { folder: view.folder, kind, holder: undefined, identity: none, rights: none, fault: none };
+    return { folder: view.folder, kind, holder: undefined, identity: none, rights: none, fault: none, server: none };
   }
   const storage = view.storage();
   return { folder: view.folder, kind, holder: await view.holder(), ...(await inspectStorage(storage)) };
 }
 
 /** What a storage holds. */
-export async function inspectStorage(storage: Storage): Promise<Pick<Inspection, "identity" | "rights" | "fault">> {
+export async function inspectStorage(
+  storage: Storage,
+): Promise<Pick<Inspection, "identity" | "rights" | "fault" | "server">> {
   return {
     identity: await part(async () => {
       const { value, problem } = await savedDocument(storage).load();
@@ -75,6 +80,10 @@ export async function inspectStorage(storage: Storage): Promise<Pick<Inspection,
       return { value: count, problem };
     }),
     fault: await part(() => faultDocument(storage).load()),
+    server: await part(async () => {
+      const { value, problem } = await serverDocument(storage).load();
+      return { value: value ?? undefined, problem };
+    }),
   };
 }
 
@@ -83,7 +92,7 @@ export async function inspectStorage(storage: Storage): Promise<Pick<Inspection,
  * and which version. Called before anything in it is touched.
  */
 export async function refuseNewer(storage: Storage): Promise<void> {
-  const kept = [savedDocument(storage), rightsJournal(storage), faultDocument(storage)];
+  const kept = [savedDocument(storage), rightsJournal(storage), faultDocument(storage), serverDocument(storage)];
   for (const one of kept) {
     await one.load().catch((error: unknown) => {
       if (error instanceof NewerFormatError) throw error; // what is damaged is the matter of who uses it

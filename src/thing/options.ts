@@ -7,7 +7,6 @@ import { checkKnown } from "../core/options.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import { isXmlText } from "../codec/xml.ts";
-import { parseService, type ServerAddress } from "../discovery/address.ts";
 import { checkKeepalive, type KeepaliveOptions } from "../connection/keepalive.ts";
 import {
   checkProvisioning,
@@ -23,14 +22,9 @@ import { checkControl, type ControlParameter } from "../control/definition.ts";
 import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
 import type { Storage } from "../storage/storage.ts";
 import { checkPairing, type PairingOptions, type PairingSettings } from "./pairing.ts";
+import { checkServer, type ServerOptions, type ServerSettings } from "./server-options.ts";
 
-/** The XMPP server to connect to. */
-export interface ServerOptions {
-  /** Where it listens: `xmpp://host:port` (STARTTLS) or `xmpps://host:port` (TLS from the first byte). */
-  readonly service: string;
-  /** The XMPP domain, which the certificate must prove. Default: the host of the service, which must then be a name. */
-  readonly domain?: string;
-}
+export type { ServerOptions } from "./server-options.ts";
 
 /** The account to log in with. What is left out is made on the first start and kept. */
 export interface AccountOptions {
@@ -44,8 +38,8 @@ export interface AccountOptions {
 export interface ThingOptions {
   /** Where it keeps what must outlive it: {@link fileStorage} for a device. */
   readonly storage: Storage;
-  /** The XMPP server. */
-  readonly server: ServerOptions;
+  /** The XMPP server. Default: found on the network (XEP-0347 3.3). */
+  readonly server?: ServerOptions;
   /**
    * What an owner must present to claim it, and what is told of it afterwards (XEP-0347 5.2): serial number `SN`,
    * manufacturer's domain `MAN`, `MODEL`, version `V`, … A `KEY` is made if none is given.
@@ -94,7 +88,7 @@ export interface ThingOptions {
 /** The options, checked and completed. */
 export interface ThingSettings {
   readonly storage: Storage;
-  readonly address: ServerAddress;
+  readonly server: ServerSettings;
   readonly tags: readonly Tag[];
   readonly sensor: SensorDefinition | undefined;
   readonly control: readonly ControlParameter[];
@@ -139,28 +133,26 @@ const KNOWN: readonly (keyof ThingOptions)[] = [
 export function checkOptions(options: ThingOptions): ThingSettings {
   const given = (options as ThingOptions | undefined) ?? {};
   checkKnown(given, KNOWN);
-  const { storage, server, sensor, control = [], rights = {}, ...others } = given as Partial<ThingOptions>;
+  const { storage, sensor, control = [], rights = {}, server: where, ...others } = given as Partial<ThingOptions>;
   if (!isStorage(storage)) {
     throw new ConfigError('storage: must be a Storage, for instance fileStorage("/var/lib/my-thing")');
   }
-  if (typeof server?.service !== "string") {
-    throw new ConfigError("server.service: must be the address of the XMPP server, xmpp://host:port");
-  }
+  const server = checkServer(where);
   if (sensor !== undefined) checkSensor(sensor);
   checkControl(control);
   checkPositive(rights.maxEntries, "rights.maxEntries", MOST_ENTRIES);
   checkPositive(rights.maxBytes, "rights.maxBytes");
   // XEP-0347 6.2: on a server that was merely found, an account of that name may be anybody's.
-  const serverIsNamed = [server.service, server.domain].some((part) => part !== undefined);
+  const serverIsNamed = server.domain !== undefined;
   const registry = checkRegistry(others.registry, serverIsNamed);
   const provisioning = checkProvisioning(others.provisioning, serverIsNamed);
   return {
     storage,
-    address: parseService(server.service, server.domain),
+    server,
     tags: checkTags(options.tags ?? {}),
     sensor,
     control: [...control],
-    account: checkAccount(options.account ?? {}),
+    account: checkAccount(options.account ?? {}, server),
     tls: checkTls(options.tls ?? {}),
     keepalive: options.keepalive === undefined ? undefined : checkKeepalive(options.keepalive),
     registry: registry.address,
@@ -196,13 +188,17 @@ function checkTags(tags: Tags): readonly Tag[] {
   return checked;
 }
 
-function checkAccount(account: AccountOptions): AccountOptions {
+function checkAccount(account: AccountOptions, { domain }: ServerSettings): AccountOptions {
   for (const part of ["username", "password"] as const) {
     const text = account[part];
     if (text === "") throw new ConfigError(`account.${part}: must not be empty`);
     if (text !== undefined && !isXmlText(text)) throw new ConfigError(`account.${part}: holds what XML cannot hold`);
   }
-  const { username } = account;
+  const { username, password } = account;
+  // It is for one server; the first that a stranger announces must not have it tried on it (XEP-0347 6.2).
+  if (password !== undefined && domain === undefined) {
+    throw new ConfigError("account.password: needs server.domain or server.service, which say whose password it is");
+  }
   if (username === undefined) return account;
   const jid = configJid(`${username}@domain`, "account.username");
   // A slash would make it an address and its resource.

@@ -6,6 +6,8 @@ import type { Standing } from "../provisioning/guard.ts";
 /** The connection. Volatile: after a start it is always `stopped`. */
 export type Link =
   | { readonly is: "stopped" }
+  /** Listening on the network for servers (XEP-0347 3.3). */
+  | { readonly is: "discovering" }
   | { readonly is: "connecting"; readonly host: string; readonly port: number }
   | { readonly is: "online"; readonly jid: string }
   | {
@@ -103,6 +105,8 @@ export type ThingEvent =
     }
   /** The connection changed. */
   | { readonly type: "link"; readonly link: Link }
+  /** A stream is up on another domain than before. */
+  | { readonly type: "moved" }
   /** The Registry took the registration. */
   | { readonly type: "registered"; readonly registry: BareJid }
   /** The Registry said that there is an owner, by notice or in answer to a registration. */

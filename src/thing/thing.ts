@@ -7,25 +7,24 @@ import { formatClaimText } from "../codec/claim-text.ts";
 import { StanzaChannel } from "../channel/stanza-channel.ts";
 import { Friends } from "../connection/friends.ts";
 import { FriendWhereabouts } from "../connection/whereabouts.ts";
-import type { LinkState } from "../connection/connection-manager.ts";
 import { traceIfWanted, type WireTrace } from "../connection/wire-trace.ts";
-import { fixedServer } from "../discovery/server-source.ts";
 import { Barrier } from "../provisioning/barrier.ts";
 import { Guard, type Standing } from "../provisioning/guard.ts";
 import { withoutTokens } from "../provisioning/questions.ts";
 import { RightsCache } from "../provisioning/rights-cache.ts";
 import { announce } from "./announce.ts";
 import { answerRequests } from "./answers.ts";
+import { Connecting } from "./connecting.ts";
 import { abilitiesOf } from "./disco.ts";
 import { performer } from "./effects.ts";
 import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
 import { FaultLog } from "./fault-log.ts";
-import { connectionFaults, movedTo, type FaultCode } from "./faults.ts";
+import { movedTo, type FaultCode } from "./faults.ts";
 import { makeFriendships, type Friendships } from "./friendships.ts";
 import { Identity } from "./identity.ts";
 import { refuseNewer } from "./inspect.ts";
 import { LastFault } from "./last-fault.ts";
-import { connectionLink, linkSeam, toLink, type MakeLink, type ThingLink, type WithLink } from "./link.ts";
+import { connectionLink, linkSeam, type WithLink } from "./link.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
 import type { PairingWindow } from "./pairing.ts";
 import { toFactorySettings } from "./reset.ts";
@@ -71,9 +70,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   readonly #identity: Identity;
   readonly #friendships: Friendships;
   readonly #runner: Runner;
-  readonly #makeLink: MakeLink;
+  readonly #connecting: Connecting;
   #phase: "new" | "starting" | "running" | "stopped" = "new";
-  #link: ThingLink | undefined;
   #registering: BareJid | undefined;
   #claimText = "";
   readonly #waiting: Waiting;
@@ -108,12 +106,23 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     });
     this.#settings = settings;
     this.#waiting = new Waiting(clock);
-    this.#makeLink = (options as WithLink)[linkSeam] ?? connectionLink;
     this.#channel = new StanzaChannel({ clock, random, logger, onFault });
     this.#friends = new Friends(this.#channel);
     this.#cache = new RightsCache({ storage, logger, onFault, onHealed, ...settings.rights });
     this.rights = new Rights(this.#cache);
-    this.#identity = new Identity({ storage, random, account: settings.account, domain: settings.address.domain });
+    this.#identity = new Identity({ storage, random, account: settings.account, domain: settings.server.domain });
+    this.#connecting = new Connecting({
+      settings,
+      channel: this.#channel,
+      identity: this.#identity,
+      makeLink: (options as WithLink)[linkSeam] ?? connectionLink,
+      hide: this.#hide,
+      onUp: () => this.#linkUp(),
+      onDown: () => this.#friendships.requests.stop(),
+      dispatch: (event) => this.#dispatch(event),
+      onFault,
+      onHealed: (...codes) => this.#faults.heal(...codes),
+    });
     const whereabouts = new FriendWhereabouts({ channel: this.#channel, friends: this.#friends, clock });
     const standing = (): Standing => standingOf(this.state);
     const guard = new Guard({
@@ -147,7 +156,9 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       onHealed,
       locked: settings.pairing?.locked === true,
       save: (state, event) =>
-        event.type === "reset" ? this.#identity.startAnew(state) : this.#identity.remember(state),
+        event.type === "reset"
+          ? this.#identity.startAnew(state).then(() => this.#connecting.forget())
+          : this.#identity.remember(state),
       clearRights: () => this.#cache.clear(),
       onState: (state, before, event) => this.#stateChanged(state, before, event),
       perform: performer({
@@ -160,6 +171,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
         random,
         registry: settings.registry,
         ways: settings.ways,
+        hints: () => this.#connecting.hints,
         onRegistering: (registry) => (this.#registering = registry),
         tags: () => withKey(settings.tags, this.#identity.key),
         can: abilitiesOf(settings),
@@ -286,8 +298,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       throw error;
     }
     this.#phase = "running";
-    this.#link = this.#connect();
-    this.#link.start();
+    this.#connecting.start(this.#trace);
   }
 
   async #stop(): Promise<void> {
@@ -303,7 +314,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     }
     try {
       this.#friendships.requests.stop();
-      await this.#link?.stop();
+      await this.#connecting.stop();
       this.#channel.detach(reason);
       await this.#runner.dispatch({ type: "link", link: { is: "stopped" } });
       await this.#runner.stop();
@@ -321,6 +332,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const { saved, problem } = await this.#identity.open();
     if (problem !== undefined) this.#fault("identity-restored", problem);
     await this.#cache.load();
+    await this.#connecting.load();
     for (const key of [saved.key, ...keysIn(this.#settings.tags)]) this.#trace?.hide(key);
     const { ownership, trust, examining } = saved;
     const before = ownership.is === "unregistered" ? undefined : ownership.registry;
@@ -330,28 +342,10 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.#showClaimText();
   }
 
-  #connect(): ThingLink {
-    return this.#makeLink({
-      ...this.#settings,
-      channel: this.#channel,
-      account: this.#identity,
-      servers: fixedServer(this.#settings.address),
-      trace: this.#trace,
-      onState: (state) => this.#linkChanged(state),
-      onFault: (code, message, cause) => this.#fault(code, message, cause),
-    });
-  }
-
-  #linkChanged(state: LinkState): void {
-    if (state.is === "online") {
-      this.#faults.heal(...connectionFaults);
-      // Now, before any stanza is handled: what is remembered does not count until the servers have had their say.
-      this.#barrier.raise();
-      this.#friendships.requests.restart();
-    } else {
-      this.#friendships.requests.stop();
-    }
-    this.#dispatch({ type: "link", link: toLink(state, this.#hide) });
+  #linkUp(): void {
+    // Before any stanza is handled: what is remembered does not count until the servers have had their say.
+    this.#barrier.raise();
+    this.#friendships.requests.restart();
   }
 
   #dispatch(event: ThingEvent): void {

@@ -19,6 +19,8 @@ export function transition(state: ThingState, event: ThingEvent): Step {
       return loaded(state, event);
     case "link":
       return link(state, event);
+    case "moved":
+      return nothing(moved(state));
     case "registered":
       return registered(state, event.registry);
     case "claimed":
@@ -85,6 +87,16 @@ function link(state: ThingState, event: Extract<ThingEvent, { type: "link" }>): 
   if (event.link.is === "stopped" && state.link.is === "stopped") return nothing(state);
   if (event.link.is !== "online") return nothing(next);
   return { state: next, effects: [greeting(next), ...due(next), ...review(next)] };
+}
+
+/**
+ * On another domain, under another address, nobody knows the Thing: there is nothing to take back, and nobody who was
+ * accepted is a friend of this address. Only a Thing that nobody knows gets there (XEP-0347 6.2).
+ */
+function moved(state: ThingState): ThingState {
+  if (state.ownership.is !== "unregistered") return state;
+  if (state.ownership.leaving === undefined && state.examining.length === 0) return state;
+  return { ...state, ownership: { is: "unregistered" }, examining: [] };
 }
 
 function greeting(state: ThingState): ThingEffect {

@@ -59,6 +59,7 @@ describe("xmpp-thing status", () => {
       jid: "thing-made-up@example.org",
       pending: false,
       elsewhere: [],
+      server: null,
       ownership: expect.objectContaining({ is: "claimed", owner: "owner@example.org" }) as object,
       trust: expect.objectContaining({ is: "delegated" }) as object,
       rights: 2,

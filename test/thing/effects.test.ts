@@ -39,6 +39,7 @@ function site(options: { registry?: BareJid; finds?: boolean; provisioning?: Pro
     barrier,
     registry: options.registry,
     ways: { registry: searchOnly, provisioning: checkProvisioning(options.provisioning, true).ways },
+    hints: () => ({ registries: [], provisioning: [] }),
     reviewFriends: () => Promise.resolve(),
     onRegistering: (jid) => void registering.push(`${jid}, ${parts.wire.asked(jid, "register").length} sent`),
     tags: () => [{ name: "KEY", type: "str", value: "k" }],

@@ -11,6 +11,7 @@ export const thief = bareJid("thief@example.net");
 
 export const links = {
   stopped: { is: "stopped" },
+  discovering: { is: "discovering" },
   connecting: { is: "connecting", host: "example.org", port: 5222 },
   online: { is: "online", jid: "thing@example.org/home" },
   waiting: { is: "waiting", ms: 1_000, why: "gone" },

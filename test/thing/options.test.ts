@@ -3,6 +3,10 @@ import { systemClock } from "../../src/core/clock.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { systemRandom } from "../../src/core/random.ts";
+import type { ServerAddress } from "../../src/discovery/address.ts";
+import type { FoundServer } from "../../src/discovery/candidate.ts";
+import type { Finder } from "../../src/discovery/finder.ts";
+import { checkDiscovery } from "../../src/discovery/options.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
 import { searchOnly } from "../../src/discovery/service-options.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
@@ -15,6 +19,8 @@ import { withKey } from "../../src/thing/tags.ts";
 const storage = memoryStorage();
 const none = { subdomain: undefined, username: undefined };
 const least: ThingOptions = { storage, server: { service: "xmpp://example.org" } };
+const at = (address: ServerAddress) => ({ address, domain: address.domain, discovery: checkDiscovery({}) });
+const finder: Finder = { name: "test", find: () => [] as unknown as AsyncIterable<FoundServer> };
 const ca = makeAuthority("a test").cert;
 const control = [{ name: "LED", type: "boolean" as const, set: () => undefined }];
 const sensor = { fields: [{ name: "T" }], read: () => [] };
@@ -28,7 +34,7 @@ describe("the options of a Thing", () => {
   test("need no more than a storage and a server", () => {
     expect(checkOptions(least)).toEqual({
       storage,
-      address: { host: "example.org", port: 5222, directTls: false, domain: "example.org" },
+      server: at({ host: "example.org", port: 5222, directTls: false, domain: "example.org" }),
       tags: [],
       sensor: undefined,
       control: [],
@@ -63,7 +69,7 @@ describe("the options of a Thing", () => {
     });
     expect(settings).toEqual({
       storage,
-      address: { host: "::1", port: 5999, directTls: true, domain: "example.org" },
+      server: at({ host: "::1", port: 5999, directTls: true, domain: "example.org" }),
       tags: [
         { name: "SN", type: "str", value: "1" },
         { name: "V", type: "num", value: 1.5, text: "1.5" },
@@ -83,13 +89,55 @@ describe("the options of a Thing", () => {
     });
   });
 
+  test("D-3.1-1, D-3.2-2: need no server: it is searched for, by whatever finders there are", () => {
+    expect(checkOptions({ storage }).server).toEqual({
+      address: undefined,
+      domain: undefined,
+      discovery: checkDiscovery({}),
+    });
+    expect(checkOptions({ storage, server: {} }).server).toEqual(checkOptions({ storage }).server);
+    const { server } = checkOptions({ storage, server: { finders: [finder], timeout: 5 } });
+    expect(server).toMatchObject({
+      address: undefined,
+      domain: undefined,
+      discovery: { finders: [finder], timeout: 5 },
+    });
+  });
+
+  test("D-3.1-1: take a domain alone: its servers are searched for; a password is for that one", () => {
+    const { server, account } = checkOptions({
+      storage,
+      server: { domain: "Example.ORG" },
+      account: { password: "p" },
+    });
+    expect(server).toMatchObject({ address: undefined, domain: "example.org", discovery: { domain: "example.org" } });
+    expect(account).toEqual({ password: "p" });
+    expect(checkOptions({ storage, account: { username: "thermometer" } }).account).toEqual({
+      username: "thermometer",
+    });
+  });
+
   const wrong: [string, Record<string, unknown>, string][] = [
     ["no storage", { storage: undefined }, "storage: must be a Storage"],
     ["a folder for a storage", { storage: "/var/lib/thing" }, "storage: must be a Storage"],
     ["half a storage", { storage: { ...storage, replace: () => undefined } }, "storage: must be a Storage"],
-    ["no server", { server: undefined }, "server.service: must be the address"],
-    ["a server without a service", { server: { domain: "example.org" } }, "server.service: must be the address"],
-    ["a server as a text", { server: "xmpp://example.org" }, "server.service: must be the address"],
+    ["a server as a text", { server: "xmpp://example.org" }, "server: must be an object"],
+    ["no object for a server", { server: null }, "server: must be an object"],
+    ["a service that is no text", { server: { service: 5222 } }, "server.service: must be the address"],
+    ["what is no option of a server", { server: { host: "x" } }, 'server: there is no option "host"'],
+    ["a domain alone that is none", { server: { domain: "a@b" } }, 'server.domain: "a@b"'],
+    ["a finder that is none", { server: { finders: [{}] } }, "server.finders: must be a list of finders"],
+    ["a search without end", { server: { timeout: 0 } }, "server.timeout: must be a whole number"],
+    [
+      "a service, and how to search for one",
+      { server: { service: "xmpp://example.org", finders: [finder] } },
+      "server.finders: says how to search for a server, but with server.service nothing is searched for",
+    ],
+    [
+      "a password for whatever server is found",
+      { server: {}, account: { password: "hunter2" } },
+      "account.password: needs server.domain or server.service, which say whose password it is",
+    ],
     ["a service that is none", { server: { service: "http://example.org" } }, 'service: "http://example.org"'],
     ["a service at an IP address without a domain", { server: { service: "xmpp://127.0.0.1" } }, "service: 127.0.0.1"],
     ["a domain that is none", { server: { service: "xmpp://127.0.0.1", domain: "a@b" } }, 'domain: "a@b"'],

@@ -474,6 +474,28 @@ describe("a factory reset (X-E4, P-6.1-2)", () => {
     expect(step.state).toEqual({ ...initialState, link: links.online });
   });
 
+  test.each(everyState)(
+    "D-6.2-1: on another domain, when it was %s, %s, trust %s: is changed only if nobody knows it",
+    (...of) => {
+      const before = frozen({ ...stateOf(...of), examining: [friend] });
+      const { state, effects } = transition(before, { type: "moved" });
+      expect(effects).toEqual([]);
+      if (of[1] !== "unregistered") expect(state).toBe(before);
+      else expect(state).toEqual({ ...before, examining: [] });
+    },
+  );
+
+  test("has nothing to take back once the Thing is on another domain, and changes nothing if there was nothing", () => {
+    const { state } = transition(stateOf("online", "claimed", "none"), { type: "reset" });
+    const moved = transition(frozen({ ...state, link: links.waiting }), { type: "moved" });
+    expect(moved).toEqual({ state: { ...initialState, link: links.waiting }, effects: [] });
+    expect(transition(moved.state, { type: "moved" }).state).toBe(moved.state);
+    expect(transition(moved.state, { type: "link", link: links.online }).effects.map(inWords)).toEqual([
+      "greet undefined",
+      "register undefined",
+    ]);
+  });
+
   test("does not take the word of the Registry for an owner until it has forgotten the one before", () => {
     const { state } = transition(stateOf("online", "claimed", "none"), { type: "reset" });
     const left = transition(state, { type: "friendsLeft" }).state;
@@ -513,6 +535,7 @@ describe("whatever happens, in whatever order", () => {
     const jid = pick(random, [registry, otherRegistry]);
     return pick<() => ThingEvent>(random, [
       () => ({ type: "link", link: links[pick(random, everyLink)] as Link }),
+      () => ({ type: "moved" }),
       () => ({ type: "link", link: links.online }),
       () => ({ type: "registered", registry: jid }),
       () => ({
@@ -572,9 +595,10 @@ describe("whatever happens, in whatever order", () => {
     }
     const added = trustedServers(state).filter((jid) => !trustedServers(before).includes(jid));
     if (event.type === "examined" && added.length > 0) expect(before.examining).toEqual(expect.arrayContaining(added));
-    // Whoever is accepted by button is examined until that is answered, or withdrawn.
+    // Whoever is accepted by button is examined until that is answered, or withdrawn, or the Thing has another address.
     for (const jid of before.examining) {
-      const ends = (event.type === "examined" || event.type === "withdrawn") && event.jid === jid;
+      const elsewhere = event.type === "moved" && before.ownership.is === "unregistered";
+      const ends = elsewhere || ((event.type === "examined" || event.type === "withdrawn") && event.jid === jid);
       expect(examining.includes(jid)).toBe(!ends);
     }
     // Other servers decide: nothing that the ones before said may stand in for them.
