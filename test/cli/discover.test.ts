@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { discoverWith } from "../../src/cli/discover.ts";
-import { Findings } from "../../src/cli/discover-report.ts";
+import { Findings, asText } from "../../src/cli/discover-report.ts";
 import { main } from "../../src/cli/main.ts";
 import { parseService } from "../../src/discovery/address.ts";
 import type { FoundServer, ServerCandidate } from "../../src/discovery/candidate.ts";
@@ -300,6 +300,31 @@ describe("xmpp-thing discover", () => {
     const io = new FakeIo();
     expect(await main(["discover", ...QUIET, "--ca", file], io)).toBe(2);
     expect(io.errors.join("\n")).toContain("--ca, or THING_CA: no certificate in it");
+  });
+});
+
+describe("what people read", () => {
+  const candidate: ServerCandidate = {
+    ...{ host: "fe80::1%eth0", port: 5223, directTls: true, domain: "a.example", preference: 0, rank: 20 },
+    ...{ registries: [], provisioning: [], heard: "", finder: "own" },
+  };
+
+  it("has IPv6 addresses in brackets, and tells of direct TLS and of what a server does not offer", () => {
+    const io = new FakeIo();
+    const report = asText(io);
+    report.heard(candidate);
+    const accountsWhy = "the server asks a new account for email";
+    report.looked({ candidate, probe: { verdict: "proved", why: "", mechanisms: [], accounts: false, accountsWhy } });
+    report.services({ domain: "a.example", registry: { why: "it lists none" }, provisioning: { jid: "p.a.example" } });
+    expect(io.lines).toEqual([
+      "own          a.example at [fe80::1%eth0]:5223, direct TLS",
+      "proved       a.example at [fe80::1%eth0]:5223, direct TLS, by its certificate",
+      "             logs in by: nothing",
+      "             a Thing can make itself no account: the server asks a new account for email",
+      "services     of a.example, which lists them",
+      "             Thing Registry: none: it lists none",
+      "             Provisioning Server: p.a.example",
+    ]);
   });
 });
 
