@@ -40,7 +40,7 @@ export class Findings {
   /** Why each finder has found nothing, where there is nothing. */
   tried: readonly Tried[] = [];
   readonly #servers = new Set<string>();
-  readonly #proved: ServerCandidate[] = [];
+  readonly #proved: Found[] = [];
   readonly #dropped = new Map<string, { finder: string; why: string; count: number }>();
   #heard = 0;
 
@@ -49,8 +49,8 @@ export class Findings {
     this.#servers.add(domain);
   }
 
-  looked({ candidate, probe }: Found): void {
-    if (probe.verdict === "proved") this.#proved.push(candidate);
+  looked(found: Found): void {
+    if (found.probe.verdict === "proved") this.#proved.push(found);
   }
 
   dropped(finder: string, why: string): void {
@@ -76,12 +76,16 @@ export class Findings {
 
   /** Those of them that a server has proved. */
   get proved(): readonly string[] {
-    return [...new Set(this.#proved.map(({ domain }) => domain))];
+    return [...new Set(this.#proved.map(({ candidate }) => candidate.domain))];
   }
 
-  /** Where a Thing would get to: of those that prove their domain the one that it tries first. */
+  /**
+   * Where a Thing without an account would get to: of those that prove their domain, and let it make an account and log
+   * in, the one that it tries first (XEP-0347 3.4). Among equals chance decides.
+   */
   get first(): ServerCandidate | undefined {
-    return [...this.#proved].sort((a, b) => a.rank - b.rank || a.preference - b.preference)[0];
+    const open = this.#proved.filter(({ probe }) => probe.login && probe.accounts).map(({ candidate }) => candidate);
+    return open.sort((a, b) => a.rank - b.rank || a.preference - b.preference)[0];
   }
 
   get drops(): readonly { readonly finder: string; readonly why: string; readonly count: number }[] {
@@ -95,6 +99,13 @@ const place = ({ host, port }: ServerCandidate): string =>
 const at = (candidate: ServerCandidate): string =>
   `${candidate.domain} at ${place(candidate)}${candidate.directTls ? ", direct TLS" : ""}`;
 
+function resultOf({ first, proved, domains, isEmpty }: Findings): string {
+  if (isEmpty) return "no XMPP server was heard of";
+  if (first !== undefined) return `a Thing goes to ${at(first)}`;
+  if (proved.length === 0) return `heard of ${domains.join(", ")}; no server proves its domain`;
+  return `${proved.join(", ")}: proved, but a Thing needs an account there that somebody has made`;
+}
+
 /** For people. */
 export function asText(io: Io): Report {
   const line = (label: string, text: string): void => io.out(printable(`${label.padEnd(13)}${text}`));
@@ -102,17 +113,17 @@ export function asText(io: Io): Report {
   return {
     heard(candidate) {
       line(candidate.finder, at(candidate));
-      if (candidate.heard !== "") more(`said by: ${candidate.heard}`);
+      if (candidate.heard !== "") more(`heard: ${candidate.heard}`);
       hinted("Thing Registry", candidate.registries);
       hinted("Provisioning Server", candidate.provisioning);
     },
-    looked({ candidate, probe: { verdict, why, mechanisms, accounts, accountsWhy } }) {
+    looked({ candidate, probe: { verdict, why, mechanisms, login, accounts, accountsWhy } }) {
       if (verdict !== "proved") {
         line(verdict, `${at(candidate)}: ${why}`);
         return;
       }
       line(verdict, `${at(candidate)}, by its certificate`);
-      more(`logs in by: ${mechanisms.join(", ") || "nothing"}`);
+      more(`logs in by: ${mechanisms.join(", ") || "nothing"}${login ? "" : "; a Thing cannot, without SCRAM"}`);
       more(accounts ? "a Thing can make itself an account" : `a Thing can make itself no account: ${accountsWhy}`);
     },
     services({ domain, registry, provisioning }) {
@@ -124,11 +135,7 @@ export function asText(io: Io): Report {
       io.out("");
       for (const { finder, why } of findings.tried) line(finder, why);
       for (const { finder, why, count } of findings.drops) line("not taken", `${finder}: ${why}, ${count} times`);
-      const { first } = findings;
-      if (findings.isEmpty) line("result", "no XMPP server was heard of");
-      else if (first === undefined)
-        line("result", `heard of ${findings.domains.join(", ")}; no server proves its domain`);
-      else line("result", `a Thing goes to ${at(first)}`);
+      line("result", resultOf(findings));
     },
   };
 

@@ -86,7 +86,7 @@ async function run(args: Arguments, io: Io, finders: readonly Finder[]): ReturnT
   report.summary(findings);
   if (hasAccount(args, io)) await tellServices(args, io, report);
   if (findings.isEmpty) return exitCode.nothing;
-  return findings.first === undefined ? exitCode.noConnection : exitCode.done;
+  return findings.proved.length === 0 ? exitCode.noConnection : exitCode.done;
 }
 
 function optionsOf(args: Arguments, io: Io, finders: readonly Finder[]): DiscoverOptions {

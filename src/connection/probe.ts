@@ -5,12 +5,12 @@ import { ConnectionError, ProtocolError, TlsPolicyError, messageOf } from "../co
 import { silentLogger } from "../core/logger.ts";
 import { own } from "../core/own.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
-import { buildRegistrationRequest, parseRegistrationForm } from "../codec/registration.ts";
-import type { XmlElement } from "../codec/xml.ts";
 import type { ServerAddress } from "../discovery/address.ts";
 import { askServer } from "./iq-exchange.ts";
-import { streamNs } from "./namespaces.ts";
+import { chooseMechanism } from "./mechanism.ts";
 import { secure } from "./negotiation.ts";
+import { checkRegistration } from "./registration.ts";
+import { offerOf } from "./sasl.ts";
 import { StreamError } from "./stream-end.ts";
 import { CertificateTimeError, secureContext, type TlsPolicy } from "./tls-policy.ts";
 import { XmlStream } from "./xml-stream.ts";
@@ -38,6 +38,8 @@ export interface Probe {
   readonly why: string;
   /** The mechanisms of SASL that it offers, in its order; none if it did not come to that. */
   readonly mechanisms: readonly string[];
+  /** Whether a Thing can log in by one of them: by SCRAM, never by PLAIN. */
+  readonly login: boolean;
   /** Whether a Thing can make itself an account there (XEP-0077). */
   readonly accounts: boolean;
   /** Why it cannot; empty if it can. */
@@ -68,35 +70,27 @@ export async function probe(address: ServerAddress, options: ProbeOptions = {}):
   const context = secureContext(options.tls);
   const stream = new XmlStream({ address, clock, logger: silentLogger, maxStanzaBytes: 65_536 });
   const what = `${address.host}:${address.port}`;
-  let mechanisms: readonly string[] | undefined;
+  let seen: Pick<Probe, "mechanisms" | "login"> | undefined;
   try {
     const accountsWhy = await withDeadline(clock, { signal, timeout }, what, async () => {
-      mechanisms = mechanismsIn(
-        await secure(stream, { address, context, verify: true, onUnverified: () => undefined }),
-      );
+      const offer = offerOf(await secure(stream, { address, context, verify: true, onUnverified: () => undefined }));
+      const mechanisms = offer.mechanisms.slice(0, MOST_MECHANISMS).map((name) => own(name.slice(0, LONGEST_NAME)));
+      seen = { mechanisms, login: chooseMechanism(offer, stream.bindings) !== undefined };
       return whyNoAccount(stream, address.domain, random);
     });
     void stream.close(); // in good order, within a second: nobody waits for that
-    return proved(mechanisms, accountsWhy);
+    return { verdict: "proved", why: "", ...(seen ?? nothing), accounts: accountsWhy === "", accountsWhy };
   } catch (error) {
     const why = messageOf(error);
     stream.end(new ConnectionError(why));
     signal?.throwIfAborted();
     // It has proved itself before it fell silent.
-    if (mechanisms !== undefined) return proved(mechanisms, why);
-    return { verdict: verdictOf(error), why, mechanisms: [], accounts: false, accountsWhy: "" };
+    if (seen !== undefined) return { verdict: "proved", why: "", ...seen, accounts: false, accountsWhy: why };
+    return { verdict: verdictOf(error), why, ...nothing, accounts: false, accountsWhy: "" };
   }
 }
 
-function proved(mechanisms: readonly string[] = [], accountsWhy: string): Probe {
-  return { verdict: "proved", why: "", mechanisms, accounts: accountsWhy === "", accountsWhy };
-}
-
-/** The mechanisms of SASL that a server offers. */
-function mechanismsIn(features: XmlElement): readonly string[] {
-  const offered = features.getChild("mechanisms", streamNs.sasl)?.getChildren("mechanism", streamNs.sasl) ?? [];
-  return offered.slice(0, MOST_MECHANISMS).map((element) => own(element.text().trim().slice(0, LONGEST_NAME)));
-}
+const nothing = { mechanisms: [], login: false } as const;
 
 /**
  * Why a Thing can make no account there; empty if it can. The server is asked, whether it lists the stream feature or
@@ -104,10 +98,8 @@ function mechanismsIn(features: XmlElement): readonly string[] {
  */
 async function whyNoAccount(stream: XmlStream, domain: string, random: RandomSource): Promise<string> {
   try {
-    const form = await askServer(stream, random, domain)("get", buildRegistrationRequest(), domain);
-    const asked = form === undefined ? [] : parseRegistrationForm(form).fields;
-    if (asked.length === 2 && asked.includes("username") && asked.includes("password")) return "";
-    return `the server asks a new account for ${asked.join(", ") || "nothing that is understood"}`;
+    await checkRegistration(askServer(stream, random, domain), domain);
+    return "";
   } catch (error) {
     // It has proved itself before: that it refuses, or ends the stream, is its answer.
     return messageOf(error);

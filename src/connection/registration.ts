@@ -25,11 +25,29 @@ const BY_HAND = "make the account by hand and give it in `account.username` and 
  * connection for one that has an account. The message says what people can do.
  */
 export async function register(ask: AskServer, domain: string, account: Registration): Promise<void> {
+  await explained(async () => ask("set", await prepare(ask, domain, account), domain));
+}
+
+/**
+ * Asks what an account would take, and makes none: the form names nobody. Rejects as {@link register} does when a device
+ * cannot make one.
+ */
+export async function checkRegistration(ask: AskServer, domain: string): Promise<void> {
+  await explained(() => prepare(ask, domain, { username: "nobody", password: "none" }));
+}
+
+/** What would be sent to make the account. */
+async function prepare(ask: AskServer, domain: string, account: Registration): Promise<XmlElement> {
+  const query = await ask("get", buildRegistrationRequest(), domain);
+  const answer = query === undefined ? undefined : answerTo(read(query), account);
+  if (answer === undefined) throw unacceptable(`does not say what it wants to know: ${BY_HAND}`);
+  return answer;
+}
+
+/** Turns what a server refuses into an error that says what people can do. */
+async function explained(run: () => Promise<unknown>): Promise<void> {
   try {
-    const query = await ask("get", buildRegistrationRequest(), domain);
-    const answer = query === undefined ? undefined : answerTo(read(query), account);
-    if (answer === undefined) throw unacceptable(`does not say what it wants to know: ${BY_HAND}`);
-    await ask("set", answer, domain);
+    await run();
   } catch (cause) {
     if (!(cause instanceof StanzaError)) throw cause;
     const { condition } = cause;

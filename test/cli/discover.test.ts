@@ -91,7 +91,7 @@ describe("xmpp-thing discover", () => {
     expect(io.lines).toEqual(
       expect.arrayContaining([
         `mdns         ${at}`,
-        "             said by: pronto._xmpp-client._tcp.local",
+        "             heard: pronto._xmpp-client._tcp.local",
         "             hints at a Thing Registry: registry@example.org; it counts when the server lists it",
         `dhcp         mallory.example at 127.0.0.1:${liar.port}`,
         "             hints at a Provisioning Server: mallory; it counts when the server lists it",
@@ -139,6 +139,7 @@ describe("xmpp-thing discover", () => {
           verdict: "proved",
           why: "",
           mechanisms: expect.arrayContaining(["SCRAM-SHA-256"]) as string[],
+          login: true,
           accounts: true,
           accountsWhy: "",
         },
@@ -257,7 +258,7 @@ describe("xmpp-thing discover", () => {
   it("shows nothing that a terminal would obey, whoever made it up", async () => {
     const odd = lying({ heard: "\u001b[2J\u202egnp.exe" });
     const { io } = await ran([hearing("mdns", 30, [odd], ["\u001b[31m"])]);
-    expect(io.text).toContain("said by: ?[2J?gnp.exe");
+    expect(io.text).toContain("heard: ?[2J?gnp.exe");
     expect(io.text.split("").every((sign) => sign === "\n" || sign >= " ")).toBe(true);
   });
 
@@ -309,21 +310,36 @@ describe("what people read", () => {
     ...{ registries: [], provisioning: [], heard: "", finder: "own" },
   };
 
-  it("has IPv6 addresses in brackets, and tells of direct TLS and of what a server does not offer", () => {
+  it("D-3.4-3: has IPv6 addresses in brackets, and tells of direct TLS and of what a server does not offer", () => {
     const io = new FakeIo();
     const report = asText(io);
     report.heard(candidate);
     const accountsWhy = "the server asks a new account for email";
-    report.looked({ candidate, probe: { verdict: "proved", why: "", mechanisms: [], accounts: false, accountsWhy } });
+    report.looked({
+      candidate,
+      probe: { verdict: "proved", why: "", mechanisms: ["PLAIN"], login: false, accounts: false, accountsWhy },
+    });
     report.services({ domain: "a.example", registry: { why: "it lists none" }, provisioning: { jid: "p.a.example" } });
+    const findings = new Findings();
+    findings.heard(candidate);
+    const none = { verdict: "proved", why: "", mechanisms: [], login: true, accounts: false, accountsWhy } as const;
+    findings.looked({ candidate, probe: none });
+    findings.looked({ candidate, probe: { ...none, login: false, accounts: true } });
+    report.looked({ candidate, probe: none });
+    report.summary(findings);
     expect(io.lines).toEqual([
       "own          a.example at [fe80::1%eth0]:5223, direct TLS",
       "proved       a.example at [fe80::1%eth0]:5223, direct TLS, by its certificate",
-      "             logs in by: nothing",
+      "             logs in by: PLAIN; a Thing cannot, without SCRAM",
       "             a Thing can make itself no account: the server asks a new account for email",
       "services     of a.example, which lists them",
       "             Thing Registry: none: it lists none",
       "             Provisioning Server: p.a.example",
+      "proved       a.example at [fe80::1%eth0]:5223, direct TLS, by its certificate",
+      "             logs in by: nothing",
+      "             a Thing can make itself no account: the server asks a new account for email",
+      "",
+      "result       a.example: proved, but a Thing needs an account there that somebody has made",
     ]);
   });
 });
