@@ -51,7 +51,7 @@ async function answering(answers: (question: string) => readonly string[]): Prom
   return socket.address().port;
 }
 
-const quiet = { dhcp: false, timeout: 5_000 } as const;
+const quiet = { dhcp: false, mdns: false, timeout: 5_000 } as const;
 
 describe("the example of a finder for SSDP (D-3.3.3-1: left open by the XEP)", () => {
   const answer = (fields: string): string =>
@@ -84,7 +84,7 @@ describe("the example of a finder for SSDP (D-3.3.3-1: left open by the XEP)", (
 
   it("says that it heard nothing where nobody answers", async () => {
     const port = await answering(() => []);
-    const search = discover({ dhcp: false, timeout: 300, finders: [ssdp("127.0.0.1", port)] });
+    const search = discover({ ...quiet, timeout: 300, finders: [ssdp("127.0.0.1", port)] });
     await expect(search.next()).rejects.toMatchObject({
       tried: [{ finder: "ssdp", why: "heard nothing within 300 ms" }],
     });
