@@ -12,7 +12,7 @@ import {
   type NetworkHost,
 } from "../support/network.ts";
 
-const probe = "test/network/probe.ts";
+const probe = "test/network/probe.mjs";
 
 /** What is left of this process's networks on the machine. */
 function left(): string[] {
@@ -35,7 +35,7 @@ describe.skipIf(!networkAvailable)("a network of a test", () => {
   afterEach(() => network?.stop());
 
   const reaches = async (from: NetworkHost, address: string): Promise<boolean> => {
-    const code = await from.node(probe, ["tcp", address, "7000"]).exited;
+    const code = await from.spawn(process.execPath, [probe, "tcp", address, "7000"]).exited;
     return code === 0;
   };
 
@@ -43,7 +43,7 @@ describe.skipIf(!networkAvailable)("a network of a test", () => {
     network = await startNetwork({ hosts: ["srv", "cli"] });
     const [srv, cli] = [network.host("srv"), network.host("cli")];
     expect([srv.address, srv.address6, cli.address]).toEqual(["10.77.0.1", "fd77::1", "10.77.0.2"]);
-    const echo = srv.node(probe, ["echo", "7000"]);
+    const echo = srv.spawn(process.execPath, [probe, "echo", "7000"]);
     await echo.says(/^listening$/m);
     expect(await Promise.all([reaches(cli, srv.address), reaches(cli, srv.address6)])).toEqual([true, true]);
     srv.down();
@@ -79,10 +79,10 @@ describe.skipIf(!networkAvailable)("a network of a test", () => {
       startDnsmasq(srv, { options: ["224,pronto.example"], dns: ["host-record=pronto.example,10.77.0.1"] }),
       startAvahi(srv, { name: "Pronto XMPP", txt: ["ordom=pronto.example"] }),
     ]);
-    const tls = cli.node(probe, ["tls", "pronto.example", String(prosody.tlsPort)], {
+    const tls = cli.spawn(process.execPath, [probe, "tls", "pronto.example", String(prosody.tlsPort)], {
       env: { NODE_EXTRA_CA_CERTS: prosody.caFile },
     });
-    const unknown = cli.node(probe, ["tls", "nobody.example", "5223"]);
+    const unknown = cli.spawn(process.execPath, [probe, "tls", "nobody.example", "5223"]);
     expect(await tls.exited).toBe(0);
     expect(await unknown.exited).toBe(1);
     expect(unknown.stdout()).toMatch(/ENOTFOUND/);

@@ -18,7 +18,7 @@ export interface Running {
   tell(line: string): void;
   /** Its exit code; 128 when a signal ended it. */
   readonly exited: Promise<number>;
-  /** Ends it with SIGTERM, with SIGKILL if it has not ended 5 s later. Resolves when it is gone. */
+  /** Ends it with SIGTERM, with SIGKILL if it has not ended 3 s later. Resolves when it is gone. */
   stop(): Promise<void>;
   /** Ends it as a power cut does. */
   kill(): Promise<void>;
@@ -72,7 +72,7 @@ export function run(file: string, args: readonly string[], { env = {}, cwd }: Ru
   });
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     child.kill(signal);
-    const insist = setTimeout(() => child.kill("SIGKILL"), 5_000);
+    const insist = setTimeout(() => child.kill("SIGKILL"), 3_000);
     await exited;
     clearTimeout(insist);
   };

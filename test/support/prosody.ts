@@ -47,8 +47,8 @@ modules_enabled = { "posix", "roster", "saslauth", "tls", "disco", "register_ibr
   "message", "iq", "c2s", "component", "offline", "blocklist", "time", "version", "smacks" }
 modules_disabled = { "s2s" }
 allow_registration = true
-min_seconds_between_registrations = 0
-registration_throttle_max = 0
+registration_throttle_period = 1
+registration_throttle_max = 10000
 c2s_require_encryption = true
 authentication = "internal_hashed"
 storage = "internal"

@@ -1,0 +1,171 @@
+// What a home network does to a Thing: issue 4, section 4. Once each in the tests, ten times each in the soak.
+import { expect } from "vitest";
+import { DOMAIN, liveALife, readIt, startHome, startLiar, type Got, type Home } from "./home.ts";
+import { startDnsmasq, type Running } from "../support/network.ts";
+
+/** The ways in which a Thing can find its server here. */
+export type Ways = "DHCP and multicast DNS" | "DHCP alone" | "multicast DNS alone";
+
+const announced = (by: Ways): { dhcp: boolean; mdns: boolean } => ({
+  dhcp: by !== "multicast DNS alone",
+  mdns: by !== "DHCP alone",
+});
+
+async function inHome(starting: Promise<Home>, story: (home: Home) => Promise<void>): Promise<void> {
+  const home = await starting;
+  try {
+    await story(home);
+  } finally {
+    await home.stop();
+  }
+}
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Nothing but authorities, state and tags: it is registered, claimed, provisioned, read; and again after a restart. */
+export function findsIts(by: Ways): Promise<void> {
+  return inHome(startHome(announced(by)), async (home) => {
+    const thing = home.thermometer();
+    const jid = await liveALife(thing, home.household);
+    expect(jid).toMatch(/@pronto\.example$/);
+    const { things } = await home.household.registry();
+    expect(things).toMatchObject([{ jid, owner: `owner@${DOMAIN}`, hasKey: false }]);
+    await thing.stop();
+    expect(await thing.exited).toBe(0);
+  });
+}
+
+/** The Thing is there first; its server comes when one search or more have come to nothing. */
+export function startsBeforeItsServer(by: Ways, afterSearch: boolean): Promise<void> {
+  return inHome(startHome({ later: true }), async (home) => {
+    const thing = home.thermometer();
+    await thing.says(/^link discovering$/m);
+    if (afterSearch) await thing.says(/^fault discovery /m);
+    await home.open(announced(by));
+    await liveALife(thing, home.household);
+  });
+}
+
+/** The server comes back at another address of the network. A Thing that is claimed finds it there, as what it was. */
+export function serverMoves(to = "10.77.0.77"): Promise<void> {
+  return inHome(startHome({ mdns: true }), async (home) => {
+    const thing = home.thermometer();
+    const jid = await liveALife(thing, home.household);
+    thing.forget();
+    await home.prosody.kill();
+    home.server.readdress(to);
+    await home.prosody.restart();
+    await thing.says(/^link online /m, 90_000);
+    await readIt(home.household, jid);
+    const { things, requests } = await home.household.registry();
+    expect(things).toHaveLength(1);
+    expect(requests["register"]).toBe(1);
+  });
+}
+
+/** How long the slow Thing reads, in milliseconds. */
+const READOUT = 1_500;
+
+/** How a link is cut. */
+export interface Cut {
+  /** With loss of the carrier, or swallowing what is sent. */
+  readonly how: "down" | "swallow";
+  /** For how long, in milliseconds. */
+  readonly ms: number;
+  /** When a silent link is asked whether it lives. Default: the Thing's own. */
+  readonly keepalive?: { readonly idle: number; readonly patience: number };
+  /** Whether it lasts so long that the Thing must notice. */
+  readonly noticed: boolean;
+}
+
+/** The Thing's link is cut in the middle of a readout: whole or not at all is what the reader gets of it. */
+export function linkIsCut({ how, ms, keepalive, noticed }: Cut): Promise<void> {
+  return inHome(startHome({ mdns: true }), async (home) => {
+    const { household, device } = home;
+    const thing = home.slowThing(keepalive === undefined ? {} : { THING_KEEPALIVE: JSON.stringify(keepalive) });
+    const jid = await liveALife(thing, household);
+    thing.forget();
+    const first = household.read(jid, ms + 4 * READOUT).catch((error: unknown) => String(error));
+    await thing.says(/^reading$/m);
+    await wait(READOUT / 2);
+    device[how]();
+    await wait(ms);
+    if (noticed) await thing.says(/^link (waiting|connecting|discovering)/m, 1_000);
+    thing.forget();
+    device.up();
+    if (noticed) await thing.says(/^link online/m, 90_000);
+    await readIt(household, jid, 120_000);
+    const { things, requests } = await household.registry();
+    expect(things).toHaveLength(1);
+    expect(requests["register"]).toBe(1);
+    checkFields(await first);
+  });
+}
+
+function checkFields(fields: string | readonly { name: string; text: string }[]): void {
+  if (typeof fields === "string") return; // told that it has failed
+  expect(fields.map(({ name, text }) => `${name}: ${text}`)).toEqual(
+    Array.from({ length: 20 }, (_, index) => `Temperature ${index}: ${index}`),
+  );
+}
+
+/** What nobody but the true server may get, whatever he says. */
+function checkLiar(got: readonly Got[], thing: Running): void {
+  const [, key = "no KEY"] = /KEY:([\w-]{27})/.exec(thing.stdout()) ?? [];
+  // Under TLS nobody gets as far as a byte: his certificate is of no authority that the Thing knows.
+  expect(got.filter(({ how }) => how === "tls")).toEqual([]);
+  for (const { data } of got) {
+    expect(data.replaceAll(/<\?xml[^>]*>|<stream:stream[^>]*>|<\/stream:stream>|<starttls[^>]*>|\s/g, "")).toBe("");
+    expect(data).not.toContain(key);
+  }
+}
+
+/** What a liar may do besides lying. */
+export interface Lying {
+  /** How the true server is announced. */
+  readonly by: Ways;
+  /** He floods the network. */
+  readonly flood: boolean;
+  /** What the Thing is told. Default: nothing. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A liar, by multicast DNS and by DHCP, first alone and then beside the true server, where two accounts are that he
+ * names as Registry and as Provisioning Server.
+ */
+export function liarBeside({ by, flood, env }: Lying): Promise<void> {
+  return inHome(startHome({ hosts: ["liar"], liars: true, later: true }), async (home) => {
+    const liar = home.network.host("liar");
+    const { got } = await startLiar(liar, flood);
+    await startDnsmasq(liar, { options: ["224,liar.local", "84,evil.example"] });
+    const thing = home.thermometer(env);
+    // He is believed as far as this: that there might be a server.
+    await expect.poll(() => got().length, { interval: 20, timeout: 60_000 }).toBeGreaterThan(0);
+    await home.open(announced(by));
+    await liveALife(thing, home.household);
+    await thing.stop();
+    checkLiar(got(), thing);
+    const heard = await home.household.heard();
+    for (const said of [...heard.mallory, ...heard.trudy]) {
+      expect(said).not.toMatch(/<register|<mine|<update|isFriend|canRead|canControl|getToken|KEY|type="subscribe/);
+    }
+    const { things } = await home.household.registry();
+    expect(things).toHaveLength(1);
+  });
+}
+
+/** A liar, and a Thing that was told where its server is: it never talks to anybody else. */
+export function liarIsNotHeard(): Promise<void> {
+  return inHome(startHome({ mdns: true, hosts: ["liar"] }), async (home) => {
+    const { got } = await startLiar(home.network.host("liar"), false);
+    const thing = home.thermometer({ THING_SERVICE: `xmpp://${home.server.address}`, THING_DOMAIN: DOMAIN });
+    await liveALife(thing, home.household);
+    await home.prosody.kill();
+    await thing.says(/^link waiting/m);
+    await home.prosody.restart();
+    thing.forget();
+    await thing.says(/^link online/m, 60_000);
+    expect(got()).toEqual([]);
+  });
+}
