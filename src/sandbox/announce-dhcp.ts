@@ -55,7 +55,7 @@ export async function startDhcpResponder(options: DhcpResponderOptions): Promise
   await new Promise<void>((resolve, reject) => {
     socket.once("error", (error: NodeJS.ErrnoException) => {
       socket.close();
-      reject(new ConnectionError(`DHCP on UDP port ${port}: ${why(error)}`, { cause: error }));
+      reject(new ConnectionError(`DHCP on UDP port ${port}: ${whyNotDhcp(error)}`, { cause: error }));
     });
     // What is sent to all reaches only sockets that are bound to no address.
     socket.bind(port, "0.0.0.0", () => {
@@ -74,7 +74,8 @@ export async function startDhcpResponder(options: DhcpResponderOptions): Promise
   };
 }
 
-function why(error: NodeJS.ErrnoException): string {
+/** What to do about a port that cannot be had. */
+export function whyNotDhcp(error: NodeJS.ErrnoException): string {
   if (error.code === "EACCES")
     return "only root may listen there. Without DHCP, Things still find the server by multicast DNS";
   if (error.code === "EADDRINUSE")

@@ -1,5 +1,4 @@
 // What is answered to a DHCPINFORM: XEP-0347 3.3.1, RFC 2131 3.4 and 4.3.5, by the packets and the table of options of the package dhcp.
-import { isIPv4 } from "node:net";
 import { isOnLink, type ChosenInterface } from "./announce-interface.ts";
 
 /** The message types of RFC 2132 9.6 that are heard and said. There is no third one. */
@@ -17,6 +16,7 @@ const COOKIE = 0x63825363;
 const COOKIE_AT = 236;
 const OPTIONS_AT = 240;
 const LONGEST = 1_500;
+const LONGEST_OPTION = 255;
 // Some hosts drop what is shorter than a packet of BOOTP (RFC 1542 2.1).
 const SHORTEST_SENT = 300;
 const CLIENT_PORT = 68;
@@ -70,7 +70,7 @@ export async function informAnswers({ on, server }: InformAnswer): Promise<Answe
     const { op, options, ciaddr, giaddr, xid, flags, chaddr } = asked;
     if (op !== 1 || options[MESSAGE_TYPE] !== INFORM) return { dropped: "not an INFORM" };
     // Another network's host, one that has no address yet, or one behind a relay.
-    if (!isIPv4(ciaddr) || !isOnLink(on, ciaddr) || !isOnLink(on, from.address) || giaddr !== "0.0.0.0") {
+    if (!isOnLink(on, ciaddr) || !isOnLink(on, from.address) || giaddr !== "0.0.0.0") {
       return { dropped: "not of this network" };
     }
     const wanted: readonly unknown[] = Array.isArray(options[WANTED]) ? options[WANTED] : [];
@@ -89,7 +89,7 @@ export async function informAnswers({ on, server }: InformAnswer): Promise<Answe
       packet: answer._data.subarray(0, Math.max(SHORTEST_SENT, answer._w)),
       // RFC 2131 4.3.5, to the host itself. Like dnsmasq to the port it asked from: one that has no right to port 68 may ask too.
       address: ciaddr,
-      port: from.address === ciaddr ? from.port : CLIENT_PORT,
+      port: from.address === ciaddr && from.port !== 0 ? from.port : CLIENT_PORT,
     };
   };
 }
@@ -101,22 +101,20 @@ export async function informAnswers({ on, server }: InformAnswer): Promise<Answe
 function tidy(packet: Buffer): Buffer | undefined {
   if (packet.length < OPTIONS_AT || packet.length > LONGEST || packet.readUInt32BE(COOKIE_AT) !== COOKIE)
     return undefined;
-  const pieces = new Map<number, number[]>([
-    [MESSAGE_TYPE, []],
-    [WANTED, []],
-  ]);
+  const type: number[] = [];
+  const wanted: number[] = [];
   for (let at = OPTIONS_AT; at < packet.length;) {
     const code = packet[at++];
     if (code === 0) continue;
     if (code === undefined || code === 255) break;
     const length = packet[at++];
     if (length === undefined || at + length > packet.length) return undefined;
-    pieces.get(code)?.push(...packet.subarray(at, at + length));
+    const value = packet.subarray(at, at + length);
+    if (code === MESSAGE_TYPE) type.push(...value);
+    else if (code === WANTED) wanted.push(...value);
     at += length;
   }
-  const type = pieces.get(MESSAGE_TYPE) ?? [];
-  const wanted = (pieces.get(WANTED) ?? []).slice(0, 255);
-  if (type.length !== 1) return undefined;
+  if (type.length !== 1 || wanted.length > LONGEST_OPTION) return undefined;
   const head = packet.subarray(0, OPTIONS_AT);
   return Buffer.from([...head, MESSAGE_TYPE, 1, ...type, WANTED, wanted.length, ...wanted, 255]);
 }

@@ -204,8 +204,8 @@ export class MdnsResponder {
     const ours = [pointer, ...unique].filter(
       ({ name, type, data }) => !lost.has(name) && !(type === "PTR" && lost.has(data)),
     );
-    const answers = ours.map((record) => ({ ...record, ttl: 0 }));
-    return answers.length === 0 ? Promise.resolve() : this.#options.wire.send({ type: "response", answers });
+    if (ours.length === 0) return Promise.resolve();
+    return this.#options.wire.send({ type: "response", answers: ours.map((record) => ({ ...record, ttl: 0 })) });
   }
 
   // --- What others say -------------------------------------------------------------------------------------------
@@ -260,7 +260,8 @@ export class MdnsResponder {
   #heardQuestions({ id, questions: asked, answers: known, authorities }: HeardPacket, from: Sender): void {
     const { wire, random } = this.#options;
     const { questions, answers, additionals } = answersTo(asked, known, this.#records);
-    if (answers.length === 0) return;
+    // Nobody has port 0, but a packet may say so.
+    if (answers.length === 0 || from.port === 0) return;
     if (from.port !== wire.port) {
       // RFC 6762 6.7: an asker without multicast DNS wants its own question back.
       const reply = { questions, answers: answers.map(plain), additionals: additionals.map(plain) };

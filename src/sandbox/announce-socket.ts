@@ -47,6 +47,12 @@ export async function openMdnsWire({ on, port = 5353, logger }: MdnsWireOptions)
       }),
     close: () => new Promise((resolve) => socket.destroy(resolve)),
   };
+  // Garbage is a warning to multicast-dns, and so is that it will never hear anything here.
+  let deaf: Error | undefined;
+  socket.on("warning", (error: NodeJS.ErrnoException) => {
+    if (error.syscall === "addMembership") deaf = error;
+    logger.debug("multicast DNS", { why: messageOf(error) });
+  });
   await new Promise<void>((resolve, reject) => {
     const fail = (error: Error): void => {
       const why = `multicast DNS on ${on.name} (${on.address}), UDP port ${port}: ${messageOf(error)}`;
@@ -55,12 +61,10 @@ export async function openMdnsWire({ on, port = 5353, logger }: MdnsWireOptions)
     };
     // Without a listener an `error` would end the process.
     socket.on("error", fail);
-    socket.on("warning", (error) => {
-      // What multicast-dns takes for a warning: that it will never hear anything here.
-      if ((error as NodeJS.ErrnoException).syscall === "addMembership") fail(error);
-      else logger.debug("multicast DNS: a packet that is none", { why: messageOf(error) });
+    socket.once("ready", () => {
+      if (deaf === undefined) resolve();
+      else fail(deaf);
     });
-    socket.once("ready", () => resolve());
   });
   // The kernel hands over what any program here listens to, on any interface; another network is none of ours (RFC 6762 11).
   socket.on("packet", (packet: HeardPacket, from: Sender) => {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { buildDhcpInform, parseDhcpReply, type DhcpReply } from "../../src/codec/dhcp.ts";
 import { silentLogger } from "../../src/core/logger.ts";
-import { startDhcpResponder } from "../../src/sandbox/announce-dhcp.ts";
+import { startDhcpResponder, whyNotDhcp } from "../../src/sandbox/announce-dhcp.ts";
 import { informAnswers, type AnswerInform } from "../../src/sandbox/announce-inform.ts";
 
 const on = { name: "eth0", address: "10.77.0.1", netmask: "255.255.255.0", addresses: ["10.77.0.1"] };
@@ -72,6 +72,7 @@ describe("a DHCPINFORM", () => {
   it("is answered at its own address, at the port it came from; at port 68 if it came from elsewhere", () => {
     expect(reply(packet()).to).toBe("10.77.0.50:40000");
     expect(reply(packet(), { address: "10.77.0.50", port: 68 }).to).toBe("10.77.0.50:68");
+    expect(reply(packet(), { address: "10.77.0.50", port: 0 }).to).toBe("10.77.0.50:68");
     expect(reply(packet(), { address: "10.77.0.51", port: 40_000 }).to).toBe("10.77.0.50:68");
   });
 
@@ -93,6 +94,11 @@ describe("without answer is", () => {
     { what: "a packet without cookie", asked: packet(inform, (bytes) => bytes.fill(0, 236, 240)), why: "malformed" },
     { what: "a packet without type", asked: packet([55, 1, 224, 255]), why: "malformed" },
     { what: "a type of two bytes", asked: packet([53, 2, 8, 8, 55, 1, 224, 255]), why: "malformed" },
+    {
+      what: "a list of 300 wishes",
+      asked: packet([53, 1, 8, ...[1, 2].flatMap(() => [55, 150, ...Array<number>(150).fill(224)]), 255]),
+      why: "malformed",
+    },
     { what: "another hardware", asked: packet(inform, (bytes) => bytes.writeUInt8(7, 1)), why: "malformed" },
     { what: "a huge packet", asked: Buffer.from([...packet(inform), ...Buffer.alloc(1_400)]), why: "malformed" },
     { what: "an answer", asked: packet(inform, (bytes) => bytes.writeUInt8(2, 0)), why: "not an INFORM" },
@@ -193,6 +199,14 @@ describe("on the wire", () => {
       ]);
     await responder.stop();
     await responder.stop();
+  });
+
+  it.each([
+    ["EACCES", "only root may listen there. Without DHCP, Things still find the server by multicast DNS"],
+    ["EADDRINUSE", "this machine has a DHCP server. Let that one say option 224 (docs/sandbox.md)"],
+    ["EINVAL", "no such thing"],
+  ])("says what to do about %s", (code, says) => {
+    expect(whyNotDhcp(Object.assign(new Error("no such thing"), { code }))).toBe(says);
   });
 
   it("a port that somebody has is not shared: ERR_CONNECTION says what to do", async () => {

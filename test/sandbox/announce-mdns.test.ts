@@ -168,6 +168,15 @@ describe("a conflict that comes later", () => {
     expect(link.answers(begin)).toContain("A pronto-1.local 120");
   });
 
+  it("says goodbye to nothing where all its names are claimed, and gives them back when stopped meanwhile", async () => {
+    const { link, responder, begin } = await announced();
+    link.say({ type: "response", answers: [address("10.0.0.66"), server(1, "liar.local")] }, "10.0.0.66");
+    await link.clock.advance(10);
+    await responder.stop();
+    expect(link.passed.filter(({ at }) => at >= begin)).toEqual([]);
+    expect(link.clock.pending).toBe(0);
+  });
+
   it("keeps its name if the other one is silent then", async () => {
     const { link, responder, begin } = await announced();
     link.say({ type: "response", answers: [server(1, "liar.local")] }, "10.0.0.66");
@@ -269,6 +278,13 @@ describe("answering", () => {
     const all = [...(reply?.packet.answers ?? []), ...(reply?.packet.additionals ?? [])];
     expect(all.map(({ type }) => type)).toEqual(["PTR", "A", "SRV", "TXT"]);
     expect(all.every(({ ttl, flush }) => ttl === 10 && !flush)).toBe(true);
+  });
+
+  it("answers nobody at port 0, which no socket can send to", async () => {
+    const { link, begin } = await announced();
+    link.say(ask(TYPE, "PTR"), "10.0.0.5", 0);
+    await link.clock.advance(2_000);
+    expect(link.passed.filter(({ at }) => at >= begin)).toEqual([]);
   });
 
   it("says nothing while it has no name", async () => {
