@@ -17,6 +17,8 @@ interface Facts {
   readonly service: string;
   readonly domain: string;
   readonly ca: string;
+  readonly username: string;
+  readonly password: string;
   readonly interface: string;
   readonly machine: string;
 }
@@ -159,4 +161,44 @@ describe.skipIf(!networkAvailable)("a sandbox that is announced on a network", {
     expect(existsSync(ca)).toBe(false);
     expect(await answers(network.host("cli"), "mdns", TYPE, "PTR")).toEqual([""]);
   });
+
+  it("D-3.3.2-1, -11 to -13: is found by a Thing's own multicast DNS, and proves its domain", async () => {
+    network = await startNetwork({ hosts: ["srv", "cli"] });
+    const { ca } = await announceOn(network.host("srv"));
+    const argv = ["discover", "--no-dhcp", "--json", "--timeout", "4", "--ca", ca];
+    const looking = network.host("cli").node("src/cli/bin.ts", argv);
+    expect(await looking.exited, looking.stdout() + looking.stderr()).toBe(0);
+    const lines = looking.stdout().trim().split("\n");
+    const events = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(events[0]).toMatchObject({
+      event: "heard",
+      finder: "mdns",
+      domain: "sandbox.local",
+      port: 5222,
+      registries: ["discovery.sandbox.local"],
+      provisioning: ["provisioning.sandbox.local"],
+    });
+    expect(events.at(-1)).toMatchObject({ event: "summary", proved: ["sandbox.local"] });
+  });
+
+  it.each([{ argv: [] }, { argv: ["--dhcp"] }, { argv: ["--domain", "desk.example"] }])(
+    "$argv: the thermometer on another host finds it with nothing but THING_CA, is claimed and provisioned",
+    async ({ argv }) => {
+      network = await startNetwork({ hosts: ["srv", "pi"] });
+      const [srv, pi] = [network.host("srv"), network.host("pi")];
+      const { ca, service, domain, username, password } = await announceOn(srv, ...argv);
+      const env = { THING_CA: ca, HOME: pi.folder };
+      const thing = pi.node("examples/thermometer.ts", [], { env });
+      await thing.says(new RegExp(`^ownership registered discovery\\.${domain.replace(".", "\\.")}$`, "m"));
+      const [, text = ""] = await thing.says(/^claim (\S+)$/m);
+      const owner = { THING_SERVICE: service, THING_DOMAIN: domain, THING_CA: ca };
+      const claiming = srv.node("src/cli/bin.ts", ["claim", text], {
+        env: { ...owner, OWNER_USERNAME: username, OWNER_PASSWORD: password },
+      });
+      expect(await claiming.exited, claiming.stderr()).toBe(0);
+      await thing.says(/^ownership claimed owner@/m);
+      await thing.says(new RegExp(`^trust delegated provisioning\\.${domain.replace(".", "\\.")}$`, "m"));
+      await thing.stop();
+    },
+  );
 });
