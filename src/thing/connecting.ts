@@ -106,7 +106,9 @@ export class Connecting {
     const { identity, dispatch, onFault } = this.#options;
     const { moved, kept } = identity.settle(domain);
     kept.catch((error: unknown) => onFault("account", messageOf(error), error));
-    if (moved) dispatch({ type: "moved" });
+    if (!moved) return;
+    this.#trace?.hide(identity.key);
+    dispatch({ type: "moved" });
   }
 
   #searching(): void {

@@ -44,6 +44,8 @@ export class Identity implements AccountStore {
   #saved: Saved | undefined;
   // Where the Thing is online; on disk it is the account that stands first.
   #inUse: string | undefined;
+  // Made when the Thing moved to another domain; on disk together with that.
+  #keyThere: string | undefined;
 
   constructor({ storage, random, account, domain }: IdentityOptions) {
     this.#domain = domain;
@@ -73,19 +75,20 @@ export class Identity implements AccountStore {
   startAnew(state: Kept): Promise<void> {
     const { ownership, trust, examining } = state;
     const key = randomToken(this.#random, KEY_BYTES);
+    this.#keyThere = undefined;
     return this.#change((saved) => ({ ...saved, key, ownership, trust, examining }));
   }
 
   /** The KEY that was made (XEP-0347 6.5). */
   get key(): string {
-    return this.#current().key;
+    return this.#keyThere ?? this.#current().key;
   }
 
   /** What nobody may see of it; nothing before it is open. */
   get secrets(): readonly string[] {
     if (this.#saved === undefined) return [];
     const accounts = [...this.#saved.accounts, ...this.#madeUp.values()];
-    return [...accounts.map(({ password }) => password), this.#saved.key];
+    return [...accounts.map(({ password }) => password), this.#saved.key, this.key];
   }
 
   /**
@@ -125,12 +128,15 @@ export class Identity implements AccountStore {
 
   /**
    * A stream is up on a domain: that is the Thing's home from now on. Tells at once whether it was another one before;
-   * `kept` resolves when it is durable.
+   * `kept` resolves when it is durable. A Thing that has moved has another KEY: a Registry of the domain before may have
+   * heard the old one, and whoever knows it could claim the Thing where it is now (XEP-0347 6.5).
    */
   settle(domain: string): { readonly moved: boolean; readonly kept: Promise<void> } {
     const before = this.#atHome(this.#current()).accounts[0]?.domain;
+    const moved = before !== undefined && before !== domain;
     this.#inUse = domain;
-    return { moved: before !== undefined && before !== domain, kept: this.keep(domain) };
+    if (moved) this.#keyThere = randomToken(this.#random, KEY_BYTES);
+    return { moved, kept: this.keep(domain) };
   }
 
   #current(): Saved {
@@ -172,8 +178,9 @@ export class Identity implements AccountStore {
   /** With the account in use first. */
   #atHome(saved: Saved): Saved {
     if (this.#inUse === undefined || saved.accounts[0]?.domain === this.#inUse) return saved;
+    const { key } = this;
     const account = accountOn(saved.accounts, this.#inUse) ?? this.#accountOn(this.#inUse);
-    return { ...saved, accounts: withInUse(withAccount(saved.accounts, account), this.#inUse) };
+    return { ...saved, key, accounts: withInUse(withAccount(saved.accounts, account), this.#inUse) };
   }
 
   #made(): Saved {

@@ -450,3 +450,40 @@ describe("a factory reset", () => {
     expect(identity.key).toBe(again.key);
   });
 });
+
+describe("a Thing that moves to another domain", () => {
+  const roaming = (storage: Storage): Identity =>
+    new Identity({ storage, random: new SeededRandom(`start ${++starts}`), account: {} });
+
+  test("D-6.5-2: has another KEY there at once, on disk with the new home: the Registry before may have heard the old one", async () => {
+    const storage = await failingStorage();
+    const identity = roaming(storage);
+    await identity.open();
+    const first = identity.key;
+    await identity.settle("mallory.example").kept;
+    expect(identity.key).toBe(first); // nobody has heard it yet
+    const { moved, kept } = identity.settle("example.org");
+    const second = identity.key;
+    expect(moved).toBe(true);
+    expect(second).not.toBe(first);
+    expect(identity.secrets).toContain(second);
+    await kept;
+    const { saved } = await roaming(storage).open();
+    expect(saved.key).toBe(second);
+    expect(own(saved).domain).toBe("example.org");
+  });
+
+  test("keeps its KEY when the stream comes back on the same domain, and has a new one after a reset", async () => {
+    const storage = await failingStorage();
+    const identity = roaming(storage);
+    await identity.open();
+    await identity.settle("mallory.example").kept;
+    await identity.settle("example.org").kept;
+    const { key } = identity;
+    expect(identity.settle("example.org").moved).toBe(false);
+    expect(identity.key).toBe(key);
+    await identity.startAnew({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [] });
+    expect(identity.key).not.toBe(key);
+    expect((await roaming(storage).open()).saved.key).toBe(identity.key);
+  });
+});
