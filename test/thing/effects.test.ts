@@ -7,7 +7,7 @@ import { buildClaimed } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildRoster } from "../../src/codec/roster.ts";
 import { presence } from "../../src/codec/stanza.ts";
-import { checkProvisioning, searchOnly, type ProvisioningMethods } from "../../src/discovery/service-options.ts";
+import { checkProvisioning, checkRegistry, type RegistryMethods } from "../../src/discovery/service-options.ts";
 import { Friends } from "../../src/connection/friends.ts";
 import { FriendWhereabouts } from "../../src/connection/whereabouts.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
@@ -26,7 +26,7 @@ const has =
   (payload) =>
     payload.is("query", ns.discoInfo) ? buildInfo({ identities: [], features }) : undefined;
 
-function site(options: { registry?: BareJid; finds?: boolean; provisioning?: ProvisioningMethods } = {}) {
+function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMethods } = {}) {
   const parts = scriptedChannel();
   const friends = new Friends(parts.channel);
   const barrier = new Barrier();
@@ -38,7 +38,7 @@ function site(options: { registry?: BareJid; finds?: boolean; provisioning?: Pro
     ...(options.finds === true && { whereabouts: new FriendWhereabouts({ ...parts, friends }) }),
     barrier,
     registry: options.registry,
-    ways: { registry: searchOnly, provisioning: checkProvisioning(options.provisioning, true).ways },
+    ways: { registry: checkRegistry(options.ways, true).ways, provisioning: checkProvisioning(undefined, true).ways },
     hints: () => ({ registries: [], provisioning: [] }),
     reviewFriends: () => Promise.resolve(),
     onRegistering: (jid) => void registering.push(`${jid}, ${parts.wire.asked(jid, "register").length} sent`),
@@ -384,6 +384,33 @@ describe("registering", () => {
       registry: "b.example.org",
     });
     expect(registering).toEqual(["b.example.org, 0 sent"]);
+  });
+
+  test("D-3.5-5: is done at the one that another way finds, in the XEP's order", async () => {
+    const { perform, wire } = site({ ways: { subdomain: "things", search: true } });
+    wire.peer("things.example.org", (payload) =>
+      payload.is("query") ? has(ns.discovery)(payload, "", "") : undefined,
+    );
+    expect(await perform({ do: "register", registry: undefined }, never)).toEqual({
+      type: "registered",
+      registry: "things.example.org",
+    });
+    expect(wire.asked("example.org")).toEqual([]);
+  });
+
+  test("is tried elsewhere when the one that was found says that it is none after all", async () => {
+    const { perform, wire, lists } = site();
+    lists("a.example.org", "b.example.org");
+    wire.peer("a.example.org", (payload) =>
+      payload.is("query") ? has(ns.discovery)(payload, "", "") : { error: "service-unavailable" },
+    );
+    wire.peer("b.example.org", (payload) => (payload.is("query") ? has(ns.discovery)(payload, "", "") : undefined));
+    expect(await codeOf(perform({ do: "register", registry: undefined }, never))).toBe("ERR_STANZA");
+    wire.peer("a.example.org", has());
+    expect(await perform({ do: "register", registry: undefined }, never)).toEqual({
+      type: "registered",
+      registry: "b.example.org",
+    });
   });
 
   test("D-3.6-13: may tell of an owner", async () => {

@@ -168,6 +168,16 @@ describe("the options of a Thing", () => {
     ["one server for a list", { provisioning: "provisioning.example.org" }, "provisioning: must be a list"],
     ["a server that is no address", { provisioning: ["a.b", ""] }, "provisioning[1]"],
     ["a Registry as a list", { registry: 7 }, "registry: must be an address, or ways to find one"],
+    [
+      "a user name on a server that is searched for",
+      { server: {}, registry: { username: "registry" } },
+      "registry.username: needs server.domain or server.service",
+    ],
+    [
+      "a server's user name without any server",
+      { server: undefined, provisioning: { username: "provisioning" } },
+      "provisioning.username: needs server.domain or server.service",
+    ],
     ["an unknown way to a Registry", { registry: { host: "x" } }, 'registry: there is no option "host"'],
     ["an unknown way to a server", { provisioning: { jid: "x" } }, 'provisioning: there is no option "jid"'],
     ["an account with a resource", { provisioning: ["a.b", "p@a.b/c"] }, "provisioning[1]"],
