@@ -15,8 +15,8 @@ const MOST_OF_ONE_SENDER = 4;
 const MOST_SENDERS = 8;
 
 /**
- * The IP addresses of a host, by multicast DNS: of each that answers those of IPv4 first; a link-local one of IPv6 with
- * the name of its interface (`fe80::1%eth0`). None if nobody answers within 3.5 s, or nobody can be asked. Whoever is on
+ * The IP addresses of a host, by multicast DNS: those of IPv4 first, whoever answers; a link-local one of IPv6 with the
+ * name of its interface (`fe80::1%eth0`). None if nobody answers within 3.5 s, or nobody can be asked. Whoever is on
  * the network can answer: it proves nothing. Rejects with the signal's reason.
  *
  * @param host a name that ends in `.local`
@@ -71,7 +71,7 @@ export async function lookupLocal(
   } catch (error) {
     signal.throwIfAborted();
     if (!enough.signal.aborted) throw error;
-    return inTurn([...said.values()].map((addresses) => [...addresses].sort(byFamily)));
+    return [...inTurn([...said.values()].map((addresses) => [...addresses].sort(byFamily)))].sort(byFamily);
   } finally {
     end.cancel();
     patience.cancel();

@@ -3,6 +3,9 @@
 // another.
 // Loaded before the rights are gone: an ordinary user may not read the project.
 import "../../src/discovery/dhcp.ts";
+import "../../src/discovery/mdns.ts";
+import "../../src/discovery/mdns-lookup.ts";
+import "multicast-dns";
 import { discover, type DiscoverOptions } from "../../src/discovery/index.ts";
 
 const [options = "{}", enough = "1000", user] = process.argv.slice(2);
