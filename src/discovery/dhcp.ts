@@ -37,7 +37,8 @@ export interface DhcpWorld {
   readonly expand: (domain: string, search: Search) => Promise<readonly FoundServer[]>;
 }
 
-const machine: DhcpWorld = {
+/** This machine, and the network it is on. */
+export const machine: DhcpWorld = {
   files: nodeFileSystem,
   interfaces: networkInterfaces,
   open: openLink,

@@ -8,11 +8,14 @@ import { systemDns, type Dns, type SrvRecord } from "./dns.ts";
 import type { Search } from "./finder.ts";
 import { hostOfDomain, isLocalName, tryHost } from "./host.ts";
 
-/** What {@link resolveDomain} asks, in the place of DNS and multicast DNS; given by tests only. */
+/** What {@link resolveDomain} asks. */
 export interface Resolvers {
-  /** Asks DNS. Default: the system's servers. */
+  /** Asks DNS. Default: the system's servers; tests give others. */
   readonly dns?: Dns | undefined;
-  /** The IP addresses of a host in `.local`, by multicast DNS (RFC 6762); none if nobody answers. */
+  /**
+   * The IP addresses of a host in `.local`, by multicast DNS (RFC 6762); none if nobody answers. Default: none: such a
+   * name is left to the system.
+   */
   readonly lookupLocal?: ((host: string, search: Search) => Promise<readonly string[]>) | undefined;
 }
 
@@ -137,22 +140,12 @@ async function located(
 }
 
 /** Where a host is: addresses for a name in `.local`; every other name is left to the system, when it is connected to. */
-async function addressesOf(
-  host: string,
-  search: Search,
-  { lookupLocal = byMulticast }: Resolvers,
-): Promise<readonly string[]> {
-  if (!isLocalName(host)) return [host];
+async function addressesOf(host: string, search: Search, { lookupLocal }: Resolvers): Promise<readonly string[]> {
+  if (!isLocalName(host) || lookupLocal === undefined) return [host];
   const found = await lookupLocal(host, search);
   const usable = found.filter((address) => isIP(address) !== 0).slice(0, MOST_ADDRESSES);
   // A system that knows multicast DNS, or has such names in its own DNS, may still find it.
   return usable.length > 0 ? usable : [host];
-}
-
-async function byMulticast(host: string, search: Search): Promise<readonly string[]> {
-  // Loaded when needed: few names are in `.local`.
-  const { lookupLocal } = await import("./mdns-lookup.ts");
-  return lookupLocal(host, search);
 }
 
 /** RFC 6120 section 3.2.2, and the same for direct TLS. */

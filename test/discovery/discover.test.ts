@@ -33,6 +33,30 @@ describe("discover", () => {
     ]);
   });
 
+  it("leaves names in .local to the system where multicast DNS is switched off", async () => {
+    const candidates = await found({ ...quiet, domain: "pronto.local" });
+    expect(candidates.map(({ host, port }) => [host, port])).toEqual([
+      ["pronto.local", 5222],
+      ["pronto.local", 5223],
+    ]);
+  });
+
+  it("says of an interface that there is not that nobody can be asked there", async () => {
+    const interfaces = ["nowhere0"];
+    const nothing = found({ dhcp: { interfaces, lease: false }, mdns: { interfaces } });
+    await expect(nothing).rejects.toMatchObject({
+      tried: [
+        { finder: "mdns", why: expect.stringContaining("nowhere0") as string },
+        { finder: "dhcp", why: expect.stringContaining("nowhere0") as string },
+      ],
+    });
+    const named = await found({ dhcp: false, mdns: { interfaces }, domain: "pronto.local" });
+    expect(named.map(({ finder, host }) => `${finder} ${host}`)).toEqual([
+      "configured pronto.local",
+      "configured pronto.local",
+    ]);
+  });
+
   it("ends at the timeout, and with the signal", async () => {
     const clock = new SimulatedClock();
     const silent: Finder = { name: "silent", find: () => ({ [Symbol.asyncIterator]: () => ({ next: never }) }) };

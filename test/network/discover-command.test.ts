@@ -113,6 +113,30 @@ describe.skipIf(!networkAvailable)("xmpp-thing discover on a network", () => {
   });
 });
 
+describe.skipIf(!networkAvailable)("xmpp-thing discover of a name in .local", () => {
+  let network: Network;
+  beforeAll(async () => {
+    network = await startNetwork({ hosts: ["pronto", "cli"] });
+    const pronto = network.host("pronto");
+    // XEP-0347 3.3.1.1, Listing 2
+    await startDnsmasq(pronto, { options: ["224,pronto.local"], dns: [] });
+    await startAvahi(pronto, { name: "printer", type: "_ipp._tcp", txt: [] });
+  }, 60_000);
+  afterAll(() => network?.stop());
+
+  it("D-3.3.1-3: asks for it by multicast DNS, whoever names it", { timeout: 60_000 }, async () => {
+    const addresses = ["10.77.0.1 5222", "fd77::1 5222"].map((at) => `pronto.local ${at}`);
+    const byDhcp = await discover(network, ["--json", "--timeout", "8"]);
+    const heard = of(byDhcp, "heard").map(brief);
+    expect(heard).toEqual(expect.arrayContaining(addresses.map((at) => `dhcp ${at}`)));
+    const configured = await discover(network, ["--json", "--timeout", "8", "--no-dhcp", "--domain", "pronto.local"]);
+    expect(of(configured, "heard").map(brief)).toEqual(
+      expect.arrayContaining(addresses.map((at) => `configured ${at}`)),
+    );
+    expect(configured.code).toBe(4);
+  });
+});
+
 describe.skipIf(!networkAvailable)("xmpp-thing discover on a network without a server", () => {
   let network: Network;
   beforeAll(async () => {
