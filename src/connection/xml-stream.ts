@@ -1,6 +1,6 @@
 import type { ServerAddress } from "../discovery/address.ts";
 import type { SecureContext } from "node:tls";
-import { sleep } from "../core/abort.ts";
+import { sleep, withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   ConnectionError,
@@ -36,6 +36,9 @@ export interface XmlStreamOptions {
   readonly trace?: WireTrace | undefined;
 }
 
+// A host that is there answers within a second or two, also on a slow link. Behind an address that was given up, or made
+// up, nobody ever does: the next server is waiting. In milliseconds; names are looked up within it.
+const CONNECT_WITHIN = 10_000;
 /** How long the peer may take to close its side, in milliseconds. */
 const CLOSING_TIME = 1_000;
 // What may come before anybody takes it, while the stream is negotiated: before TLS it may be anybody who sends it.
@@ -126,9 +129,11 @@ export class XmlStream {
     return this.#management.on;
   }
 
-  /** Connects the socket. */
+  /** Connects the socket. Rejects with `ERR_TIMEOUT` if nobody answers there. */
   async connect(): Promise<void> {
-    await this.#orEnd(this.#link.connect());
+    const { address, clock } = this.#options;
+    const what = `connecting to ${address.host}:${address.port}`;
+    await withDeadline(clock, { timeout: CONNECT_WITHIN }, what, () => this.#orEnd(this.#link.connect()));
     this.#explain = (cause) => new ConnectionError(`the connection was lost: ${describe(cause)}`, { cause });
   }
 

@@ -13,6 +13,7 @@ import { Thing } from "../../src/thing/thing.ts";
 import type { FakeConnection, FakeServer } from "../support/fake-server.ts";
 import { thingOptions } from "../support/site.ts";
 import { addressOf, afterwards, authority, context, eventually, open, rejection, serve } from "./harness.ts";
+import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 
 const uncaught: unknown[] = [];
 const note = (error: unknown): number => uncaught.push(error);
@@ -202,6 +203,12 @@ describe("a black hole", () => {
       expect(fillers.some(({ connecting }) => connecting)).toBe(true); // it is one
       const error = await rejection(open({ port }, { timeout: 300 }));
       expect(error).toMatchObject({ code: "ERR_TIMEOUT" });
+      // A host that does not answer at all does not get the time that a slow server gets.
+      const clock = new SimulatedClock();
+      const given = rejection(open({ port }, { clock }));
+      await clock.advance(10_000);
+      expect(await given).toMatchObject({ code: "ERR_TIMEOUT", message: expect.stringContaining("connecting to") });
+      expect(clock.pending).toBe(0);
     },
   );
 });
