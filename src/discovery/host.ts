@@ -37,3 +37,8 @@ export function hostOfDomain(domain: string): string | undefined {
 export function isLocalName(host: string): boolean {
   return host === "local" || host.endsWith(".local");
 }
+
+/** Names of this very machine, of which DNS is never asked (RFC 6761 section 6.3). */
+export function isLoopbackName(host: string): boolean {
+  return host === "localhost" || host.endsWith(".localhost");
+}

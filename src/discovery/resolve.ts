@@ -6,7 +6,7 @@ import { randomFraction, type RandomSource } from "../core/random.ts";
 import type { FoundServer } from "./candidate.ts";
 import { systemDns, type Dns, type SrvRecord } from "./dns.ts";
 import type { Search } from "./finder.ts";
-import { hostOfDomain, isLocalName, tryHost } from "./host.ts";
+import { hostOfDomain, isLocalName, isLoopbackName, tryHost } from "./host.ts";
 
 /** What {@link resolveDomain} asks. */
 export interface Resolvers {
@@ -42,7 +42,8 @@ export async function resolveDomain(
   const host = hostOfDomain(domain);
   if (host === undefined) throw new DiscoveryError(`${domain} is no name that a host can have`);
   const local = (name: string): Promise<readonly string[]> => addressesOf(name, search, resolvers);
-  if (isIP(host) !== 0 || isLocalName(host)) return byItsName(domain, host, await local(host), ["tls", "starttls"]);
+  if (isIP(host) !== 0 || isLocalName(host) || isLoopbackName(host))
+    return byItsName(domain, host, await local(host), ["tls", "starttls"]);
   const { dns = systemDns() } = resolvers;
   const [tls, starttls] = await Promise.all([ask(dns, "tls", host, search), ask(dns, "starttls", host, search)]);
   const records = inOrder([...tls.records, ...starttls.records], search.random);
@@ -139,8 +140,12 @@ async function located(
   return (await local(record.name)).map((host) => ({ record, host }));
 }
 
-/** Where a host is: addresses for a name in `.local`; every other name is left to the system, when it is connected to. */
+/**
+ * Where a host is: addresses for a name in `.local` and for this machine; every other name is left to the system, when it
+ * is connected to.
+ */
 async function addressesOf(host: string, search: Search, { lookupLocal }: Resolvers): Promise<readonly string[]> {
+  if (isLoopbackName(host)) return ["127.0.0.1", "::1"];
   if (!isLocalName(host) || lookupLocal === undefined) return [host];
   const found = await lookupLocal(host, search);
   const usable = found.filter((address) => isIP(address) !== 0).slice(0, MOST_ADDRESSES);

@@ -2,6 +2,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { checkKnown } from "../core/options.ts";
 import { parseService, type ServerAddress } from "../discovery/address.ts";
+import { findersOf } from "../discovery/finders.ts";
 import { checkDiscovery, discoveryKeys, type DiscoveryOptions, type DiscoverySettings } from "../discovery/options.ts";
 
 /**
@@ -40,6 +41,11 @@ export function checkServer(options: ServerOptions = {}): ServerSettings {
   const { service, ...search } = options;
   if (service === undefined) {
     const discovery = checkDiscovery(search, "server");
+    if (findersOf(discovery).length === 0) {
+      throw new ConfigError(
+        "server: every way to search is switched off, and there is neither server.service nor server.domain",
+      );
+    }
     return { address: undefined, domain: discovery.domain, discovery };
   }
   if (typeof service !== "string") {

@@ -213,6 +213,19 @@ describe("a name in .local", () => {
   });
 });
 
+describe("a name of this very machine", () => {
+  it.each(["localhost", "home.localhost"])(
+    "%s is on loopback, and DNS is never asked for it (RFC 6761 6.3)",
+    async (domain) => {
+      const asked: string[] = [];
+      const found = await resolveDomain(domain, searching(), { dns: dnsOf({}, asked) });
+      expect(found.map(brief)).toEqual(["127.0.0.1:5222", "::1:5222", "127.0.0.1:5223 tls", "::1:5223 tls"]);
+      expect(found.every((server) => server.domain === domain)).toBe(true);
+      expect(asked).toEqual([]);
+    },
+  );
+});
+
 describe("the order of SRV records", () => {
   it("is by priority, each record once, whatever the draw (property)", () => {
     const record = fc.record({

@@ -13,6 +13,7 @@ import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import { checkOptions, type ThingOptions } from "../../src/thing/options.ts";
+import { onlyBy } from "../support/finders.ts";
 import { makeAuthority } from "../support/certificates.ts";
 import { withKey } from "../../src/thing/tags.ts";
 
@@ -128,6 +129,11 @@ describe("the options of a Thing", () => {
     ["a domain alone that is none", { server: { domain: "a@b" } }, 'server.domain: "a@b"'],
     ["a finder that is none", { server: { finders: [{}] } }, "server.finders: must be a list of finders"],
     ["a search without end", { server: { timeout: 0 } }, "server.timeout: must be a whole number"],
+    [
+      "no way to find a server",
+      { server: onlyBy() },
+      "server: every way to search is switched off, and there is neither",
+    ],
     [
       "a service, and how to search for one",
       { server: { service: "xmpp://example.org", finders: [finder] } },
