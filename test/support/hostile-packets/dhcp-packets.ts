@@ -20,8 +20,15 @@ const binary = (value: Uint8Array | string): Uint8Array =>
   typeof value === "string" ? Uint8Array.from(value, (one) => one.charCodeAt(0)) : value;
 
 /** One behind the other. */
-export const concat = (...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array =>
-  Uint8Array.from(parts.flatMap((part) => [...part]));
+export function concat(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
 
 /** Code, length, value of each. */
 export function optionBytes(options: readonly (readonly [number, Uint8Array | string])[]): Uint8Array {

@@ -1,4 +1,4 @@
-// `npm run hostile`: so many hostile streams on so many processes. HOSTILE_STREAMS (default 100,000), HOSTILE_SEED (default
+// `npm run hostile:streams`: so many hostile streams on so many processes. HOSTILE_STREAMS (default 100,000), HOSTILE_SEED (default
 // random), HOSTILE_JOBS (default: one for each core), HOSTILE_ONLY: one stream again, by its number.
 import { fork } from "node:child_process";
 import { randomBytes } from "node:crypto";

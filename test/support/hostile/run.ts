@@ -49,7 +49,7 @@ export class HostileFailure extends Error {
   ) {
     const bytes = fed.map((chunk) => JSON.stringify(Buffer.from(chunk).toString("latin1")).slice(0, 4_000));
     super(
-      `stream ${index}: ${what}\nagain: HOSTILE_SEED=${seed} HOSTILE_ONLY=${index} npm run hostile\nfed (latin1):\n${bytes.join("\n")}`,
+      `stream ${index}: ${what}\nagain: HOSTILE_SEED=${seed} HOSTILE_ONLY=${index} npm run hostile:streams\nfed (latin1):\n${bytes.join("\n")}`,
     );
   }
 }
