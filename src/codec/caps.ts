@@ -61,13 +61,9 @@ export function capsNode({ node, ver }: Pick<Caps, "node" | "ver">): string {
 /** Tells whether an answer to disco#info is the one that the fingerprint was made of (section 5.4). */
 export function isProved(query: XmlElement, { hash, ver }: Pick<Caps, "hash" | "ver">): boolean {
   const algorithm = functions.get(hash);
-  const text = algorithm === undefined ? undefined : verificationString(query);
-  return (
-    text !== undefined &&
-    createHash(algorithm ?? "")
-      .update(text)
-      .digest("base64") === ver
-  );
+  const text = verificationString(query);
+  if (algorithm === undefined || text === undefined) return false;
+  return createHash(algorithm).update(text).digest("base64") === ver;
 }
 
 /** Tells whether an answer to disco#info holds forms (XEP-0128). */
@@ -86,29 +82,35 @@ export function verificationString(query: XmlElement): string | undefined {
   });
   const features = query.getChildren("feature", ns.discoInfo).map((feature) => optional(feature, "var") ?? "");
   const forms = query.getChildren("x", ns.form).map(readForm);
-  if (forms.includes(undefined)) return undefined;
-  const told = forms.flatMap((form) => (form === undefined || form.type === undefined ? [] : [form]));
-  const types = told.map(({ type }) => type ?? "");
-  if (![identities, features, types].every(areDifferent)) return undefined;
+  const told = forms.filter((form) => form !== "none" && form !== "ill-formed");
+  const types = told.map(({ type }) => type);
+  if (forms.includes("ill-formed") || ![identities, features, types].every(areDifferent)) return undefined;
   const parts = [
     ...sorted(identities),
     ...sorted(features),
-    ...told.sort((a, b) => compare(a.type ?? "", b.type ?? "")).flatMap(({ type = "", parts }) => [type, ...parts]),
+    ...told.sort((a, b) => compare(a.type, b.type)).flatMap(({ type, parts }) => [type, ...parts]),
   ];
   return parts.some((part) => part.includes("<")) ? undefined : parts.map((part) => `${part}<`).join("");
 }
 
-/** A form's type and its other fields in order; without a type it is passed over (rule 3.6). `undefined`: ill-formed. */
-function readForm(form: XmlElement): { readonly type: string | undefined; readonly parts: string[] } | undefined {
-  let type: string | undefined;
+/** A form's type and its other fields in order. One without a type is passed over (rule 3.6). */
+function readForm(form: XmlElement): { readonly type: string; readonly parts: string[] } | "none" | "ill-formed" {
+  const types: string[] = [];
   const fields: { readonly name: string; readonly values: readonly string[] }[] = [];
+  let isHidden = false;
   for (const field of form.getChildren("field", ns.form)) {
     const name = optional(field, "var") ?? "";
     const values = field.getChildren("value", ns.form).map((value) => value.text());
-    if (name !== "FORM_TYPE") fields.push({ name, values: sorted(values) });
-    else if (type !== undefined || new Set(values).size > 1) return undefined;
-    else if (optional(field, "type") === "hidden") type = values[0];
+    if (name === "FORM_TYPE") {
+      types.push(...values);
+      isHidden = optional(field, "type") === "hidden";
+    } else {
+      fields.push({ name, values: sorted(values) });
+    }
   }
+  const [type] = types;
+  if (types.length > 1) return "ill-formed"; // rule 3.5
+  if (type === undefined || !isHidden) return "none";
   fields.sort((a, b) => compare(a.name, b.name));
   return { type, parts: fields.flatMap(({ name, values }) => [name, ...values]) };
 }

@@ -56,7 +56,8 @@ export function completed(
   feature: string,
   signal: AbortSignal,
 ): Way[] {
-  const domain = parts.channel.jid?.domain ?? "";
+  const domain = parts.channel.jid?.domain;
+  if (domain === undefined) throw new ConnectionError("not connected");
   const ways: Way[] = [];
   if (subdomain !== undefined) {
     ways.push(named(parts, "subdomain", `${subdomain}.${domain}` as BareJid, feature, signal));

@@ -8,7 +8,7 @@ import { ns } from "../codec/namespaces.ts";
 import { presence } from "../codec/stanza.ts";
 import type { Tag } from "../codec/tags.ts";
 import type { Friends } from "../connection/friends.ts";
-import { Components, type ServiceHints } from "../discovery/components.ts";
+import { Components } from "../discovery/components.ts";
 import { whoIsAway, type Barrier } from "../provisioning/barrier.ts";
 import { emptyKey, register, unregister } from "../registry/registry-client.ts";
 import { ownCaps, type Abilities } from "./disco.ts";
@@ -27,11 +27,6 @@ export interface EffectParts extends Omit<FindServicesParts, "components"> {
   readonly random: RandomSource;
   /** The Registry, if the options name its address. */
   readonly registry: BareJid | undefined;
-  /**
-   * Services that were named on the network by whoever announced the server: an order in which to ask what the server
-   * itself lists, and nothing else (XEP-0347 6.2, D-E21).
-   */
-  readonly hints: () => ServiceHints;
   /** Told before a registration goes out: the notice of a claim may come as soon as the Registry has it. */
   readonly onRegistering: (registry: BareJid) => void;
   /** The tags to register, with KEY. */

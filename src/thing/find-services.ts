@@ -15,8 +15,11 @@ export interface FindServicesParts extends FindingParts {
   readonly clock: Clock;
   /** The ways that the options name. */
   readonly ways: { readonly registry: RegistryWays; readonly provisioning: ProvisioningWays };
-  /** Names heard on the network: an order for the search, nothing else. Default: none. */
-  readonly hints?: (() => ServiceHints) | undefined;
+  /**
+   * Services that were named on the network by whoever announced the server: an order in which to ask what the server
+   * itself lists, and nothing else (XEP-0347 6.2, D-E21).
+   */
+  readonly hints: () => ServiceHints;
 }
 
 /** How long an owner has to show up and answer, in milliseconds: most are no servers, and the others wait meanwhile. */
@@ -24,11 +27,11 @@ const OWNER_WITHIN = 5_000;
 
 /** XEP-0347 3.5. Rejects with `ERR_DISCOVERY`, saying what was tried. */
 export function findARegistry(parts: FindServicesParts, signal: AbortSignal): Promise<BareJid> {
-  return findRegistry(parts, parts.ways.registry, parts.hints?.().registries ?? [], signal);
+  return findRegistry(parts, parts.ways.registry, parts.hints().registries, signal);
 }
 
 /** XEP-0347 3.11, in its order. Rejects with `ERR_DISCOVERY`, saying what was tried. */
-export function findAServer(
+export async function findAServer(
   parts: FindServicesParts,
   { registry, owner }: { readonly registry: BareJid; readonly owner: BareJid },
   signal: AbortSignal,
@@ -40,7 +43,7 @@ export function findAServer(
   if (ways.registry) list.push(named(parts, "Registry", registry, feature, signal));
   if (ways.owner) list.push({ name: "owner", find: async () => askOwner(parts, owner, signal) });
   if (search) {
-    const preferred = parts.hints?.().provisioning;
+    const preferred = parts.hints().provisioning;
     list.push({ name: "search", find: async () => parts.components.find(feature, { signal, preferred }) });
   }
   return firstOf("provisioning server", list, signal);

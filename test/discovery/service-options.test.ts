@@ -133,7 +133,7 @@ describe("the option provisioning", () => {
   });
 });
 
-test("D-6.2-1, D-E21: a user name is refused where any server may be found: there anybody may have that account", () => {
+test("D-3.5-8, D-6.2-1, D-E21: a user name is refused where any server may be found: there anybody may have that account", () => {
   const message = "username: needs server.domain or server.service";
   expect(() => checkRegistry({ username: "registry" }, false)).toThrow(`registry.${message}`);
   expect(() => checkProvisioning({ username: "provisioning" }, false)).toThrow(`provisioning.${message}`);

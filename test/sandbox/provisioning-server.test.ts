@@ -275,7 +275,7 @@ describe("questions", () => {
     expect(send(`<message xmlns='jabber:client' from='${DEVICE}' to='${SERVER}'/>`)).toEqual([]);
   });
 
-  it("about the server itself are (XEP-0324 4, XEP-0199)", () => {
+  it("about the server itself are (XEP-0324 4, P-4-1, XEP-0199)", () => {
     const [info] = iq(DEVICE, "<query xmlns='http://jabber.org/protocol/disco#info'/>");
     const features = info
       ?.getChild("query")

@@ -582,7 +582,7 @@ describe("a mistake of its own", () => {
 });
 
 describe("what it says of itself", () => {
-  it("its features (XEP-0347 4)", () => {
+  it("its features (XEP-0347 4, D-4-1)", () => {
     const [info] = iq(THING, "<query xmlns='http://jabber.org/protocol/disco#info'/>", "get");
     const query = info?.getChild("query", "http://jabber.org/protocol/disco#info");
     expect(query?.getChildren("feature").map((feature) => feature.attrs["var"])).toEqual([

@@ -56,7 +56,7 @@ export function findingServices(start: (hosting: "component" | "account") => Pro
     expect(site.provisioning.jid).toBe(`provisioning@${site.domain}`);
   }, 60_000);
 
-  it("components by their subdomains; what does not answer is passed over (D-3.5-5, D-3.11-5)", async () => {
+  it("components by their subdomains; what does not answer is passed over (D-3.5-5, D-3.11-1, D-3.11-5)", async () => {
     const nowhere = "nowhere.localhost";
     await live("component", {
       registry: { component: nowhere, subdomain: "discovery" },

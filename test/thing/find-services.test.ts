@@ -177,6 +177,8 @@ describe("finding a Thing Registry", () => {
     await settled();
     at.channel.detach(new Error("lost"));
     await expect(at.inTheEnd(finding)).rejects.toMatchObject({ code: "ERR_CONNECTION" });
+    await expect(at.findRegistry(everywhere)).rejects.toMatchObject({ code: "ERR_CONNECTION" });
+    await expect(at.findServer({ subdomain: "provisioning" })).rejects.toMatchObject({ code: "ERR_CONNECTION" });
     const stopped = new AbortController();
     const other = await site();
     const stopping = other.findRegistry(everywhere, stopped.signal);
