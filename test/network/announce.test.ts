@@ -72,6 +72,15 @@ describe.skipIf(!networkAvailable)("a sandbox that is announced on a network", {
     expect(looking.stdout()).toMatch(/"event":"summary".*"proved":\["pronto\.example"\]/);
   });
 
+  it("D-3.3.1-2, -3: the name that DHCP gives is one that multicast DNS knows", async () => {
+    network = await startNetwork({ hosts: ["srv", "cli"] });
+    const { ca } = await announceOn(network.host("srv"), "--dhcp");
+    const argv = ["discover", "--no-mdns", "--json", "--timeout", "5", "--ca", ca];
+    const looking = network.host("cli").node("src/cli/bin.ts", argv);
+    expect(await looking.exited, looking.stdout() + looking.stderr()).toBe(0);
+    expect(looking.stdout()).toMatch(/"event":"summary".*"proved":\["sandbox\.local"\]/);
+  });
+
   it("no lease: beside dnsmasq, which gives them away, it answers nothing but INFORM", async () => {
     network = await startNetwork({ hosts: ["srv", "router", "cli"] });
     await announceOn(network.host("srv"), "--dhcp");
