@@ -68,9 +68,9 @@ export class Link {
     address: string,
     options: Partial<MdnsResponderOptions> & { seed?: number; port?: number } = {},
   ): MdnsResponder {
-    const { seed = 1, port = 5222, ...others } = options;
+    const { seed = 1, port = 5222, wire = this.wire(address), ...others } = options;
     return new MdnsResponder({
-      wire: this.wire(address),
+      wire,
       service: { addresses: [address], port, txt: ["txtvers=1", "ordom=example.com"] },
       name: "pronto",
       clock: this.clock,

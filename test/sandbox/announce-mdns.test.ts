@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MOST_NAMES } from "../../src/sandbox/announce-mdns.ts";
 import type { OwnRecord } from "../../src/sandbox/announce-records.ts";
@@ -20,11 +21,12 @@ const ask = (name: string, type: string) => ({ type: "query", questions: [{ name
 /** One that has its name and has announced it twice. */
 async function announced(options: Parameters<Link["responder"]>[1] = {}) {
   const link = new Link();
-  const responder = link.responder("10.0.0.1", options);
+  const wire = link.wire("10.0.0.1");
+  const responder = link.responder("10.0.0.1", { wire, ...options });
   const started = responder.start();
   await link.clock.advance(5_000);
   await started;
-  return { link, responder, begin: link.clock.monotonic() };
+  return { link, responder, wire, begin: link.clock.monotonic() };
 }
 
 describe("finding a name", () => {
@@ -186,6 +188,14 @@ describe("a conflict that comes later", () => {
     expect(link.answers(begin)).not.toContain(`SRV ${INSTANCE} 0`);
   });
 
+  it("does not take what it has just said itself for another's", async () => {
+    const { link, responder } = await announced();
+    link.say({ type: "response", answers: [address("10.0.0.66")] }, "10.0.0.66");
+    link.say({ type: "response", answers: [address("10.0.0.1"), server(5222, "pronto.local")] }, "10.0.0.1");
+    await link.clock.advance(5_000);
+    expect(responder.machine).toBe("pronto.local");
+  });
+
   it("one who contradicts all the time makes it ask more and more rarely", async () => {
     const { link } = await announced();
     for (let second = 0; second < 60; second++) {
@@ -295,6 +305,50 @@ describe("answering", () => {
     link.say(ask(TYPE, "PTR"), "10.0.0.5", 40_000);
     await link.clock.advance(10);
     expect(link.log("response")).toEqual([]);
+  });
+});
+
+describe("whatever is heard", () => {
+  const names = fc.constantFrom("pronto.local", "PRONTO.LOCAL", INSTANCE, TYPE, "other.local", "", ".", "\0");
+  const types = fc.constantFrom("A", "AAAA", "PTR", "SRV", "TXT", "NSEC", "OPT", "ANY", "UNKNOWN_0", "UNKNOWN_65");
+  const record = fc.record({
+    name: names,
+    type: types,
+    class: fc.constantFrom("IN", "ANY", "UNKNOWN_0", undefined),
+    ttl: fc.constantFrom(undefined, 0, 1, 60, 120, 4_500, 2 ** 32 - 1),
+    data: fc.oneof(fc.ipV4(), fc.ipV6(), names, fc.uint8Array(), fc.anything()),
+  });
+  const packet = fc.record({
+    type: fc.constantFrom("query" as const, "response" as const),
+    id: fc.nat(65_535),
+    questions: fc.array(fc.record({ name: names, type: types, class: fc.constantFrom("IN", "UNKNOWN_32769", "CH") })),
+    answers: fc.array(record),
+    authorities: fc.array(record),
+    additionals: fc.array(record),
+  });
+  const sender = fc.record({ address: fc.constant("10.0.0.66"), port: fc.constantFrom(0, 1, 5353, 65_535) });
+
+  it("throws nothing, leaves few timers behind, and it goes on answering under some name", async () => {
+    const heard = fc.array(fc.tuple(packet, sender, fc.constantFrom(0, 10, 300, 2_000)), { maxLength: 30 });
+    await fc.assert(
+      fc.asyncProperty(heard, async (packets) => {
+        const { link, responder, wire } = await announced();
+        for (const [each, from, pause] of packets) {
+          wire.onPacket(each, from);
+          expect(link.clock.pending).toBeLessThan(20);
+          await link.clock.advance(pause);
+        }
+        await link.clock.advance(20_000);
+        const begin = link.clock.monotonic();
+        link.say(ask(TYPE, "PTR"), "10.0.0.5", 40_000);
+        await link.clock.advance(0);
+        const [reply] = link.passed.filter(({ at, to }) => at >= begin && to !== undefined);
+        expect(reply?.packet.answers?.[0]?.data).toBe(responder.machine.replace("local", TYPE));
+        await responder.stop();
+        expect(link.clock.pending).toBe(0);
+      }),
+      { numRuns: 150 },
+    );
   });
 });
 

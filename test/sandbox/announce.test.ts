@@ -110,6 +110,13 @@ describe("an announced sandbox", () => {
     expect(everybody.heard.filter(({ ttl }) => ttl === 10)).toEqual([]);
   });
 
+  it("D-3.3.2-4: that listens at an IPv6 address says so by an AAAA record", async () => {
+    const { heard } = await listener();
+    await sandboxOnLoopback({ host: "::1", announce: { name: "pronto" } });
+    await expect.poll(() => of(heard, "AAAA", "pronto.local")[0], { timeout: 5_000 }).toMatchObject({ data: "::1" });
+    expect(of(heard, "A")).toEqual([]);
+  });
+
   it("D-3.3.2-9, -10: gets another machine name beside one that has it, and each is found", async () => {
     const first = await sandboxOnLoopback();
     const second = await sandboxOnLoopback();
