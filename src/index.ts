@@ -7,7 +7,17 @@ export { Thing } from "./thing/thing.ts";
 export type { AccountOptions, ServerOptions, ThingOptions } from "./thing/options.ts";
 export type { DecisionMade, ThingClaimed, ThingEvents } from "./thing/events.ts";
 export type { Fault, FaultCode } from "./thing/faults.ts";
-export type { Leaving, Link, Ownership, ThingCondition, ThingState, Trust, TrustedServer } from "./thing/state.ts";
+export type { ResetOptions } from "./thing/reset.ts";
+export type {
+  AccountReset,
+  Leaving,
+  Link,
+  Ownership,
+  ThingCondition,
+  ThingState,
+  Trust,
+  TrustedServer,
+} from "./thing/state.ts";
 export type { Paired, PairingEnded, PairingOptions, PairingWindow } from "./thing/pairing.ts";
 export type { PairingOutcome } from "./thing/pairing-windows.ts";
 export type { Rights } from "./thing/rights.ts";

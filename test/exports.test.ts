@@ -78,6 +78,7 @@ describe("the names of", () => {
       {
         "types": [
           "AccountOptions",
+          "AccountReset",
           "AnySdkError",
           "BareJid",
           "CallOptions",
@@ -126,6 +127,7 @@ describe("the names of", () => {
           "Reading",
           "RefusalCondition",
           "RegistryMethods",
+          "ResetOptions",
           "Right",
           "Rights",
           "RightsOptions",

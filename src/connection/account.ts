@@ -8,6 +8,13 @@ export interface Account {
   readonly resource: string;
   /** Not known to be on the server yet: it is made there if the login is refused. */
   readonly pending: boolean;
+  /**
+   * Another password that the server is to take, or has taken (XEP-0077 section 3.3): it is not known which one counts, so
+   * both are tried. Left out: none.
+   */
+  readonly newPassword?: string;
+  /** The server is to remove the account, or has removed it (XEP-0077 section 3.2): another one is made where it is gone. */
+  readonly leaving?: true;
 }
 
 /** Where the accounts are kept: one for each domain, so that no server learns the password of another. */
@@ -26,4 +33,6 @@ export interface AccountStore {
   made(domain: string): Promise<void>;
   /** The name is taken by somebody else: another one, if it may be changed; pending, and durable once resolved. */
   renew(domain: string): Promise<Account>;
+  /** The new password counts: the one before is forgotten. Durable once resolved. */
+  passwordChanged(domain: string): Promise<void>;
 }

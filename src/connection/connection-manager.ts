@@ -11,6 +11,7 @@ import { CONFLICT, inFull } from "./fault-words.ts";
 import { hostAddresses, watchHost, type HostChange } from "./host-watch.ts";
 import { LinkLostError, isClockBehind, lossIn, lossOf, reasonOf, windowOf } from "./loss.ts";
 import type { Failure, Loss, RetryOptions } from "./loss.ts";
+import type { Account } from "./account.ts";
 import { openWithAccount, type OpeningOptions } from "./opening.ts";
 import { answerPings } from "./ping.ts";
 import type { XmppStream } from "./stream.ts";
@@ -204,8 +205,10 @@ export class ConnectionManager {
           if (opened.fault !== undefined) faultsToTell.push(opened.fault);
           continue;
         }
+        const as = await this.#accountOn(address);
         const { reason, final } = await this.#live(opened.stream, address, signal);
-        if (!final) return signal.aborted ? undefined : { reason, loss: lossOf(reason), clockBehind: false };
+        if (!final || isGone(as, await this.#accountOn(address)))
+          return signal.aborted ? undefined : { reason, loss: lossOf(reason), clockBehind: false };
         // ejabberd says the same of an account that was removed: its own words, in the reason, tell which.
         this.#options.onFault("conflict", `${reason.message}: ${CONFLICT}`, reason);
         return undefined;
@@ -220,6 +223,10 @@ export class ConnectionManager {
     }
     const clockBehind = failures.some(({ reason }) => isClockBehind(reason));
     return { reason: reasonOf(failures), loss: lossIn(failures), clockBehind };
+  }
+
+  #accountOn({ domain }: ServerAddress): Promise<Account | undefined> {
+    return this.#options.account.load(domain).catch(() => undefined);
   }
 
   /** The way to one server. */
@@ -303,6 +310,11 @@ export class ConnectionManager {
       this.#options.logger.error("a listener to the link's state threw", { why: messageOf(error) });
     }
   }
+}
+
+/** A factory reset has the account removed (XEP-0077 section 3.2): ejabberd says `conflict` then. There is another one. */
+function isGone(before: Account | undefined, now: Account | undefined): boolean {
+  return now?.leaving === true || before?.username !== now?.username;
 }
 
 function asSdkError(error: unknown): SdkError {

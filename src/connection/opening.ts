@@ -3,6 +3,7 @@ import { RegistrationError, messageOf } from "../core/errors.ts";
 import type { ServerAddress } from "../discovery/address.ts";
 import type { Account, AccountStore } from "./account.ts";
 import { taken } from "./fault-words.ts";
+import { LoginRefused } from "./sasl.ts";
 import { openStream, type StreamOptions, type XmppStream } from "./stream.ts";
 
 /** What an opening goes by. */
@@ -28,10 +29,20 @@ export async function openWithAccount(
   const { account: store } = options;
   let account = await store.load(address.domain);
   let again = true;
+  let isNew = false;
   for (let names = 1; ;) {
     try {
-      return await openAs(options, account, address, signal);
+      const stream = await openAs(options, account, address, signal);
+      if (isNew) void keepNew(options, address.domain, signal);
+      return stream;
     } catch (error) {
+      if (error instanceof LoginRefused) {
+        const other = await otherThan(account, store, address.domain);
+        if (other === undefined) throw error;
+        isNew = other.username === account.username;
+        account = other;
+        continue;
+      }
       if (!(error instanceof RegistrationError) || error.condition !== "conflict") throw error;
       // A registration of a stream that was cut may have been obeyed after this login was refused: the name is ours
       // then, and the next login tells. Another name would leave an account behind.
@@ -47,6 +58,31 @@ export async function openWithAccount(
       if (renewed.username === account.username) throw taken(error, `${account.username}@${address.domain}`);
       account = renewed;
     }
+  }
+}
+
+/**
+ * Whom to log in as where a login was refused in the middle of a factory reset: with the new password, which the server
+ * may have taken before the power went; or, if the account was to be removed, as somebody new.
+ */
+async function otherThan(account: Account, store: AccountStore, domain: string): Promise<Account | undefined> {
+  const { newPassword, ...others } = account;
+  if (newPassword !== undefined) return { ...others, password: newPassword };
+  if (account.leaving !== true) return undefined;
+  const renewed = await store.renew(domain);
+  return renewed.username === account.username ? undefined : renewed;
+}
+
+/** That it cannot be kept is told, and keeps nobody offline: both are tried again at the next start. */
+async function keepNew(
+  { account: store, onFault }: OpeningOptions,
+  domain: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await store.passwordChanged(domain);
+  } catch (error) {
+    if (!signal.aborted) onFault("account", messageOf(error), error);
   }
 }
 

@@ -1,6 +1,6 @@
 // The accounts of a Thing, one for each domain, the one in use first: pure functions on the list.
 import type { Account } from "../connection/account.ts";
-import type { ThingState } from "./state.ts";
+import type { AccountReset, ThingState } from "./state.ts";
 
 /** An account, and the domain that it is on. */
 export interface DomainAccount extends Account {
@@ -38,4 +38,20 @@ export function withInUse(accounts: readonly DomainAccount[], domain: string): r
 export function isSettled({ ownership, trust }: Pick<ThingState, "ownership" | "trust">): boolean {
   if (ownership.is !== "unregistered") return true;
   return trust.is === "delegated" && (trust.locked || trust.servers.some(({ origin }) => origin !== "configured"));
+}
+
+/** An account with what a factory reset wants with it: on disk before anything is sent. */
+export function toBeReset(account: DomainAccount, how: AccountReset | undefined, newPassword: string): DomainAccount {
+  if (how === undefined) return account;
+  if (how === "remove") return { ...account, leaving: true };
+  // One that was sent before may count already: a third would lock the Thing out.
+  return { ...account, newPassword: account.newPassword ?? newPassword };
+}
+
+/** An account with which the server has done what was wanted, or has not. */
+export function afterReset(account: DomainAccount, outcome: "changed" | "kept"): DomainAccount {
+  const { newPassword, leaving, domain, username, password: before, resource, pending } = account;
+  if (newPassword === undefined && leaving === undefined) return account;
+  const password = outcome === "kept" ? before : (newPassword ?? before);
+  return { domain, username, password, resource, pending };
 }

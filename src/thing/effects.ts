@@ -11,6 +11,7 @@ import type { Friends } from "../connection/friends.ts";
 import { Components } from "../discovery/components.ts";
 import { whoIsAway, type Barrier } from "../provisioning/barrier.ts";
 import { emptyKey, register, unregister } from "../registry/registry-client.ts";
+import { resetAccount, type AccountResetParts } from "./account-reset.ts";
 import { ownCaps, type Abilities } from "./disco.ts";
 import { examine } from "./examine.ts";
 import { findARegistry, findAServer, type FindServicesParts } from "./find-services.ts";
@@ -29,6 +30,10 @@ export interface EffectParts extends Omit<FindServicesParts, "components"> {
   readonly registry: BareJid | undefined;
   /** Told before a registration goes out: the notice of a claim may come as soon as the Registry has it. */
   readonly onRegistering: (registry: BareJid) => void;
+  /** The accounts, for a factory reset. */
+  readonly accounts: AccountResetParts["accounts"];
+  /** Told that the server refuses to reset one. */
+  readonly onFault: AccountResetParts["onFault"];
   /** The tags to register, with KEY. */
   readonly tags: () => readonly Tag[];
   /** What the presence of the Thing says it can do. */
@@ -52,6 +57,8 @@ export function performer(given: EffectParts): Perform {
         return greet(parts, effect, signal);
       case "unregister":
         return unregisterAt(parts, effect.registry, signal);
+      case "resetAccount":
+        return resetAccount(parts, effect.how, signal);
       case "examine":
         return examine(parts, effect.jid, signal);
       case "introduce":

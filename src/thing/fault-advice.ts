@@ -18,6 +18,8 @@ const advice: Readonly<Record<FaultCode, string>> = {
     "Allow in-band registration on the server, or make the account there and give it in `account.username` and `account.password`. If the message says that the account is there, `account.password` is wrong, or the account is somebody else's.",
   account:
     "Look at the message: the disk is full, defective, or another user's. The account is kept in the state folder.",
+  "account-kept":
+    "If the server refuses, change the password or remove the account there by hand, or leave it as it is. Otherwise nothing: it is tried again.",
   configuration: "Fix the option that the message names, and start again.",
   conflict:
     "Find the other device or process with the same account: a copy of the folder or of the whole SD card. Stop the copy, run `npx xmpp-thing reset --state DIR` on it, start both again.",

@@ -21,6 +21,8 @@ export type FaultCode =
   | "registration"
   /** The account could not be read or kept. */
   | "account"
+  /** A factory reset was to change the password of the account, or to remove it, and the server has not done so. */
+  | "account-kept"
   /** An option cannot be used with this server. */
   | "configuration"
   /** Another connection took this Thing's place; it stays offline until started again. */

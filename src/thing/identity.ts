@@ -6,10 +6,10 @@ import { SerialQueue } from "../core/serial-queue.ts";
 import type { Account, AccountStore } from "../connection/account.ts";
 import type { Document } from "../storage/document.ts";
 import type { Storage } from "../storage/storage.ts";
-import { accountOn, isSettled, withAccount, withInUse, type DomainAccount } from "./accounts.ts";
+import { accountOn, afterReset, isSettled, toBeReset, withAccount, withInUse, type DomainAccount } from "./accounts.ts";
 import type { AccountOptions } from "./options.ts";
 import { savedDocument, type Saved } from "./saved.ts";
-import type { ThingState } from "./state.ts";
+import type { AccountReset, ThingEvent, ThingState } from "./state.ts";
 
 // XEP-0347 6.5 wants a KEY that cannot be guessed; 160 bits are 27 characters, still a small QR code. Letters, digits,
 // `-` and `_` only: nothing that a claim text, XML or a person would have to escape.
@@ -65,6 +65,13 @@ export class Identity implements AccountStore {
     return { saved: this.#saved, ...(problem !== undefined && { problem }) };
   }
 
+  /** Keeps what an event has left; durable once resolved. */
+  keepAfter(state: Kept, event: ThingEvent): Promise<void> {
+    if (event.type === "reset") return this.startAnew(state, event.account);
+    if (event.type === "accountLeft") return this.#accountLeft(state, event);
+    return this.remember(state);
+  }
+
   /** Keeps ownership and trust; durable once resolved. */
   remember(state: Kept): Promise<void> {
     const { ownership, trust, examining } = state;
@@ -72,11 +79,26 @@ export class Identity implements AccountStore {
   }
 
   /** Keeps what a factory reset has left, with another KEY: who has seen the one before must not claim the Thing (XEP-0347 6.5). */
-  startAnew(state: Kept): Promise<void> {
+  startAnew(state: Kept, account?: AccountReset): Promise<void> {
     const { ownership, trust, examining } = state;
     const key = randomToken(this.#random, KEY_BYTES);
     this.#keyThere = undefined;
-    return this.#change((saved) => ({ ...saved, key, ownership, trust, examining }));
+    const newPassword = randomToken(this.#random, PASSWORD_BYTES);
+    return this.#change((saved) => {
+      const [home, ...others] = this.#atHome(saved).accounts;
+      const accounts = home === undefined ? [] : [toBeReset(home, account, newPassword), ...others];
+      return { ...saved, accounts, key, ownership, trust, examining };
+    });
+  }
+
+  /** In one write, so that no power cut has the new account removed too. */
+  #accountLeft(state: Kept, { domain, outcome }: Extract<ThingEvent, { type: "accountLeft" }>): Promise<void> {
+    const { ownership, trust, examining } = state;
+    return this.#change((saved) => {
+      const before = this.#accountOn(domain);
+      const account = outcome === "removed" ? this.#newAccount(domain) : afterReset(before, outcome);
+      return { ...saved, accounts: withAccount(saved.accounts, account), ownership, trust, examining };
+    });
   }
 
   /** The KEY that was made (XEP-0347 6.5). */
@@ -88,7 +110,8 @@ export class Identity implements AccountStore {
   get secrets(): readonly string[] {
     if (this.#saved === undefined) return [];
     const accounts = [...this.#saved.accounts, ...this.#madeUp.values()];
-    return [...accounts.map(({ password }) => password), this.#saved.key, this.key];
+    const passwords = accounts.flatMap(({ password, newPassword }) => [password, newPassword ?? ""]);
+    return [...passwords.filter((password) => password !== ""), this.#saved.key, this.key];
   }
 
   /**
@@ -124,6 +147,11 @@ export class Identity implements AccountStore {
   async renew(domain: string): Promise<Account> {
     if (this.#configured.username === undefined) await this.#put(domain, () => this.#newAccount(domain));
     return this.#accountOn(domain);
+  }
+
+  /** The new password counts. */
+  passwordChanged(domain: string): Promise<void> {
+    return this.#put(domain, (account) => afterReset(account, "changed"));
   }
 
   /**
@@ -183,6 +211,15 @@ export class Identity implements AccountStore {
     return { ...saved, key, accounts: withInUse(withAccount(saved.accounts, account), this.#inUse) };
   }
 
+  /** What is configured is never changed or removed, whatever a reset of before has wanted. */
+  #untouched(account: DomainAccount): DomainAccount {
+    const { username, password } = this.#configured;
+    if (username === undefined && password === undefined) return account;
+    const { newPassword } = account;
+    const kept = afterReset(account, "kept");
+    return password === undefined && newPassword !== undefined ? { ...kept, newPassword } : kept;
+  }
+
   #made(): Saved {
     return {
       accounts: this.#domain === undefined ? [] : [this.#newAccount(this.#domain)],
@@ -216,7 +253,10 @@ export class Identity implements AccountStore {
     const known = accountOn(saved.accounts, domain) ?? this.#newAccount(domain);
     const { username = known.username, password = known.password } = this.#configured;
     const pending = known.pending || username !== known.username;
-    const accounts = withInUse(withAccount(saved.accounts, { ...known, username, password, pending }), domain);
+    const accounts = withInUse(
+      withAccount(saved.accounts, this.#untouched({ ...known, username, password, pending })),
+      domain,
+    );
     const moved = home !== undefined && (username !== home.username || domain !== home.domain);
     if (!moved) return { ...saved, accounts };
     const [from, to] = [`${home.username}@${home.domain}`, `${username}@${domain}`];

@@ -44,6 +44,7 @@ const faultOf: Readonly<Record<WireEffect["do"], FaultCode>> = {
   introduce: "greeting",
   register: "registry",
   unregister: "registry",
+  resetAccount: "account-kept",
   emptyKey: "registry",
   examine: "pairing",
   askOwner: "owner",

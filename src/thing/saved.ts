@@ -66,6 +66,11 @@ function boolean(value: unknown): boolean {
   return value;
 }
 
+function yes(value: unknown): true {
+  if (value !== true) throw new TypeError("not true");
+  return value;
+}
+
 function list(value: unknown): readonly unknown[] {
   if (!Array.isArray(value)) throw new TypeError("not a list");
   return value;
@@ -96,6 +101,8 @@ function parseAccount(value: Plain): DomainAccount {
     password: text(value["password"]),
     resource: text(value["resource"]),
     pending: boolean(value["pending"]),
+    ...(value["newPassword"] !== undefined && { newPassword: text(value["newPassword"]) }),
+    ...(value["leaving"] !== undefined && { leaving: yes(value["leaving"]) }),
   };
 }
 
@@ -120,8 +127,13 @@ function parseOwnership(value: Plain): Ownership {
   }
 }
 
-function parseLeaving({ registry, friends }: Plain): Leaving {
-  return { friends: boolean(friends), ...(registry !== undefined && { registry: bare(registry) }) };
+function parseLeaving({ registry, friends, account }: Plain): Leaving {
+  if (account !== undefined && account !== "new-password" && account !== "remove") throw new TypeError("unknown reset");
+  return {
+    friends: boolean(friends),
+    ...(registry !== undefined && { registry: bare(registry) }),
+    ...(account !== undefined && { account }),
+  };
 }
 
 function parseTrust(value: Plain): Trust {

@@ -50,7 +50,12 @@ export interface Leaving {
   readonly registry?: BareJid;
   /** True until the friends of before are out of the roster. */
   readonly friends: boolean;
+  /** What is still to be done with the account on the server. Left out: nothing, it stays as it is. */
+  readonly account?: AccountReset;
 }
+
+/** What a factory reset does with an account on the server: gives it another password, or removes it (XEP-0077 3.3, 3.2). */
+export type AccountReset = "new-password" | "remove";
 
 /** A provisioning server that is trusted, and why. */
 export interface TrustedServer {
@@ -126,11 +131,13 @@ export type ThingEvent =
   /** Somebody does not want to see the Thing any more. */
   | { readonly type: "withdrawn"; readonly jid: BareJid }
   /** Back to factory settings. */
-  | { readonly type: "reset" }
+  | { readonly type: "reset"; readonly account?: AccountReset | undefined }
   /** The friends of before a reset are gone. */
   | { readonly type: "friendsLeft" }
   /** The Registry of before a reset has forgotten the Thing. */
-  | { readonly type: "registryLeft" };
+  | { readonly type: "registryLeft" }
+  /** The server has done with the account what a reset wanted, or has refused: `kept`. */
+  | { readonly type: "accountLeft"; readonly domain: string; readonly outcome: "changed" | "removed" | "kept" };
 
 /** What a Thing does because of an event. */
 export type ThingEffect =
@@ -152,6 +159,8 @@ export type ThingEffect =
   | { readonly do: "askOwner"; readonly owner: BareJid }
   /** Have the Registry of before a reset forget the Thing (XEP-0347 3.16). */
   | { readonly do: "unregister"; readonly registry: BareJid }
+  /** Have the server change the password of the account, or remove it. */
+  | { readonly do: "resetAccount"; readonly how: AccountReset }
   /** Ask somebody whom the button has accepted whether it is a provisioning server (P-3.1.1-9). */
   | { readonly do: "examine"; readonly jid: BareJid }
   /** Look for a provisioning server, also at the Registry and the owner. */

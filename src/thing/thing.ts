@@ -27,7 +27,7 @@ import { LastFault } from "./last-fault.ts";
 import { connectionLink, linkSeam, type WithLink } from "./link.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
 import type { PairingWindow } from "./pairing.ts";
-import { toFactorySettings } from "./reset.ts";
+import { toFactorySettings, type ResetOptions } from "./reset.ts";
 import { Rights } from "./rights.ts";
 import { Runner } from "./runner.ts";
 import { registryOf, satisfies, standingOf, type ThingCondition, type ThingEvent, type ThingState } from "./state.ts";
@@ -156,9 +156,9 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       onHealed,
       locked: settings.pairing?.locked === true,
       save: (state, event) =>
-        event.type === "reset"
-          ? this.#identity.startAnew(state).then(() => this.#connecting.forget())
-          : this.#identity.remember(state),
+        this.#identity
+          .keepAfter(state, event)
+          .then(() => (event.type === "reset" ? this.#connecting.forget() : undefined)),
       clearRights: () => this.#cache.clear(),
       onState: (state, before, event) => this.#stateChanged(state, before, event),
       perform: performer({
@@ -172,6 +172,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
         registry: settings.registry,
         ways: settings.ways,
         hints: () => this.#connecting.hints,
+        accounts: this.#identity,
+        onFault,
         onRegistering: (registry) => (this.#registering = registry),
         tags: () => withKey(settings.tags, this.#identity.key),
         can: abilitiesOf(settings),
@@ -259,14 +261,16 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   /**
-   * Back to factory settings: no owner, trust, rights and friends, another KEY unless the tags give one; the account stays.
+   * Back to factory settings: no owner, trust, rights and friends, another KEY unless the tags give one; the account stays,
+   * unless {@link ResetOptions.account} wants otherwise.
    * Durable first; then the Registry forgets the Thing (XEP-0347 3.16), which registers anew. Resolves when that is
    * through, after the timeout (default 10,000 ms) or at once while offline: the rest is done later. Rejects with
-   * `ERR_STATE` unless the Thing runs, and with `ERR_STORAGE` (nothing has happened then).
+   * `ERR_STATE` unless the Thing runs, with `ERR_CONFIG` for an account that the options give, and with `ERR_STORAGE` (nothing
+   * has happened in any of these cases).
    */
-  reset(options: CallOptions = {}): Promise<void> {
+  reset(options: ResetOptions = {}): Promise<void> {
     if (this.#phase !== "running") return Promise.reject(new StateError(`the Thing is ${this.#phase}`));
-    return toFactorySettings((event) => this.#runner.dispatch(event), this, options);
+    return toFactorySettings((event) => this.#runner.dispatch(event), this, this.#settings.account, options);
   }
 
   /** Disconnects and gives the storage back. What was acknowledged is on disk. Harmless when called again. */

@@ -3,6 +3,7 @@ import type { BareJid } from "../core/jid.ts";
 import {
   registryOf,
   trustedServers,
+  type AccountReset,
   type Leaving,
   type Ownership,
   type Step,
@@ -40,11 +41,13 @@ export function transition(state: ThingState, event: ThingEvent): Step {
     case "withdrawn":
       return nothing(withoutExamining(state, event.jid));
     case "reset":
-      return reset(state);
+      return reset(state, event.account);
     case "friendsLeft":
-      return left(state, ({ registry }) => registry && { registry, friends: false });
+      return left(state, (leaving) => ({ ...leaving, friends: false }));
     case "registryLeft":
-      return left(state, ({ friends }) => (friends ? { friends } : undefined));
+      return left(state, withoutRegistry);
+    case "accountLeft":
+      return accountLeft(state, event.outcome);
   }
 }
 
@@ -76,7 +79,7 @@ function withRegistry(ownership: Ownership, registry: BareJid | undefined): Owne
   if (ownership.is === "unregistered") {
     const { leaving } = ownership;
     if (leaving?.registry === undefined || leaving.registry === registry) return ownership;
-    return leaving.friends ? { is: "unregistered", leaving: { friends: true } } : { is: "unregistered" };
+    return unregistered(withoutRegistry(leaving));
   }
   if (ownership.registry === registry) return ownership;
   return ownership.is === "claimed" ? { ...ownership, registry } : { is: "unregistered" };
@@ -117,6 +120,8 @@ function due(state: ThingState): readonly ThingEffect[] {
   if (leaving?.friends === true) return [];
   const examine = state.examining.map((jid): ThingEffect => ({ do: "examine", jid }));
   if (leaving?.registry !== undefined) return [{ do: "unregister", registry: leaving.registry }, ...examine];
+  // Last: without it nobody could be told anything.
+  if (leaving?.account !== undefined) return [{ do: "resetAccount", how: leaving.account }, ...examine];
   // Not known to be claimed: register at each start; a claim that was missed comes with the answer (XEP-0347 3.6).
   if (ownership.is !== "claimed") return [{ do: "register", registry: registryOf(state) }, ...examine];
   const effects: ThingEffect[] = [...examine];
@@ -135,6 +140,8 @@ function review({ trust }: ThingState): readonly ThingEffect[] {
 function registered(state: ThingState, registry: BareJid): Step {
   // The notice of a claim may overtake the answer to the registration.
   if (state.ownership.is === "claimed" || registryOf(state) === registry) return nothing(state);
+  // It forgets nobody, and was registered with instead: the account is still to come.
+  if (leavingOf(state)?.account !== undefined) return left(state, withoutRegistry);
   return nothing({ ...state, ownership: { is: "registered", registry } });
 }
 
@@ -201,9 +208,14 @@ function withoutExamining(state: ThingState, jid: BareJid): ThingState {
 }
 
 /** Back to factory settings (P-6.1-2, X-E4). What is to be taken back on the wire is kept until it is done. */
-function reset(state: ThingState): Step {
+function reset(state: ThingState, wanted: AccountReset | undefined): Step {
   const registry = registryOf(state) ?? leavingOf(state)?.registry;
-  const leaving: Leaving = { friends: true, ...(registry !== undefined && { registry }) };
+  const account = wanted ?? leavingOf(state)?.account;
+  const leaving: Leaving = {
+    friends: true,
+    ...(registry !== undefined && { registry }),
+    ...(account !== undefined && { account }),
+  };
   const next: ThingState = {
     ...state,
     ownership: { is: "unregistered", leaving },
@@ -213,10 +225,26 @@ function reset(state: ThingState): Step {
   return { state: next, effects: [{ do: "clearRights" }, ...(next.link.is === "online" ? [greeting(next)] : [])] };
 }
 
-function left(state: ThingState, what: (leaving: Leaving) => Leaving | undefined): Step {
+function left(state: ThingState, what: (leaving: Leaving) => Leaving): Step {
   const before = leavingOf(state);
   if (before === undefined) return nothing(state);
-  const leaving = what(before);
-  const next: ThingState = { ...state, ownership: { is: "unregistered", ...(leaving && { leaving }) } };
+  const next: ThingState = { ...state, ownership: unregistered(what(before)) };
   return { state: next, effects: next.link.is === "online" ? due(next) : [] };
+}
+
+function unregistered(leaving: Leaving): Ownership {
+  const { friends, registry, account } = leaving;
+  return friends || registry !== undefined || account !== undefined
+    ? { is: "unregistered", leaving }
+    : { is: "unregistered" };
+}
+
+function withoutRegistry({ friends, account }: Leaving): Leaving {
+  return { friends, ...(account !== undefined && { account }) };
+}
+
+function accountLeft(state: ThingState, outcome: "changed" | "removed" | "kept"): Step {
+  const step = left(state, ({ friends, registry }) => ({ friends, ...(registry !== undefined && { registry }) }));
+  // Without an account nothing can be said on this stream any more, and the server ends it (XEP-0077 section 3.2).
+  return outcome === "removed" ? nothing(step.state) : step;
 }

@@ -38,9 +38,16 @@ function storeOf(account: Account = ACCOUNT): AccountStore & { log: string[]; ke
       return Promise.resolve();
     },
     renew: () => {
-      current = { ...current, username: `${current.username}x`, pending: true };
+      const { username, password, resource } = current;
+      current = { username: `${username}x`, password, resource, pending: true };
       log.push(`renewed ${current.username}`);
       return Promise.resolve(current);
+    },
+    passwordChanged: () => {
+      log.push("password changed");
+      const { newPassword, ...others } = current;
+      current = { ...others, password: newPassword ?? others.password };
+      return Promise.resolve();
     },
   };
 }
@@ -575,6 +582,93 @@ describe("the account of the link", () => {
     await waiting(setting);
     expect(setting.faults).toEqual([expect.stringContaining("no other account is made")]);
     expect(server.everything).not.toContain("jabber:iq:register");
+  });
+
+  /** A server that knows one name and one password. */
+  const knowing = (name: string, password: string) =>
+    serve(async (connection) => {
+      await connection.upToTls(context);
+      connection.send(HEADER + features(mechanisms("SCRAM-SHA-1")));
+      await connection.bind(await connection.scram({ password }));
+      expect(connection.secret).toContain(name);
+    });
+
+  it("is logged in to by its old password while the server has not taken the new one, and both are kept", async () => {
+    const server = await knowing("user", "secret");
+    const account = storeOf({ ...ACCOUNT, newPassword: "another" });
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await online(setting);
+    expect(account.log).toEqual([]);
+    expect(server.connections).toHaveLength(1);
+  });
+
+  it("is logged in to by its new password where the old one is refused, and that one is forgotten", async () => {
+    const server = await knowing("user", "another");
+    const account = storeOf({ ...ACCOUNT, newPassword: "another" });
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await online(setting);
+    await eventually(() => account.log.length > 0);
+    expect(account.log).toEqual(["password changed"]);
+    expect(await account.load("localhost")).toEqual({ ...ACCOUNT, password: "another" });
+    expect(setting.faults).toEqual([]);
+  });
+
+  it("goes online by its new password although the disk does not take that it counts, and says so", async () => {
+    const server = await knowing("user", "another");
+    const account = storeOf({ ...ACCOUNT, newPassword: "another" });
+    const full = { ...account, passwordChanged: () => Promise.reject(new StorageError("the disk is full")) };
+    const setting = manage({ addresses: () => [addressOf(server)], account: full });
+    setting.manager.start();
+    await online(setting);
+    await eventually(() => setting.faults.length > 0);
+    expect(setting.faults).toEqual(["account: the disk is full"]);
+  });
+
+  it("has no third password: where both are refused there is a fault, and both are kept", async () => {
+    const server = await knowing("user", "a third");
+    const account = storeOf({ ...ACCOUNT, newPassword: "another" });
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await waiting(setting);
+    expect(setting.faults).toEqual([expect.stringContaining("authentication: the login was refused")]);
+    expect(server.connections).toHaveLength(2);
+    expect(account.log).toEqual([]);
+    expect(server.everything).not.toContain("jabber:iq:register");
+  });
+
+  it("is another one where a factory reset had it removed, and the login is refused", async () => {
+    const server = await registering((name) => name !== "userx");
+    const account = storeOf({ ...ACCOUNT, leaving: true });
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await online(setting);
+    expect(account.log).toEqual(["renewed userx", "made userx"]);
+    expect(setting.channel.jid?.bare).toBe("userx@localhost");
+  });
+
+  it("that was to be removed stays a refusal where its name is given", async () => {
+    const server = await registering(() => false);
+    const given: Account = { ...ACCOUNT, leaving: true };
+    const account = { ...storeOf(given), renew: () => Promise.resolve(given) };
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await waiting(setting);
+    expect(setting.faults).toEqual([expect.stringContaining("authentication: the login was refused")]);
+  });
+
+  it("that was removed is no conflict, whatever the server calls it (ejabberd)", async () => {
+    const conflict =
+      "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
+    const server = await loggingIn();
+    const account = storeOf({ ...ACCOUNT, leaving: true });
+    const setting = manage({ addresses: () => [addressOf(server)], account });
+    setting.manager.start();
+    await online(setting);
+    server.connections[0]?.send(conflict);
+    await waiting(setting);
+    expect(setting.faults).toEqual([]);
   });
 
   it("gets another name when its own is taken", async () => {

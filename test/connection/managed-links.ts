@@ -171,6 +171,7 @@ export function managedLinks(server: () => RealServer): void {
           keep: () => Promise.resolve(),
           made: () => Promise.resolve(),
           renew: () => Promise.reject(new Error("not in this test")),
+          passwordChanged: () => Promise.resolve(),
         },
         tls: { ca },
         retry: { server: 20, link: 20, cap: 50 },

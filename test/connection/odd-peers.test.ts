@@ -119,6 +119,7 @@ describe("a link", () => {
         keep: () => Promise.resolve(),
         made: () => Promise.resolve(),
         renew: () => Promise.resolve(account),
+        passwordChanged: () => Promise.resolve(),
       },
       tls: { ca: authority.cert },
       timeout: 300,

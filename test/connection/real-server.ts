@@ -292,6 +292,7 @@ export function onARealServer(
           keep: () => Promise.resolve(),
           made: () => Promise.resolve(void (account = { ...account, pending: false })),
           renew: () => Promise.reject(new Error("not in this test")),
+          passwordChanged: () => Promise.resolve(),
         },
         tls: { ca: server.ca },
         retry: { server: 20, link: 20, cap: 50 },

@@ -8,6 +8,7 @@ import { ns } from "../../src/codec/namespaces.ts";
 import { buildRoster } from "../../src/codec/roster.ts";
 import { presence } from "../../src/codec/stanza.ts";
 import { checkProvisioning, checkRegistry, type RegistryMethods } from "../../src/discovery/service-options.ts";
+import type { Account } from "../../src/connection/account.ts";
 import { Friends } from "../../src/connection/friends.ts";
 import { FriendWhereabouts } from "../../src/connection/whereabouts.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
@@ -19,6 +20,7 @@ import { scriptedChannel, settled, type Peer, type Said } from "../support/scrip
 import { otherRegistry, otherServer, owner, registry, server } from "./life.ts";
 
 const account = "thing@example.org";
+const plain: Account = { username: "thing", password: "old", resource: "r", pending: false };
 const never = new AbortController().signal;
 const roster: Peer = (payload) => (payload.is("query", ns.roster) ? buildRoster([]) : undefined);
 const has =
@@ -26,11 +28,12 @@ const has =
   (payload) =>
     payload.is("query", ns.discoInfo) ? buildInfo({ identities: [], features }) : undefined;
 
-function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMethods } = {}) {
+function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMethods; account?: Account } = {}) {
   const parts = scriptedChannel();
   const friends = new Friends(parts.channel);
   const barrier = new Barrier();
   const registering: string[] = [];
+  const faults: string[] = [];
   const perform = performer({
     ...parts,
     random: new SeededRandom("effects"),
@@ -41,6 +44,8 @@ function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMet
     ways: { registry: checkRegistry(options.ways, true).ways, provisioning: checkProvisioning(undefined, true).ways },
     hints: () => ({ registries: [], provisioning: [] }),
     reviewFriends: () => Promise.resolve(),
+    accounts: { load: () => Promise.resolve(options.account ?? plain) },
+    onFault: (code, message) => void faults.push(`${code}: ${message}`),
     onRegistering: (jid) => void registering.push(`${jid}, ${parts.wire.asked(jid, "register").length} sent`),
     tags: () => [{ name: "KEY", type: "str", value: "k" }],
     can: { sense: true, control: false },
@@ -49,7 +54,7 @@ function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMet
   parts.wire.peer(owner, () => ({ error: "service-unavailable" }));
   const lists = (...jids: string[]): void =>
     parts.wire.peer("example.org", () => buildItems(jids.map((jid) => ({ jid }))));
-  return { ...parts, friends, barrier, perform, registering, lists };
+  return { ...parts, friends, barrier, perform, registering, faults, lists };
 }
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -526,4 +531,46 @@ test("nothing goes on when the stream has ended", async () => {
   channel.detach(lost);
   expect(await Promise.all(doing)).toEqual(["Error: lost", "Error: lost", expect.stringMatching(/lost|not connected/)]);
   expect(clock.pending).toBe(0);
+});
+
+describe("what a factory reset does with the account", () => {
+  test("XEP-0077 3.3: tells the server the new password, under the name of the account", async () => {
+    const { perform, wire } = site({ account: { ...plain, newPassword: "new" } });
+    wire.peer("example.org", () => undefined);
+    const done = { type: "accountLeft", domain: "example.org", outcome: "changed" };
+    expect(await perform({ do: "resetAccount", how: "new-password" }, never)).toEqual(done);
+    expect(wire.asked("example.org").map(String)).toEqual([
+      `<query xmlns="${ns.register}"><username>thing</username><password>new</password></query>`,
+    ]);
+  });
+
+  test("XEP-0077 3.2: has the account removed, without an address", async () => {
+    const { perform, wire } = site({ account: { ...plain, leaving: true } });
+    wire.peer(account, () => undefined);
+    const done = { type: "accountLeft", domain: "example.org", outcome: "removed" };
+    expect(await perform({ do: "resetAccount", how: "remove" }, never)).toEqual(done);
+    expect(wire.asked(account).map(String)).toEqual([`<query xmlns="${ns.register}"><remove/></query>`]);
+  });
+
+  test.each(["new-password", "remove"] as const)("asks for no %s twice", async (how) => {
+    const { perform, wire } = site();
+    const done = { type: "accountLeft", domain: "example.org", outcome: "kept" };
+    expect(await perform({ do: "resetAccount", how }, never)).toEqual(done);
+    expect(wire.writes).toEqual([]);
+  });
+
+  test.each([
+    ["new-password", "change the password"],
+    ["remove", "remove the account"],
+  ] as const)("keeps the account, and says so, when the server refuses %s", async (how, what) => {
+    const { perform, wire, faults } = site({ account: { ...plain, newPassword: "new", leaving: true } });
+    for (const peer of ["example.org", account]) wire.peer(peer, () => ({ error: "not-allowed" }));
+    const done = { type: "accountLeft", domain: "example.org", outcome: "kept" };
+    expect(await perform({ do: "resetAccount", how }, never)).toEqual(done);
+    expect(faults).toEqual([
+      expect.stringMatching(
+        new RegExp(`^account-kept: the server does not ${what} .*not-allowed.*: it stays as it is$`),
+      ),
+    ]);
+  });
 });

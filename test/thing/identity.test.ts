@@ -8,6 +8,7 @@ import type { DomainAccount } from "../../src/thing/accounts.ts";
 import { resetState } from "../../src/thing/factory-reset.ts";
 import { Identity } from "../../src/thing/identity.ts";
 import type { AccountOptions } from "../../src/thing/options.ts";
+import type { AccountReset } from "../../src/thing/state.ts";
 import { SAVED_FORMAT, parseSaved, type Saved } from "../../src/thing/saved.ts";
 import { failingStorage } from "../support/failing-storage.ts";
 import { ownerships, trusts } from "./life.ts";
@@ -348,6 +349,71 @@ describe("the account", () => {
     expect(own(again.saved)).toEqual({ ...own(saved), pending: false });
     expect(storage.done).toEqual([]);
   });
+
+  const plain = { ownership: ownerships.unregistered, trust: trusts.none, examining: [] };
+  const leaving = (account: AccountReset) =>
+    ({ ...plain, ownership: { is: "unregistered", leaving: { friends: false, account } } }) as const;
+  const accountLeft = (outcome: "changed" | "removed" | "kept") =>
+    ({ type: "accountLeft", domain: "example.org", outcome }) as const;
+
+  test("gets a new password by a factory reset: on disk beside the old one, and the same when it is reset again", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    const before = own(saved);
+    await identity.keepAfter(leaving("new-password"), { type: "reset", account: "new-password" });
+    const { newPassword } = own((await booted(storage)).saved);
+    expect(newPassword).toMatch(/^[\w-]{32}$/);
+    // The server may have taken it: a third one would lock the Thing out.
+    await identity.keepAfter(leaving("new-password"), { type: "reset", account: "new-password" });
+    expect(await identity.load("example.org")).toEqual({ ...before, newPassword });
+    expect(new Set(identity.secrets)).toEqual(new Set([before.password, newPassword, identity.key]));
+    await identity.keepAfter(plain, accountLeft("changed"));
+    expect(own((await booted(storage)).saved)).toEqual({ ...before, password: newPassword });
+  });
+
+  test("keeps its password where the server has refused a new one, and takes the one that a login has proved", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    await identity.keepAfter(leaving("new-password"), { type: "reset", account: "new-password" });
+    const { newPassword } = await identity.load("example.org");
+    await identity.keepAfter(plain, accountLeft("kept"));
+    expect(await identity.load("example.org")).toEqual(own(saved));
+    await identity.keepAfter(leaving("new-password"), { type: "reset", account: "new-password" });
+    await identity.passwordChanged("example.org");
+    const { password } = await identity.load("example.org");
+    expect([own(saved).password, newPassword]).not.toContain(password);
+    expect(own((await booted(storage)).saved)).not.toHaveProperty("newPassword");
+  });
+
+  test("that is removed by a factory reset is another one, in one write with the end of the reset", async () => {
+    const storage = await failingStorage();
+    const { identity, saved } = await booted(storage);
+    await identity.made("example.org");
+    await identity.keepAfter(leaving("remove"), { type: "reset", account: "remove" });
+    expect(own((await booted(storage)).saved)).toEqual({ ...own(saved), pending: false, leaving: true });
+    storage.done.length = 0;
+    await identity.keepAfter(plain, accountLeft("removed"));
+    expect(storage.done).toHaveLength(2); // the generation before, and the new one
+    const after = (await booted(storage)).saved;
+    expect(own(after)).toMatchObject({ domain: "example.org", pending: true });
+    expect(own(after).username).not.toBe(own(saved).username);
+    expect(own(after)).not.toHaveProperty("leaving");
+    expect(after.ownership).toEqual({ is: "unregistered" });
+  });
+
+  test.each([{ username: "thermometer" }, { password: "hunter2" }])(
+    "that is configured by %j from now on is not touched, whatever a reset of before has wanted",
+    async (given) => {
+      const storage = await failingStorage();
+      const { identity } = await booted(storage);
+      for (const account of ["remove", "new-password"] as const) {
+        await identity.keepAfter(leaving(account), { type: "reset", account });
+      }
+      const account = own((await booted(storage, given)).saved);
+      expect(account).not.toHaveProperty("leaving");
+      expect("newPassword" in account).toBe(!("password" in given));
+    },
+  );
 
   test("cannot be asked for before the identity is open", () => {
     const identity = new Identity({

@@ -10,7 +10,10 @@ const ownership: fc.Arbitrary<Ownership> = fc.oneof(
   fc.constant({ is: "unregistered" as const }),
   fc.record({
     is: fc.constant("unregistered" as const),
-    leaving: fc.record({ friends: fc.boolean(), registry: jid }, { requiredKeys: ["friends"] }),
+    leaving: fc.record(
+      { friends: fc.boolean(), registry: jid, account: fc.constantFrom("new-password" as const, "remove" as const) },
+      { requiredKeys: ["friends"] },
+    ),
   }),
   fc.record({ is: fc.constant("registered" as const), registry: jid }),
   fc.record({

@@ -7,8 +7,10 @@ import {
   initialState,
   ownerOf,
   trustedServers,
+  type AccountReset,
   type Link,
   type Ownership,
+  type Step,
   type ThingEffect,
   type ThingEvent,
   type ThingState,
@@ -64,6 +66,8 @@ function inWords(effect: ThingEffect): string {
       return `askOwner ${effect.owner}`;
     case "examine":
       return `examine ${effect.jid}`;
+    case "resetAccount":
+      return `${effect.how} account`;
     case "clearRights":
     case "reviewFriends":
       return effect.do;
@@ -649,4 +653,47 @@ describe("whatever happens, in whatever order", () => {
       }
     },
   );
+});
+
+describe("what a factory reset does with the account", () => {
+  const online: ThingState = { ...stateOf("online", "registered", "none") };
+  const reset = (account?: AccountReset): ThingState => transition(online, { type: "reset", account }).state;
+  const apply = (state: ThingState, ...events: ThingEvent[]) =>
+    events.reduce<Step>(({ state: before }, event) => transition(before, event), { state, effects: [] });
+  const done = (outcome: "changed" | "removed" | "kept"): ThingEvent => ({ type: "accountLeft", domain: "d", outcome });
+
+  test.each(["new-password", "remove"] as const)("is kept until it is done, and done last: %s", (account) => {
+    const state = reset(account);
+    expect(state.ownership).toEqual({ is: "unregistered", leaving: { friends: true, registry, account } });
+    const unfriended = apply(state, { type: "friendsLeft" });
+    expect(unfriended.effects.map(inWords)).toEqual([`unregister ${registry}`]);
+    const forgotten = apply(unfriended.state, { type: "registryLeft" });
+    expect(forgotten.effects.map(inWords)).toEqual([`${account} account`]);
+    expect(forgotten.state.ownership).toEqual({ is: "unregistered", leaving: { friends: false, account } });
+    // A Registry that forgets nobody, and took a registration in its place.
+    expect(apply(unfriended.state, { type: "registered", registry })).toEqual(forgotten);
+    // Nobody claims the Thing meanwhile.
+    expect(apply(forgotten.state, claim).state).toBe(forgotten.state);
+  });
+
+  test("lets the Thing register afterwards; with an account that was removed on the next stream only", () => {
+    const leaving = apply(reset("remove"), { type: "friendsLeft" }, { type: "registryLeft" }).state;
+    expect(apply(leaving, done("kept")).effects.map(inWords)).toEqual(["register undefined"]);
+    expect(apply(leaving, done("changed")).effects.map(inWords)).toEqual(["register undefined"]);
+    const removed = apply(leaving, done("removed"));
+    expect(removed).toEqual({ state: { ...leaving, ownership: { is: "unregistered" } }, effects: [] });
+    expect(apply(online, done("removed")).state).toBe(online);
+  });
+
+  test("is not forgotten by a second reset, nor by another Registry in the options", () => {
+    const account = "remove";
+    const again = transition(reset(account), { type: "reset" }).state;
+    expect(again.ownership).toEqual({ is: "unregistered", leaving: { friends: true, registry, account } });
+    const { ownership, trust, examining } = apply(again, { type: "friendsLeft" }).state;
+    const loaded = { type: "loaded", ownership, trust, examining, registry: otherRegistry, servers: [] } as const;
+    expect(transition(initialState, loaded).state.ownership).toEqual({
+      is: "unregistered",
+      leaving: { friends: false, account },
+    });
+  });
 });
