@@ -18,7 +18,7 @@ const FIRST_WAIT = { least: 20, more: 100 };
 const ASK_AFTER = 100;
 const NEVER_SHORTER = 10;
 // Addresses of servers: of one sender, and of all together. A liar fills its own share.
-const MOST_OF_ONE_SENDER = 16;
+const MOST_OF_ONE_SENDER = 8;
 const MOST_FOUND = 512;
 
 /**
