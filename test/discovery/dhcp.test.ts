@@ -406,6 +406,8 @@ describe("a search by DHCP", () => {
       code: "ERR_DISCOVERY",
       tried: expect.arrayContaining([{ finder: "dhcp", why: "none of none0 is up with an IPv4 address" }]) as unknown,
     });
+    // The finder is loaded by then, and waits for an interface: the deadline's timer and its own.
+    await expect.poll(() => clock.pending, { interval: 1, timeout: 15_000 }).toBeGreaterThan(1);
     for (let step = 0; step < 100; step++) {
       await new Promise((resolve) => setTimeout(resolve, 1));
       await clock.advance(100);
