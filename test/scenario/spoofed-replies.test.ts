@@ -151,9 +151,10 @@ class Life {
       if (payload.getNS() === ns.roster) {
         const item = (jid: string): XmlElement => el("item", { jid: bareOf(jid), subscription: "to" });
         const friends = [registry, provisioning].filter((jid) => jid.includes("@")).map(item);
-        return el("query", { xmlns: ns.roster }, ...friends);
+        return el("query", { xmlns: ns.roster }, ...friends, item(OWNER));
       }
       if (payload.getNS() === ns.discoItems) return buildItems([{ jid: registry }, { jid: provisioning }]);
+      if (payload.getNS() === ns.discoInfo && to === `${OWNER}/x`) return info();
       if (payload.getNS() === ns.discoInfo) return to === registry ? info(ns.discovery) : info(ns.provisioning);
       if (payload.is("isFriend")) {
         const jid = bareJid(payload.attrs["jid"] ?? "");
@@ -243,6 +244,8 @@ describe.each(hostings)("what a Thing asks is answered by nobody but whom it ask
     await lies();
     expect(thing.state.ownership).toEqual({ is: "registered", registry: bareOf(hosting.registry) });
 
+    // Who might be a provisioning server himself (XEP-0347 3.11), is asked, and is none.
+    life.presence(`${OWNER}/x`);
     const claim = buildClaimed({ jid: bareJid(OWNER), public: true });
     life.receive(iq({ type: "set", id: "claim", from: hosting.registry, to: FULL }, claim));
     await lies();
