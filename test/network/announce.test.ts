@@ -75,9 +75,12 @@ describe.skipIf(!networkAvailable)("a sandbox that is announced on a network", {
   it("D-3.3.1-2, -3: the name that DHCP gives is one that multicast DNS knows", async () => {
     network = await startNetwork({ hosts: ["srv", "cli"] });
     const { ca } = await announceOn(network.host("srv"), "--dhcp");
-    const argv = ["discover", "--no-mdns", "--json", "--timeout", "5", "--ca", ca];
+    const argv = ["discover", "--json", "--timeout", "5", "--ca", ca];
     const looking = network.host("cli").node("src/cli/bin.ts", argv);
     expect(await looking.exited, looking.stdout() + looking.stderr()).toBe(0);
+    expect(looking.stdout()).toMatch(
+      /"event":"heard","finder":"dhcp".*"domain":"sandbox\.local","host":"10\.77\.0\.1"/,
+    );
     expect(looking.stdout()).toMatch(/"event":"summary".*"proved":\["sandbox\.local"\]/);
   });
 
