@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { StanzaError, isSdkError } from "../../src/core/errors.ts";
+import { ConnectionError, StanzaError, isSdkError } from "../../src/core/errors.ts";
 import { bareJid, type BareJid } from "../../src/core/jid.ts";
 import { parseCaps } from "../../src/codec/caps.ts";
 import { buildInfo, buildItems } from "../../src/codec/disco.ts";
@@ -550,6 +550,20 @@ describe("what a factory reset does with the account", () => {
     const done = { type: "accountLeft", domain: "example.org", outcome: "removed" };
     expect(await perform({ do: "resetAccount", how: "remove" }, never)).toEqual(done);
     expect(wire.asked(account).map(String)).toEqual([`<query xmlns="${ns.register}"><remove/></query>`]);
+  });
+
+  test("asks again later when the server says that it cannot now", async () => {
+    const { perform, wire, faults } = site({ account: { ...plain, newPassword: "new" } });
+    wire.peer("example.org", () => ({ error: "internal-server-error", type: "wait" }));
+    expect(await codeOf(perform({ do: "resetAccount", how: "new-password" }, never))).toBe("ERR_STANZA");
+    expect(faults).toEqual([]);
+  });
+
+  test("asks nothing without a stream", async () => {
+    const { perform, channel, wire } = site({ account: { ...plain, leaving: true } });
+    channel.detach(new ConnectionError("gone"));
+    expect(await perform({ do: "resetAccount", how: "remove" }, never)).toBeUndefined();
+    expect(wire.writes).toEqual([]);
   });
 
   test.each(["new-password", "remove"] as const)("asks for no %s twice", async (how) => {
