@@ -111,7 +111,7 @@ export class Identity implements AccountStore {
     if (this.#saved === undefined) return [];
     const accounts = [...this.#saved.accounts, ...this.#madeUp.values()];
     const passwords = accounts.flatMap(({ password, newPassword }) => [password, newPassword ?? ""]);
-    return [...passwords.filter((password) => password !== ""), this.#saved.key, this.key];
+    return [...new Set([...passwords.filter((password) => password !== ""), this.#saved.key, this.key])];
   }
 
   /**
@@ -206,7 +206,7 @@ export class Identity implements AccountStore {
   /** With the account in use first. */
   #atHome(saved: Saved): Saved {
     if (this.#inUse === undefined || saved.accounts[0]?.domain === this.#inUse) return saved;
-    const { key } = this;
+    const key = this.#keyThere ?? saved.key;
     const account = accountOn(saved.accounts, this.#inUse) ?? this.#accountOn(this.#inUse);
     return { ...saved, key, accounts: withInUse(withAccount(saved.accounts, account), this.#inUse) };
   }

@@ -335,8 +335,12 @@ describe("the server that worked last", () => {
     for (let i = 0; i < 10; i++) await round(next, i % 2 === 0 ? "a.example" : undefined);
     await next.cached.idle();
     expect(parts.storage.done).toEqual(["replace server"]);
-    await round(next, "nobody");
-    await round(next, "nobody");
+    // Found by another finder it is the same one.
+    const dhcp = finderOf("dhcp", rank.dhcp, server("a.example", { registries: ["r.a.example"] }));
+    const again = await setting([dhcp], { storage: parts.storage });
+    await round(again);
+    await round(again, "a.example");
+    await again.cached.idle();
     expect(parts.storage.done).toEqual(["replace server"]);
   });
 

@@ -160,6 +160,21 @@ describe("a Thing for which no domain is configured", () => {
   });
 });
 
+describe("a factory reset", () => {
+  test("has its new KEY on disk also if the Thing had moved, and that could not be written", async () => {
+    const storage = await failingStorage();
+    const identity = await booted(storage);
+    await athome(storage, identity);
+    storage.failing.add("replace");
+    await expect(identity.settle(OTHER).kept).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    storage.failing.clear();
+    const before = [(await kept(storage)).key, identity.key];
+    await identity.startAnew(nobody);
+    expect(before).not.toContain(identity.key);
+    expect((await kept(storage)).key).toBe(identity.key);
+  });
+});
+
 describe("D-6.2-1: a Thing that somebody knows", () => {
   test.each([
     ["is registered", { ...nobody, ownership: ownerships.registered }],

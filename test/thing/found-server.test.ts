@@ -1,7 +1,9 @@
 // A Thing without a server in its options: XEP-0347 3.1 to 3.4, 6.2. Servers on loopback, announced by the test itself.
 import { afterEach, describe, expect, it } from "vitest";
+import { bareJid } from "../../src/core/jid.ts";
 import { OwnerClient } from "../../src/owner/owner-client.ts";
 import { connect } from "../../src/connection/connect.ts";
+import { serverDocument } from "../../src/discovery/cached.ts";
 import { startSandbox, type Sandbox } from "../../src/sandbox/sandbox.ts";
 import { fileStorage } from "../../src/storage/file-storage.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
@@ -55,6 +57,11 @@ async function kept(storage: Storage): Promise<Saved> {
   await storage.close();
   if (value === undefined) throw new Error("nothing was kept");
   return value;
+}
+
+/** The domain of the server that is kept as the one that worked last. */
+async function workedLast(storage: Storage): Promise<string | undefined> {
+  return (await serverDocument(storage).load()).value?.domain;
 }
 
 async function claim(thing: Thing, { service, domain, ca }: Sandbox): Promise<void> {
@@ -183,6 +190,36 @@ describe("a Thing of which nothing is configured but its tags", () => {
       ]);
   });
 
+  it("that was accepted by button or reset elsewhere has nothing to take back on another domain", async () => {
+    const [one, two] = [await sandboxOf("one.localhost"), await sandboxOf("two.localhost")];
+    const finder = new Announcements(announced(one.service, one.domain));
+    const storage = memoryStorage();
+    const { thing } = await started({ storage, server: onlyBy(finder), tls: { ca: [one.ca, two.ca] } });
+    await thing.waitFor("registered", WAIT);
+    await thing.stop();
+    // The state of a reset that was cut: there is still to be taken back what the Registry of the first domain knows.
+    await storage.open();
+    const document = savedDocument(storage);
+    const { value } = await document.load();
+    if (value === undefined) throw new Error("nothing was kept");
+    const leaving = { registry: bareJid("discovery.one.localhost"), friends: true };
+    await document.save({
+      ...value,
+      ownership: { is: "unregistered", leaving },
+      examining: [bareJid("a@one.localhost")],
+    });
+    await storage.close();
+    await one.stop();
+    finder.servers = [announced(two.service, two.domain)];
+    const again = await started({ storage, server: onlyBy(finder), tls: { ca: [one.ca, two.ca] } });
+    await again.thing.waitFor("registered", WAIT);
+    expect(again.thing.state).toMatchObject({
+      ownership: { is: "registered", registry: "discovery.two.localhost" },
+      examining: [],
+    });
+    expect(again.thing.jid).toContain("@two.localhost/");
+  });
+
   it("goes to the server that worked last, without a search, and finds another when that is gone", async () => {
     const home = await sandboxOf("home.localhost");
     const storage = memoryStorage();
@@ -245,8 +282,12 @@ describe("D-6.2-1: a Thing that is known on its domain", () => {
     const tls = { ca: [home.ca, evil.ca] };
     const { thing } = await started({ storage, server: onlyBy(finder), tls });
     await thing.waitFor("online", WAIT);
+    expect(await workedLast(storage)).toBe("home.localhost");
     await thing.reset();
     await thing.stop();
+    await storage.open();
+    expect(await workedLast(storage)).toBeUndefined();
+    await storage.close();
     await home.stop();
     finder.servers = [announced(evil.service, evil.domain)];
     const again = await started({ storage, server: onlyBy(finder), tls });
