@@ -162,7 +162,7 @@ export async function startLiar(host: NetworkHost, flood: boolean): Promise<{ go
     key,
     flood,
   };
-  const running = host.node("test/network/liar.ts", [JSON.stringify(settings)]);
+  const running = host.node("test/network/impostor.ts", [JSON.stringify(settings)]);
   await running.says(/^lying$/m);
   const lines = (): string[] =>
     running
