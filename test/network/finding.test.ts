@@ -1,4 +1,4 @@
-// Issue 4, "done when" 1: nothing is configured, and the thermometer of the examples lives its life.
+// Nothing is configured, and the thermometer of the examples lives its life.
 import { describe, it } from "vitest";
 import { networkAvailable } from "../support/network.ts";
 import { findsIts } from "./scenarios.ts";

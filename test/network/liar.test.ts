@@ -1,4 +1,4 @@
-// Issue 4, "done when" 3: somebody on the network who lies.
+// Somebody on the network who lies.
 import { describe, it } from "vitest";
 import { networkAvailable } from "../support/network.ts";
 import { liarBeside, liarIsNotHeard } from "./scenarios.ts";

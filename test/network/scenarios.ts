@@ -1,4 +1,4 @@
-// What a home network does to a Thing: issue 4, section 4. Once each in the tests, ten times each in the soak.
+// What a home network does to a Thing. Once each in the tests, ten times each in the soak.
 import { expect } from "vitest";
 import { DOMAIN, liveALife, readIt, startHome, startLiar, type Got, type Home } from "./home.ts";
 import { startDnsmasq, type Running } from "../support/network.ts";

@@ -66,9 +66,9 @@ for (const [name, missing, start] of places) {
       const content = await storage.read("thing");
       await storage.close();
       const { value } = decodeDocument("thing", content ?? new Uint8Array()) as {
-        value: { account: { username: string; password: string } };
+        value: { accounts: { username: string; password: string }[] };
       };
-      const { username, password } = value.account;
+      const [{ username, password } = { username: "", password: "" }] = value.accounts;
       return { username, password };
     };
     const logIn = (account: { username: string; password: string }): Promise<Connection> =>

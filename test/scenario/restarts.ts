@@ -1,4 +1,4 @@
-// The server goes at random moments, in good order or as by a power cut, and comes back (issue 3, section 4.2): a Thing
+// The server goes at random moments, in good order or as by a power cut, and comes back: a Thing
 // that is one process all the time, with a reader that hammers, and rules that change while the server is up and while
 // it is down.
 import { readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// Those who pretend (design, "who may tell a Thing what"; issue 3, section 1): every row of the table, from every wrong
+// Those who pretend (design, "who may tell a Thing what"): every row of the table, from every wrong
 // sender, on every site. Nothing changes, and the answer is the right one; and from the right sender it counts, so that
 // nothing is refused for another reason.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// Issue 4, "done when" 4: the scenarios in network namespaces, ten times each, with the waits and cuts of real life.
+// The scenarios in network namespaces, ten times each, with the waits and cuts of real life.
 import { describe, it } from "vitest";
 import {
   findsIts,

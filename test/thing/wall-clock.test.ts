@@ -19,6 +19,7 @@ describe("wall time in the source", () => {
         (name) => name.endsWith(".ts") && /\b(?:clock|#clock)\.now\(\)/.test(readFileSync(new URL(name, root), "utf8")),
       );
     expect(uses.sort()).toEqual([
+      "connection/host-watch.ts", // that it has jumped while the host slept
       "connection/xml-stream.ts", // what the device's clock says, in the message of a fault
       "core/clock-jump.ts", // that it has jumped
       "sandbox/certificates.ts", // when the sandbox's certificates are valid
