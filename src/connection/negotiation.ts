@@ -10,6 +10,7 @@ import { askServer, type AskServer } from "./iq-exchange.ts";
 import { streamNs } from "./namespaces.ts";
 import { register } from "./registration.ts";
 import { logIn, refusedLogin } from "./sasl.ts";
+import { ascii } from "./tls-policy.ts";
 import type { XmlStream } from "./xml-stream.ts";
 
 /** What a negotiation goes by. */
@@ -125,6 +126,11 @@ async function bind(stream: XmlStream, features: XmlElement, options: Negotiatio
     const bound = answer?.getChild("jid", streamNs.bind)?.text().trim() ?? "";
     const jid = parseJid(bound, "bind/jid");
     if (jid.resource === "") throw new ProtocolError("not a full JID", "bind/jid");
+    // Its certificate proves this one domain: nobody is made an account of another by the word of a server.
+    const { domain } = options.address;
+    if (ascii(jid.domain) !== ascii(domain)) {
+      throw new ProtocolError(`an address of another domain than ${domain}`, "bind/jid");
+    }
     // RFC 3921 section 3: servers that still want it say so by leaving `optional` out.
     const session = features.getChild("session", streamNs.session);
     if (session !== undefined && session.getChild("optional") === undefined) {

@@ -82,7 +82,7 @@ function checkDomain(name: unknown, option: string): void {
 }
 
 /** A domain as certificates and DNS have it. */
-function ascii(domain: string): string {
+export function ascii(domain: string): string {
   return domainToASCII(domain) || domain.toLowerCase();
 }
 

@@ -61,6 +61,12 @@ describe("the login", () => {
     expect(stream.jid.full).toBe("user@localhost/r");
   });
 
+  it("is no login where the server binds an address of another domain than it has proved", async () => {
+    const error = await rejection(open(await server({ jid: "user@example.org/r" })));
+    expect(error).toMatchObject({ code: "ERR_PROTOCOL" });
+    expect(error.message).toContain("an address of another domain than localhost");
+  });
+
   it.each([
     ["SCRAM-SHA-256", "y", "TLSv1.3", ["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256"], []],
     ["SCRAM-SHA-512", "y", "TLSv1.3", ["SCRAM-SHA-512", "SCRAM-SHA-1", "SCRAM-SHA-256"], []],

@@ -200,7 +200,7 @@ describe("TLS before everything else", () => {
     ["127.0.0.1", false, { dns: [], ips: ["127.0.0.1"] }],
   ])("has the domain %s proved as certificates have it", async (domain, name, names) => {
     const shown = serverContext(makeCertificate(authority, names));
-    const server = await serve((connection) => connection.logIn(shown));
+    const server = await serve((connection) => connection.logIn(shown, { jid: `user@${domain}/r` }));
     await open(server, { address: { domain } });
     expect((server.connections[0]?.socket as { servername?: unknown }).servername).toBe(name);
     expect(await rejection(open(server, { address: { domain: "example.org" } }))).toMatchObject({
