@@ -1,6 +1,6 @@
 // The way to a stream with a server that lies: from the first byte to the bound resource. Nothing secret goes out before
 // TLS, the password never, and no stream comes up with a server that did not prove itself.
-import { createHmac, pbkdf2Sync } from "node:crypto";
+import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { silentLogger } from "../../../src/core/logger.ts";
 import { openStream, type XmppStream } from "../../../src/connection/stream.ts";
@@ -22,11 +22,12 @@ const salted = new Map<string, Uint8Array>();
 function scram(written: string): { challenge: string; success: string } | undefined {
   const [, mechanism = "", first = ""] = /<auth [^>]*mechanism="([^"]*)"[^>]*>([^<]*)</.exec(written) ?? [];
   if (first === "") return undefined;
-  const hash = mechanism === "SCRAM-SHA-1" ? "sha1" : "sha256";
+  const hash = mechanism.replace(/^SCRAM-SHA-/, "sha");
+  const bytes = createHash(hash).digest().length;
   const bare = Buffer.from(first, "base64").toString().replace(/^n,,/, "");
   const nonce = `${/r=(.*)$/.exec(bare)?.[1] ?? ""}server`;
   const challenge = `r=${nonce},s=${Buffer.from(SALT).toString("base64")},i=4096`;
-  const key = salted.get(hash) ?? new Uint8Array(pbkdf2Sync(PASSWORD, SALT, 4_096, hash === "sha1" ? 20 : 32, hash));
+  const key = salted.get(hash) ?? new Uint8Array(pbkdf2Sync(PASSWORD, SALT, 4_096, bytes, hash));
   salted.set(hash, key);
   const hmac = (with_: Uint8Array, text: string): Uint8Array =>
     new Uint8Array(createHmac(hash, with_).update(text).digest());

@@ -66,6 +66,11 @@ class MemoryTls extends EventEmitter {
     return "TLSv1.2";
   }
 
+  /** Nothing to bind a login to. */
+  getPeerX509Certificate(): undefined {
+    return undefined;
+  }
+
   write(text: string, written?: (error?: Error) => void): void {
     this.#socket.write(text, written);
   }
