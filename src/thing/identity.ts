@@ -205,10 +205,23 @@ export class Identity implements AccountStore {
 
   /** With the account in use first. */
   #atHome(saved: Saved): Saved {
-    if (this.#inUse === undefined || saved.accounts[0]?.domain === this.#inUse) return saved;
+    const home = saved.accounts[0]?.domain;
+    if (this.#inUse === undefined || home === this.#inUse) return saved;
     const key = this.#keyThere ?? saved.key;
     const account = accountOn(saved.accounts, this.#inUse) ?? this.#accountOn(this.#inUse);
-    return { ...saved, key, accounts: withInUse(withAccount(saved.accounts, account), this.#inUse) };
+    const accounts = withInUse(withAccount(saved.accounts, account), this.#inUse);
+    return { ...saved, key, accounts: this.#isLeaving ? accounts.filter(({ domain }) => domain !== home) : accounts };
+  }
+
+  /**
+   * A factory reset was not taken back on the server where the Thing was: friends and owner of before still know the
+   * account there. Whoever lures the Thing to another domain must not have it come back as theirs. A configured name is
+   * all that people have of an account: it stays.
+   */
+  get #isLeaving(): boolean {
+    const { ownership } = this.#current();
+    const isLeaving = ownership.is === "unregistered" && ownership.leaving !== undefined;
+    return isLeaving && this.#configured.username === undefined;
   }
 
   /** What is configured is never changed or removed, whatever a reset of before has wanted. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { LONGEST_TAG_VALUE, tagProblem } from "../../src/codec/tags.ts";
 import { isXmlText } from "../../src/codec/xml.ts";
+import type { BareJid } from "../../src/core/jid.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { Document } from "../../src/storage/document.ts";
 import type { Storage } from "../../src/storage/storage.ts";
@@ -551,5 +552,43 @@ describe("a Thing that moves to another domain", () => {
     await identity.startAnew({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [] });
     expect(identity.key).not.toBe(key);
     expect((await roaming(storage).open()).saved.key).toBe(identity.key);
+  });
+
+  test("after a factory reset that its server has not heard of has another account there when it comes back", async () => {
+    // Else the owner of before would have it again: a Registry answers whoever registers under an address that it knows.
+    const storage = await failingStorage();
+    const identity = roaming(storage);
+    await identity.open();
+    await identity.settle("example.org").kept;
+    const before = await identity.load("example.org");
+    await identity.startAnew({
+      ownership: { is: "unregistered", leaving: { friends: true, registry: "registry.example.org" as BareJid } },
+      trust: { is: "none" },
+      examining: [],
+    });
+    expect(await identity.load("example.org")).toEqual(before); // there it can still be taken back
+    await identity.settle("mallory.example").kept;
+    await identity.remember({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [] });
+    const after = await identity.load("example.org");
+    expect(after.username).not.toBe(before.username);
+    expect(after.password).not.toBe(before.password);
+    const { saved } = await roaming(storage).open();
+    expect(saved.accounts.map(({ domain }) => domain)).toEqual(["mallory.example"]);
+  });
+
+  test("keeps the account of before where there was no reset, and a name that was configured in any case", async () => {
+    const storage = await failingStorage();
+    const account = { username: "lamp" };
+    const identity = new Identity({ storage, random: new SeededRandom("named"), account });
+    await identity.open();
+    await identity.settle("example.org").kept;
+    const before = await identity.load("example.org");
+    await identity.settle("mallory.example").kept;
+    expect(await identity.load("example.org")).toEqual(before);
+    await identity.settle("example.org").kept;
+    const leaving = { is: "unregistered", leaving: { friends: true } } as const;
+    await identity.startAnew({ ownership: leaving, trust: { is: "none" }, examining: [] });
+    await identity.settle("mallory.example").kept;
+    expect(await identity.load("example.org")).toEqual(before);
   });
 });
