@@ -8,7 +8,7 @@ import { NothingFoundError, search, type SearchOptions, type Tried } from "./sea
 import { keyOf } from "./sieve.ts";
 
 /** What a {@link Ranking} goes by. */
-export interface RankingOptions extends Omit<SearchOptions, "signal" | "onDropped"> {
+export interface RankingOptions extends Omit<SearchOptions, "signal" | "again" | "onDropped"> {
   /** How long to wait for more, from the first server that is heard, in milliseconds. Default 2,000. */
   readonly patience?: number | undefined;
   /** Told once, at the end: what of the network's packets was not taken, and how often, by finder and reason. */
@@ -83,7 +83,8 @@ export class Ranking {
     const { signal } = this.#stop;
     const onDropped = (by: string, why: string): void => this.#count(`${by}: ${why}`);
     try {
-      for await (const one of search({ ...this.#options, finders: [finder], signal, onDropped })) this.#take(one);
+      const one = { ...this.#options, finders: [finder], signal, again: true, onDropped };
+      for await (const candidate of search(one)) this.#take(candidate);
     } catch (error) {
       // Nothing else is thrown but the signal's reason.
       if (error instanceof NothingFoundError) this.#tried.set(finder, error.tried);
@@ -138,9 +139,13 @@ function inOrder(one: Heard, other: Heard): number {
   return a.rank - b.rank || a.preference - b.preference || one.lot - other.lot;
 }
 
-/** One server that two have told of: as the more trusted one says, with the hints of both. */
+/**
+ * One server that two have told of: as the more trusted one says, with the hints of both. Among equals the better
+ * preference counts: whoever names a true server as his last one must not put it behind his own.
+ */
 function joined(one: ServerCandidate, other: ServerCandidate): ServerCandidate {
-  const [better, worse] = other.rank < one.rank ? [other, one] : [one, other];
+  const isBetter = (other.rank - one.rank || other.preference - one.preference) < 0;
+  const [better, worse] = isBetter ? [other, one] : [one, other];
   return {
     ...better,
     registries: [...new Set([...better.registries, ...worse.registries])],

@@ -14,6 +14,8 @@ export interface SearchOptions {
   readonly finders: readonly Finder[];
   /** The only domain whose servers count. Default: all count. */
   readonly domain?: string | undefined;
+  /** Whether a server comes again when it is named with a better preference. Default: each comes once. */
+  readonly again?: boolean | undefined;
   /** How long to listen, in milliseconds. */
   readonly timeout: number;
   /** Ends the search; it then throws the signal's reason. */
@@ -47,7 +49,7 @@ export class NothingFoundError extends DiscoveryError {
   }
 }
 
-/** Yields candidates as they are heard, each once. Throws {@link NothingFoundError} at the end if there was none. */
+/** Yields candidates as they are heard, each once if `again` is left out. Throws {@link NothingFoundError} at the end if there was none. */
 export async function* search(options: SearchOptions): AsyncGenerator<ServerCandidate, void> {
   const { finders, timeout, clock, random, logger } = options;
   const stop = new AbortController();

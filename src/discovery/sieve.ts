@@ -19,6 +19,8 @@ const LONGEST_WORDS = 300;
 export interface SieveOptions {
   /** The only domain whose servers count. Default: all count. */
   readonly domain?: string | undefined;
+  /** Whether a server comes again when it is named with a better preference. Default: each comes once. */
+  readonly again?: boolean | undefined;
   /** Where oddities are told. */
   readonly logger: Logger;
   /** Told of each packet that was not taken. */
@@ -29,7 +31,8 @@ export interface SieveOptions {
 export class Sieve {
   readonly #finder: Finder;
   readonly #options: SieveOptions;
-  readonly #taken = new Set<string>();
+  /** The best preference that each was named with. */
+  readonly #taken = new Map<string, number>();
   readonly #others = new Set<string>();
   #yielded = 0;
   #isFull = false;
@@ -58,10 +61,12 @@ export class Sieve {
       return undefined;
     }
     const key = keyOf(candidate);
-    if (this.#taken.has(key)) return undefined;
-    if (this.#taken.size >= MOST_OF_ONE_FINDER) this.#isFull = true;
+    const { preference } = candidate;
+    const before = this.#taken.get(key);
+    if (before !== undefined && (this.#options.again !== true || before <= preference)) return undefined;
+    if (before === undefined && this.#taken.size >= MOST_OF_ONE_FINDER) this.#isFull = true;
     if (this.#isFull) return undefined;
-    this.#taken.add(key);
+    this.#taken.set(key, preference);
     return candidate;
   }
 

@@ -253,6 +253,24 @@ describe("somebody who lies", () => {
     expect(one).toBeGreaterThan(500);
   });
 
+  test("with eight servers draws no eight lots: the first of each sender come before the second of any", async () => {
+    const { responder, begin, found } = await site();
+    const { says } = announced();
+    await responder(says);
+    const liar = await responder(undefined, "127.0.0.66");
+    begin();
+    await vi.waitFor(() => expect(liar.asked).not.toEqual([]));
+    for (let i = 0; i < 8; i++) {
+      const name = `liar${i}`;
+      const { ptr, srv, txt, a } = announced({ instance: name, host: `${name}.local`, txt: [`ordom=${name}.example`] });
+      await liar.say([ptr, srv, txt, a]);
+    }
+    await vi.waitFor(() => expect(found).toHaveLength(9), 10_000);
+    const first = found.filter(({ preference }) => preference === 0).map(({ domain }) => domain);
+    expect(first).toHaveLength(2);
+    expect(first).toContain("example.com");
+  });
+
   test("D-6.9-1: cannot bend, take back or give another address to what somebody else announces", async () => {
     const { responder, begin, found, settings } = await site();
     const server = announced();

@@ -132,6 +132,17 @@ describe("the servers to try", () => {
     ]);
   });
 
+  it("are not put behind others by a liar who names them last", async () => {
+    const finder = new Scripted("mdns", rank.mdns).say(
+      server("liar.example", { preference: 1 }),
+      server("true.example", { preference: 7 }),
+      server("true.example", { preference: 0 }),
+      server("true.example", { preference: 5 }),
+      "end",
+    );
+    expect(await round(await setting([finder]))).toEqual(["true.example", "liar.example"]);
+  });
+
   it("come at random among equals: a liar does not win by being first", async () => {
     const firsts = new Set<string | undefined>();
     for (let seed = 0; seed < 20; seed++) {
