@@ -2,7 +2,7 @@
 import { sleep } from "../core/abort.ts";
 import type { Search } from "./finder.ts";
 import { defaultMdns, type MdnsSettings } from "./mdns-options.ts";
-import { toQueries, Questions, type Question } from "./mdns-questions.ts";
+import { Questions, inTurn, toQueries, type Question } from "./mdns-questions.ts";
 import { isHost, keyOf, readRecords } from "./mdns-records.ts";
 import { machine, MdnsSockets, type MdnsWorld } from "./mdns-sockets.ts";
 
@@ -71,7 +71,7 @@ export async function lookupLocal(
   } catch (error) {
     signal.throwIfAborted();
     if (!enough.signal.aborted) throw error;
-    return [...inTurn([...said.values()].map((addresses) => [...addresses].sort(byFamily)))].sort(byFamily);
+    return [...new Set(inTurn([...said.values()].map((addresses) => [...addresses].sort(byFamily))))].sort(byFamily);
   } finally {
     end.cancel();
     patience.cancel();
@@ -83,12 +83,4 @@ export async function lookupLocal(
 /** IPv4 first: every network that a Thing is on has it. */
 function byFamily(a: string, b: string): number {
   return Number(a.includes(":")) - Number(b.includes(":"));
-}
-
-/** The first of everybody, then the second: each address once. */
-function inTurn(lists: readonly (readonly string[])[]): readonly string[] {
-  const turns = Array.from({ length: MOST_OF_ONE_SENDER }, (_, turn) =>
-    lists.flatMap((list) => list.slice(turn, turn + 1)),
-  );
-  return [...new Set(turns.flat())];
 }

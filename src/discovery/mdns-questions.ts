@@ -64,6 +64,12 @@ export class Questions {
   }
 }
 
+/** The first of everybody, then the second of everybody, and so on. */
+export function inTurn<T>(lists: readonly (readonly T[])[]): readonly T[] {
+  const longest = Math.max(0, ...lists.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, turn) => lists.flatMap((list) => list.slice(turn, turn + 1))).flat();
+}
+
 /** Packets that fit on any link. Known answers go with the first, as far as there is room. */
 export function toQueries(questions: readonly Question[], answers: readonly KnownAnswer[]): readonly Query[] {
   const packets: { questions: Question[]; answers: KnownAnswer[]; length: number }[] = [];

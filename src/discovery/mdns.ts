@@ -8,7 +8,7 @@ import { assemble, type Assembly } from "./mdns-assembly.ts";
 import { RecordCache, type SenderRecords } from "./mdns-cache.ts";
 import type { Link } from "./mdns-links.ts";
 import type { MdnsSettings } from "./mdns-options.ts";
-import { Questions, toQueries, type Query } from "./mdns-questions.ts";
+import { Questions, inTurn, toQueries, type Query } from "./mdns-questions.ts";
 import { keyOf, readRecords, service } from "./mdns-records.ts";
 import { machine, MdnsSockets, type MdnsWorld } from "./mdns-sockets.ts";
 
@@ -178,7 +178,8 @@ class Hearing {
     // What is no longer there is forgotten here too.
     const present = new Set(this.#cache.all);
     for (const said of this.#assembled.keys()) if (!present.has(said)) this.#assembled.delete(said);
-    const missing = [...this.#assembled.values()].flatMap((assembly) => assembly.missing);
+    // Only so many are asked at a time: whoever leaves much open does not have all of them.
+    const missing = inTurn([...this.#assembled.values()].map((assembly) => assembly.missing));
     this.#questions.set([{ type: "PTR", name: service }, ...missing], this.#now + after);
   }
 }

@@ -253,6 +253,28 @@ describe("somebody who lies", () => {
     expect(one).toBeGreaterThan(500);
   });
 
+  test("cannot have so much asked that nothing is asked of another", async () => {
+    const { responder, begin, found } = await site();
+    const { ptr, srv, txt, a } = announced();
+    const liar = await responder(undefined, "127.0.0.66");
+    begin();
+    await vi.waitFor(() => expect(liar.asked).not.toEqual([]));
+    // Eight servers on 50 hosts, none of which has an address: a hundred questions.
+    for (let i = 0; i < 50; i++) {
+      const lie = announced({ instance: `liar${i % 8}`, host: `liar${i}.local`, txt: [] });
+      await liar.say([lie.ptr, { ...lie.srv, flush: false }]);
+    }
+    await vi.waitFor(() => expect(liar.asked.length).toBeGreaterThan(50));
+    // One record an answer, and only what is asked for.
+    const says: Says = (question) => {
+      const record = [ptr, srv, txt, a].find(({ type, name }) => question === `${type} ${name}`);
+      return record === undefined ? undefined : { answers: [record] };
+    };
+    const { say } = await responder(says);
+    await say([ptr]);
+    await vi.waitFor(() => expect(domainsOf(found)).toContain("example.com"), 10_000);
+  });
+
   test("with eight servers draws no eight lots: the first of each sender come before the second of any", async () => {
     const { responder, begin, found } = await site();
     const { says } = announced();
