@@ -1,6 +1,6 @@
 // What a home network does to a Thing. Once each in the tests, ten times each in the soak.
 import { expect } from "vitest";
-import { DOMAIN, liveALife, readIt, startHome, startLiar, type Got, type Home } from "./home.ts";
+import { DOMAIN, liveALife, readIt, startHome, startLiar, type Got, type Home, type Household } from "./home.ts";
 import { startDnsmasq, type Running } from "../support/network.ts";
 
 /** The ways in which a Thing can find its server here. */
@@ -120,6 +120,24 @@ function checkLiar(got: readonly Got[], thing: Running): void {
   }
 }
 
+/** What `mallory` and `trudy` may not get: a registration, a KEY, a question, a friendship. */
+async function checkAccounts(household: Household): Promise<void> {
+  const { mallory, trudy } = await household.heard();
+  for (const said of [...mallory, ...trudy]) {
+    expect(said).not.toMatch(/<register|<mine|<update|isFriend|canRead|canControl|getToken|KEY|type="subscribe/);
+  }
+}
+
+/** The only announcement of the true server names accounts on it as its Registry and its Provisioning Server. */
+export function accountsAreNamed(): Promise<void> {
+  const mdns = [`ordom=${DOMAIN}`, "regis=mallory", "provis=trudy"];
+  return inHome(startHome({ mdns, liars: true }), async (home) => {
+    const thing = home.thermometer();
+    await liveALife(thing, home.household);
+    await checkAccounts(home.household);
+  });
+}
+
 /** What a liar may do besides lying. */
 export interface Lying {
   /** How the true server is announced. */
@@ -146,10 +164,7 @@ export function liarBeside({ by, flood, env }: Lying): Promise<void> {
     await liveALife(thing, home.household);
     await thing.stop();
     checkLiar(got(), thing);
-    const heard = await home.household.heard();
-    for (const said of [...heard.mallory, ...heard.trudy]) {
-      expect(said).not.toMatch(/<register|<mine|<update|isFriend|canRead|canControl|getToken|KEY|type="subscribe/);
-    }
+    await checkAccounts(home.household);
     const { things } = await home.household.registry();
     expect(things).toHaveLength(1);
   });

@@ -1,6 +1,7 @@
 // The scenarios in network namespaces, ten times each, with the waits and cuts of real life.
 import { describe, it } from "vitest";
 import {
+  accountsAreNamed,
   findsIts,
   liarBeside,
   liarIsNotHeard,
@@ -29,6 +30,7 @@ const scenarios: Readonly<Record<string, (round: number) => Promise<void>>> = {
       flood: round % 3 !== 0,
       env: round % 5 === 4 ? { THING_DOMAIN: "pronto.example" } : {},
     }),
+  "is told of accounts on its server as Registry and Provisioning Server": () => accountsAreNamed(),
   "was told where its server is, and has a liar beside it": () => liarIsNotHeard(),
 };
 
