@@ -21,24 +21,26 @@ const service = /^(xmpps?):\/\/(?:\[([\da-f:.]+)\]|([^\s/:@?#[\]]+))(?::(\d{1,5}
  *
  * @param text the service
  * @param domain the XMPP domain; the host if left out, which must then be a name: an IP address names no domain
+ * @param path where the two stand, for the message; empty at the top
  * @throws `ERR_CONFIG`
  */
-export function parseService(text: string, domain?: string): ServerAddress {
-  const [, scheme = "", ip, name, digits] = service.exec(text) ?? [];
-  const host = ip ?? name;
+export function parseService(text: string, domain?: string, path = ""): ServerAddress {
+  const name = (option: string): string => (path === "" ? option : `${path}.${option}`);
+  const [, scheme = "", ip, named, digits] = service.exec(text) ?? [];
+  const host = ip ?? named;
   const directTls = scheme.toLowerCase() === "xmpps";
   const port = digits === undefined ? (directTls ? 5223 : 5222) : Number(digits);
   if (host === undefined || port < 1 || port > 65_535 || (ip !== undefined && isIP(ip) !== 6)) {
-    throw new ConfigError(`service: "${text}" is not of the form xmpp://host:port or xmpps://host:port`);
+    throw new ConfigError(`${name("service")}: "${text}" is not of the form xmpp://host:port or xmpps://host:port`);
   }
   if (domain === undefined && isIP(host) !== 0) {
-    throw new ConfigError(`service: ${host} is an IP address and names no XMPP domain; give the domain too`);
+    throw new ConfigError(`${name("service")}: ${host} is an IP address and names no XMPP domain; give the domain too`);
   }
-  return { host, port, directTls, domain: parseDomain(domain ?? host) };
+  return { host, port, directTls, domain: parseDomain(domain ?? host, name("domain")) };
 }
 
-function parseDomain(text: string): string {
+function parseDomain(text: string, path: string): string {
   const jid = tryParseJid(text);
-  if (jid === undefined || jid.full !== jid.domain) throw new ConfigError(`domain: "${text}" is not an XMPP domain`);
+  if (jid === undefined || jid.full !== jid.domain) throw new ConfigError(`${path}: "${text}" is not an XMPP domain`);
   return jid.domain;
 }

@@ -3,7 +3,7 @@ import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError } from "../core/errors.ts";
 import { configJid, type BareJid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
-import { checkKnown } from "../core/options.ts";
+import { checkKnown, checkMethods, hasMethods } from "../core/options.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import { isXmlText } from "../codec/xml.ts";
@@ -140,8 +140,13 @@ export function checkOptions(options: ThingOptions): ThingSettings {
   const server = checkServer(where);
   if (sensor !== undefined) checkSensor(sensor);
   checkControl(control);
+  checkKnown(rights, ["maxEntries", "maxBytes"], "rights");
   checkPositive(rights.maxEntries, "rights.maxEntries", MOST_ENTRIES);
   checkPositive(rights.maxBytes, "rights.maxBytes");
+  const { logger = silentLogger, clock = systemClock, random = systemRandom } = others;
+  checkMethods(logger, ["debug", "info", "warn", "error"], "logger");
+  checkMethods(clock, ["now", "monotonic", "schedule"], "clock");
+  checkMethods(random, ["bytes"], "random");
   // XEP-0347 6.2: on a server that was merely found, an account of that name may be anybody's.
   const serverIsNamed = server.domain !== undefined;
   const registry = checkRegistry(others.registry, serverIsNamed);
@@ -160,10 +165,10 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     ways: { registry: registry.ways, provisioning: provisioning.ways },
     pairing: options.pairing === undefined ? undefined : checkPairing(options.pairing),
     rights,
-    logger: options.logger ?? silentLogger,
+    logger,
     debug: checkFlag(options.debug, "debug"),
-    clock: options.clock ?? systemClock,
-    random: options.random ?? systemRandom,
+    clock,
+    random,
   };
 }
 
@@ -174,12 +179,13 @@ function checkFlag(value: boolean | undefined, option: string): boolean | undefi
 
 // All of it: a text has a `replace` too.
 function isStorage(value: unknown): value is Storage {
-  if (typeof value !== "object" || value === null) return false;
-  const methods: readonly string[] = ["open", "close", "read", "replace", "append", "delete"];
-  return methods.every((name) => typeof (value as Readonly<Record<string, unknown>>)[name] === "function");
+  return hasMethods(value, ["open", "close", "read", "replace", "append", "delete"]);
 }
 
 function checkTags(tags: Tags): readonly Tag[] {
+  if (typeof tags !== "object" || (tags as unknown) === null || Array.isArray(tags)) {
+    throw new ConfigError('tags: must be an object, { SN: "4711", V: 1 }');
+  }
   const checked = toTags(tags);
   // Whoever knows the other tags, and they stand on the label, could claim the Thing (XEP-0347 6.5).
   if (checked.some((tag) => tag.name === "KEY" && tag.value === "")) {
@@ -189,8 +195,10 @@ function checkTags(tags: Tags): readonly Tag[] {
 }
 
 function checkAccount(account: AccountOptions, { domain }: ServerSettings): AccountOptions {
+  checkKnown(account, ["username", "password"], "account");
   for (const part of ["username", "password"] as const) {
     const text = account[part];
+    if (text !== undefined && typeof text !== "string") throw new ConfigError(`account.${part}: must be a text`);
     if (text === "") throw new ConfigError(`account.${part}: must not be empty`);
     if (text !== undefined && !isXmlText(text)) throw new ConfigError(`account.${part}: holds what XML cannot hold`);
   }

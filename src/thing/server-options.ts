@@ -34,7 +34,7 @@ export interface ServerSettings {
 
 /** Checks where the server is. Throws `ERR_CONFIG` naming the option that is wrong. */
 export function checkServer(options: ServerOptions = {}): ServerSettings {
-  if (typeof options !== "object" || (options as unknown) === null) {
+  if (typeof options !== "object" || (options as unknown) === null || Array.isArray(options)) {
     throw new ConfigError('server: must be an object, for instance { service: "xmpp://host:port" } or { domain: "…" }');
   }
   checkKnown(options, ["service", ...discoveryKeys], "server");
@@ -59,6 +59,6 @@ export function checkServer(options: ServerOptions = {}): ServerSettings {
       `server.${needless}: says how to search for a server, but with server.service nothing is searched for; leave one of them out`,
     );
   }
-  const address = parseService(service, domain);
+  const address = parseService(service, domain, "server");
   return { address, domain: address.domain, discovery: checkDiscovery({}) };
 }

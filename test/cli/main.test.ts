@@ -225,6 +225,8 @@ describe("xmpp-thing claim and read", () => {
 
   it("its owner reads it at its bare address, for people and for programs", async () => {
     const jid = thing.jid.split("/")[0] ?? "";
+    // Until it has found its Provisioning Server the owner may read everything.
+    await thing.waitFor("provisioned", { timeout: 20_000 });
     const people = as(owner);
     expect(await main(["read", jid], people)).toBe(0);
     expect(people.lines).toEqual(["Temperature: 21.5 °C"]);

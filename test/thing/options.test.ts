@@ -144,9 +144,13 @@ describe("the options of a Thing", () => {
       { server: {}, account: { password: "hunter2" } },
       "account.password: needs server.domain or server.service, which say whose password it is",
     ],
-    ["a service that is none", { server: { service: "http://example.org" } }, 'service: "http://example.org"'],
-    ["a service at an IP address without a domain", { server: { service: "xmpp://127.0.0.1" } }, "service: 127.0.0.1"],
-    ["a domain that is none", { server: { service: "xmpp://127.0.0.1", domain: "a@b" } }, 'domain: "a@b"'],
+    ["a service that is none", { server: { service: "http://example.org" } }, 'server.service: "http://example.org"'],
+    [
+      "a service at an IP address without a domain",
+      { server: { service: "xmpp://127.0.0.1" } },
+      "server.service: 127.0.0.1",
+    ],
+    ["a domain that is none", { server: { service: "xmpp://127.0.0.1", domain: "a@b" } }, 'server.domain: "a@b"'],
     ["a tag that is no text", { tags: { SN: true } }, "tags.SN"],
     ["a tag of the wrong type", { tags: { V: "1.0" } }, "tags.V"],
     ["a tag with a forbidden name", { tags: { "A;B": "1" } }, "tags.A;B"],
@@ -192,6 +196,20 @@ describe("the options of a Thing", () => {
       [`${value} for the most entries`, { rights: { maxEntries: value } }, "rights.maxEntries"],
       [`${value} for the most bytes`, { rights: { maxBytes: value } }, "rights.maxBytes"],
     ]),
+    ...["tags", "sensor", "account", "tls", "keepalive", "rights"].flatMap((option) =>
+      [60, "text", []].map((value): [string, Record<string, unknown>, string] => [
+        `${JSON.stringify(value)} for ${option}`,
+        { [option]: value },
+        `${option}: must be an object, `,
+      ]),
+    ),
+    ["a list for a server", { server: [] }, "server: must be an object"],
+    ["a user name that is no text", { account: { username: 5 } }, "account.username: must be a text"],
+    ["what is no option of an account", { account: { user: "anna" } }, 'account: there is no option "user"'],
+    ["what is no option of rights", { rights: { max: 5 } }, 'rights: there is no option "max"'],
+    ["a logger that is a function", { logger: () => undefined }, "logger: must be an object with debug, info, warn"],
+    ["half a clock", { clock: { now: () => 0 } }, "clock: must be an object with now, monotonic, schedule"],
+    ["randomness that is a function", { random: Math.random }, "random: must be an object with bytes"],
     ["more entries than there is room for", { rights: { maxEntries: 1_000_001 } }, "rights.maxEntries"],
   ];
 
