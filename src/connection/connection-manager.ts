@@ -8,7 +8,7 @@ import { presence } from "../codec/stanza.ts";
 import type { ServerAddress } from "../discovery/address.ts";
 import type { ServerSource } from "../discovery/server-source.ts";
 import { CONFLICT, inFull } from "./fault-words.ts";
-import { hostAddresses, watchHost, type HostChange } from "./host-watch.ts";
+import { addressesIfTold, hostAddresses, watchHost, type HostChange } from "./host-watch.ts";
 import { LinkLostError, isClockBehind, lossIn, lossOf, reasonOf, windowOf } from "./loss.ts";
 import type { Failure, Loss, RetryOptions } from "./loss.ts";
 import type { Account } from "./account.ts";
@@ -289,9 +289,9 @@ export class ConnectionManager {
   #watch(stream: XmppStream): void {
     const { hostAddresses: addresses = hostAddresses } = this.#options;
     const own = stream.localAddress;
-    const known = own !== undefined && addresses().has(own);
+    const known = own !== undefined && addressesIfTold(addresses)?.has(own) === true;
     this.#onHostChange = (): void => {
-      if (known && !addresses().has(own)) {
+      if (known && addressesIfTold(addresses)?.has(own) === false) {
         stream.end(new LinkLostError(`the network has changed: this device has the address ${own} no longer`));
       } else stream.check();
     };

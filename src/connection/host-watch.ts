@@ -29,16 +29,29 @@ export function hostAddresses(): ReadonlySet<string> {
   return new Set(all.filter(({ internal }) => !internal).map(({ address }) => address));
 }
 
+/**
+ * The addresses, or `undefined` where the system does not tell: a unit of systemd without `AF_NETLINK`, a process that
+ * has no file descriptor left. A link needs none of this to live.
+ */
+export function addressesIfTold(addresses: () => ReadonlySet<string>): ReadonlySet<string> | undefined {
+  try {
+    return addresses();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Watches until what it returns is called. */
 export function watchHost({ clock, addresses = hostAddresses, onChange }: HostWatchOptions): () => void {
-  let network = signature(addresses());
+  let network = signature(addressesIfTold(addresses));
   let [wall, running] = [clock.now(), clock.monotonic()];
   const look = (): void => {
-    const [wallNow, runningNow, networkNow] = [clock.now(), clock.monotonic(), signature(addresses())];
+    const [wallNow, runningNow] = [clock.now(), clock.monotonic()];
+    const networkNow = signature(addressesIfTold(addresses)) ?? network;
     // Asleep, the monotonic clock stands still on Linux, and the wall clock has jumped afterwards; a process that was
     // stopped finds both ahead. A clock that was set looks the same: to ask once more whether the link lives costs little.
     const stood = Math.max(wallNow - wall, runningNow - running) > LOOK_EVERY + STOOD_STILL;
-    const moved = networkNow !== network;
+    const moved = network !== undefined && networkNow !== network;
     [wall, running, network] = [wallNow, runningNow, networkNow];
     timer = clock.schedule(LOOK_EVERY, look);
     if (moved) onChange("network");
@@ -48,6 +61,6 @@ export function watchHost({ clock, addresses = hostAddresses, onChange }: HostWa
   return () => timer.cancel();
 }
 
-function signature(addresses: ReadonlySet<string>): string {
-  return [...addresses].sort().join(" ");
+function signature(addresses: ReadonlySet<string> | undefined): string | undefined {
+  return addresses && [...addresses].sort().join(" ");
 }

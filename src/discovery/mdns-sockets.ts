@@ -76,7 +76,10 @@ export class MdnsSockets {
   async open(): Promise<number> {
     const { default: make } = await import("multicast-dns"); // not before anybody searches
     this.#make = make;
-    return this.#closed ? 0 : this.#look();
+    if (this.#closed) return 0;
+    const links = this.#links();
+    this.#look(links);
+    return links.length;
   }
 
   /** Why some links cannot be used, each once; empty if all can. */
@@ -102,18 +105,30 @@ export class MdnsSockets {
     await Promise.all(this.#closing);
   }
 
-  #look(): number {
-    const { settings, world, search } = this.#options;
+  #links(): readonly Link[] {
+    return linksNow(this.#options.settings.interfaces, this.#options.world.links);
+  }
+
+  /** A system that cannot say which interfaces there are, for want of a file descriptor say, takes nothing from those in use. */
+  #lookAgain(): void {
+    try {
+      this.#look(this.#links());
+    } catch (error) {
+      const { clock, logger } = this.#options.search;
+      logger.debug("the interfaces cannot be listed", { why: messageOf(error) });
+      this.#timer = clock.schedule(LOOK_EVERY, () => this.#lookAgain());
+    }
+  }
+
+  #look(links: readonly Link[]): void {
     const now = new Map<string, [Link, Kind]>();
-    const links = linksNow(settings.interfaces, world.links);
     for (const link of links) {
       for (const kind of ["shared", "own"] as const) now.set(`${link.interface} ${link.address} ${kind}`, [link, kind]);
     }
     for (const key of [...this.#mouths.keys()]) if (!now.has(key)) this.#end(key);
     for (const key of this.#problems.keys()) if (!now.has(key)) this.#problems.delete(key);
     for (const [key, [link, kind]] of now) if (!this.#mouths.has(key)) this.#start(key, link, kind);
-    this.#timer = search.clock.schedule(LOOK_EVERY, () => this.#look());
-    return links.length;
+    this.#timer = this.#options.search.clock.schedule(LOOK_EVERY, () => this.#lookAgain());
   }
 
   #start(key: string, link: Link, kind: Kind): void {

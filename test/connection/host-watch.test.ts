@@ -50,6 +50,30 @@ describe("the watch over the host", () => {
     expect(host.changes).toEqual(["network", "network"]);
   });
 
+  it("does without where the system does not tell the addresses, and takes that for no change", async () => {
+    const host = watched("192.0.2.1");
+    const refuse = (): never => {
+      throw new Error("uv_interface_addresses: EMFILE");
+    };
+    const { addresses } = host;
+    Object.defineProperty(host, "addresses", { get: refuse, configurable: true });
+    await host.clock.advance(10_000);
+    Object.defineProperty(host, "addresses", { value: addresses, writable: true });
+    await host.clock.advance(5_000);
+    expect(host.changes).toEqual([]);
+    host.addresses = new Set();
+    await host.clock.advance(5_000);
+    expect(host.changes).toEqual(["network"]);
+    const changes: HostChange[] = [];
+    let told = false;
+    const tells = (): ReadonlySet<string> => (told ? new Set(["192.0.2.1"]) : refuse());
+    const unwatch = watchHost({ clock: host.clock, addresses: tells, onChange: (change) => changes.push(change) });
+    told = true;
+    await host.clock.advance(10_000);
+    unwatch();
+    expect(changes).toEqual([]);
+  });
+
   it("ends", async () => {
     const host = watched("192.0.2.1");
     stop();

@@ -93,6 +93,40 @@ describe("interfaces", () => {
 });
 
 describe("a system that refuses", () => {
+  test("to list the interfaces: is told at the beginning, and takes nothing from those in use later", async () => {
+    const port = await freePort();
+    const clock = new SimulatedClock();
+    const search = testSearch({ clock, random: zeros });
+    let refuses = true;
+    let refused = 0;
+    const list = (): NodeJS.Dict<NetworkInterfaceInfo[]> => {
+      if (!refuses) return { eth8: at("127.0.0.5") };
+      refused++;
+      throw new Error("uv_interface_addresses: EMFILE");
+    };
+    const world: MdnsWorld = { socket: machine.socket, links: { list, multicast: () => true } };
+    const never = findByMdns({ interfaces: undefined, port }, search, world).next();
+    const failed = expect(never).rejects.toThrow("uv_interface_addresses: EMFILE");
+    await clock.advance(20);
+    await failed;
+    refuses = false;
+    const responder = await startResponder(port);
+    const searching = findByMdns({ interfaces: undefined, port }, search, world).next();
+    closing.push(async () => {
+      search.stop();
+      await searching;
+      await responder.close();
+    });
+    await clock.advance(20);
+    await vi.waitFor(() => expect(responder.asked).toHaveLength(2));
+    refuses = true;
+    await clock.advance(6_000);
+    expect(refused).toBeGreaterThan(2);
+    const { ptr, srv, txt, a } = announced({ address: "10.77.0.1" });
+    await responder.say([ptr, srv, txt, a]);
+    expect((await searching).value).toMatchObject({ domain: "example.com" });
+  });
+
   test.each([
     ["bind", "eth0: bind EACCES 0.0.0.0:5353"],
     ["membership", "eth0: addMembership ENODEV"],
