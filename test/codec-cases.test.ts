@@ -52,7 +52,7 @@ function nameOnly(name: string, namespace: string, build: () => XmlElement): Cod
 }
 
 const codecs: Readonly<Record<string, Codec>> = {
-  infoQuery: nameOnly("query", ns.discoInfo, buildInfoQuery),
+  infoQuery: nameOnly("query", ns.discoInfo, () => buildInfoQuery()),
   info: { parse: parseInfo, build: buildInfo },
   itemsQuery: nameOnly("query", ns.discoItems, buildItemsQuery),
   items: { parse: parseItems, build: buildItems },

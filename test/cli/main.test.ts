@@ -221,6 +221,8 @@ describe("xmpp-thing claim and read", () => {
     expect(await main(["claim", thing.claimText], io)).toBe(0);
     expect(io.lines).toEqual([`Claimed: ${jid}`, "It is online and accepts you as a friend."]);
     expect(thing.state.ownership).toMatchObject({ owner: owner.jid, public: true });
+    // Until then it is the owner's alone, who may read all of it.
+    await thing.waitFor("provisioned", { timeout: 15_000 });
   });
 
   it("its owner reads it at its bare address, for people and for programs", async () => {

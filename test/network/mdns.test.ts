@@ -102,8 +102,10 @@ describe.skipIf(!networkAvailable)("on a network with avahi-daemon", () => {
 
   it("a name in .local is looked up without DNS", { timeout: 60_000 }, async () => {
     await announce("srv", { name: "one", hostName: "pronto", txt: [] });
-    const { servers } = await search({ domain: "pronto.local", mdns: false }, 1);
-    expect(servers[0]).toMatchObject({ finder: "configured", host: "10.77.0.1", port: 5222, domain: "pronto.local" });
+    const { servers } = await search({ domain: "pronto.local" }, 3);
+    expect(servers).toContainEqual(
+      expect.objectContaining({ finder: "configured", host: "10.77.0.1", port: 5222, domain: "pronto.local" }),
+    );
   });
 
   it(
