@@ -55,6 +55,23 @@ function blocksOf(page: string): readonly Block[] {
 /** A page without its blocks of code, which hold links and headings of other languages. */
 const proseOf = (page: string): string => read(page).replace(/^( *)```[^]*?^\1```$/gm, "");
 
+/** The tables of a page: the rows of each, cell by cell, the one of dashes left out. */
+function tablesOf(page: string): readonly (readonly (readonly string[])[])[] {
+  return proseOf(page)
+    .split(/\n(?!\|)/)
+    .map((part) => part.split("\n").filter((line) => line.startsWith("|")))
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.filter((line) => !/^[|\s:-]+$/.test(line) || !line.includes("---")).map(cellsOf));
+}
+
+// A bar inside of code, or behind a backslash, divides no cells.
+const cellsOf = (line: string): readonly string[] =>
+  line
+    .replace(/`[^`]*`|\\\|/g, (text) => text.replaceAll("|", "\u0000"))
+    .split("|")
+    .slice(1, -1)
+    .map((cell) => cell.trim());
+
 /** The rows of the tables under a heading, cell by cell; a heading ends at the next one, of whatever level. */
 function rowsUnder(page: string, heading: string): readonly (readonly string[])[] {
   const sections = proseOf(page).split(/^#+ /m);
@@ -518,6 +535,28 @@ function anchorsOf(page: string): readonly string[] {
       .replaceAll(" ", "-"),
   );
 }
+
+describe("every table", () => {
+  it.each(pages)("of %s has a cell for each column, and no row twice", (page) => {
+    for (const [header = [], ...rows] of tablesOf(page)) {
+      for (const row of rows) expect.soft(row, `${page}: ${row[0] ?? ""}`).toHaveLength(header.length);
+      // The state of a Thing has several rows for each of its parts.
+      const names = rows.map((row) => (header[0] === "Part" ? row.slice(0, 2).join(" ") : (row[0] ?? "")));
+      expect.soft(names.filter((name, index) => name !== "" && names.indexOf(name) !== index)).toEqual([]);
+    }
+  });
+
+  it("is found, with bars that stand in code", () => {
+    const [options = []] = tablesOf("docs/thing.md");
+    expect(options[0]).toHaveLength(4);
+    expect(options.length).toBeGreaterThan(30);
+    expect(cellsOf("| `a|b` | c \\| d | |").map((cell) => cell.replaceAll("\u0000", "|"))).toEqual([
+      "`a|b`",
+      "c \\| d",
+      "",
+    ]);
+  });
+});
 
 describe("every link", () => {
   it.each(pages)("of %s leads somewhere", (page) => {
