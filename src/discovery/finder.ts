@@ -41,6 +41,11 @@ export interface Finder {
   readonly name: string;
   /** How much is known of whoever names servers to it. Default: that of a program's own finder, 20. */
   readonly rank?: number | undefined;
+  /**
+   * How many servers of one search count; then it ends. Default 64. One that keeps who says what apart, so that nobody
+   * takes the room of others, may have more.
+   */
+  readonly most?: number | undefined;
   /** Searches once. */
   find(search: Search): AsyncIterable<FoundServer>;
 }

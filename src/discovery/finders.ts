@@ -34,6 +34,8 @@ function mdns(settings: MdnsSettings): Finder {
   return {
     name: "mdns",
     rank: rank.mdns,
+    // It has bounds of its own, for each sender (`mdns.ts`): were it ended by the many, it would not hear the others.
+    most: 1_024,
     async *find(search) {
       const { findByMdns } = await import("./mdns.ts");
       yield* findByMdns(settings, search);

@@ -17,8 +17,10 @@ const FIRST_WAIT = { least: 20, more: 100 };
 // What is missing may be in the next packet.
 const ASK_AFTER = 100;
 const NEVER_SHORTER = 10;
-// Addresses of servers: of one sender, and of all together. A liar fills its own share.
+// Addresses of servers: of one sender, and of all together. A liar fills its own share; with many addresses he has many
+// shares, so beyond some dozens only the first of each sender counts.
 const MOST_OF_ONE_SENDER = 8;
+const MANY = 48;
 const MOST_FOUND = 512;
 
 /**
@@ -167,7 +169,8 @@ class Hearing {
     const given = this.#given.get(sender) ?? new Set();
     const key = JSON.stringify([server.host, server.port, server.domain]);
     if (given.has(key)) return;
-    if (given.size >= MOST_OF_ONE_SENDER || this.#count >= MOST_FOUND) return this.#search.drop("too many servers");
+    const most = this.#count >= MANY ? 1 : MOST_OF_ONE_SENDER;
+    if (given.size >= most || this.#count >= MOST_FOUND) return this.#search.drop("too many servers");
     this.#given.set(sender, given.add(key));
     this.#count++;
     // The first of everybody comes before the second of anybody: who announces eight has no eight lots (XEP-0347 3.4).

@@ -64,7 +64,8 @@ export class Sieve {
     const { preference } = candidate;
     const before = this.#taken.get(key);
     if (before !== undefined && (this.#options.again !== true || before <= preference)) return undefined;
-    if (before === undefined && this.#taken.size >= MOST_OF_ONE_FINDER) this.#isFull = true;
+    const { most = MOST_OF_ONE_FINDER } = this.#finder;
+    if (before === undefined && this.#taken.size >= most) this.#isFull = true;
     if (this.#isFull) return undefined;
     this.#taken.set(key, preference);
     return candidate;

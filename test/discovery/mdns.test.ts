@@ -3,7 +3,10 @@ import { afterEach, describe, expect, it, test, vi } from "vitest";
 import type { FoundServer } from "../../src/discovery/candidate.ts";
 import type { Search } from "../../src/discovery/finder.ts";
 import { discover } from "../../src/discovery/index.ts";
+import { findersOf } from "../../src/discovery/finders.ts";
 import { findByMdns } from "../../src/discovery/mdns.ts";
+import { checkDiscovery } from "../../src/discovery/options.ts";
+import { search as searchFor } from "../../src/discovery/search.ts";
 import type { MdnsSettings } from "../../src/discovery/mdns-options.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import {
@@ -273,6 +276,43 @@ describe("somebody who lies", () => {
     const { say } = await responder(says);
     await say([ptr]);
     await vi.waitFor(() => expect(domainsOf(found)).toContain("example.com"), 10_000);
+  });
+
+  test("with many addresses, and before anybody else, does not take the room of the true one", async () => {
+    const { responder, settings, search } = await site();
+    const liars = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => responder(undefined, `127.0.0.${60 + index}`)),
+    );
+    const found: FoundServer[] = [];
+    const [finder] = findersOf(
+      checkDiscovery({ dhcp: false, mdns: { interfaces: [LOOPBACK], port: settings.port } }),
+    ).filter(({ name }) => name === "mdns");
+    const { clock, random, logger } = search;
+    const searching = (async () => {
+      const { signal } = search;
+      const options = { finders: finder === undefined ? [] : [finder], timeout: 20_000, clock, random, logger };
+      for await (const server of searchFor({ ...options, signal })) found.push(server);
+    })().catch(() => undefined);
+    closing.unshift(() => {
+      search.stop();
+      return searching;
+    });
+    await vi.waitFor(() => expect(liars.every(({ asked }) => asked.length > 0)).toBe(true), 10_000);
+    for (const [at, liar] of liars.entries()) {
+      for (let i = 0; i < 8; i++) {
+        const name = `liar${at}-${i}`;
+        const lie = announced({ instance: name, host: `${name}.local`, txt: [`ordom=${name}.example`] });
+        await liar.say([lie.ptr, lie.srv, lie.txt, lie.a]);
+      }
+    }
+    await heardByAll(settings.port);
+    await vi.waitFor(() => expect(found.length).toBeGreaterThanOrEqual(48), 10_000);
+    const { say } = await responder();
+    const { ptr, srv, txt, a } = announced();
+    await say([ptr, srv, txt, a]);
+    await vi.waitFor(() => expect(domainsOf(found)).toContain("example.com"), 10_000);
+    expect(found.find(({ domain }) => domain === "example.com")).toMatchObject({ preference: 0 });
+    expect(found.filter(({ preference }) => preference === 0).length).toBeLessThanOrEqual(11);
   });
 
   test("with eight servers draws no eight lots: the first of each sender come before the second of any", async () => {
