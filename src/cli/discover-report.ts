@@ -3,7 +3,7 @@ import type { Probe } from "../connection/probe.ts";
 import type { ServerCandidate } from "../discovery/candidate.ts";
 import type { Tried } from "../discovery/search.ts";
 import type { Io } from "./io.ts";
-import { printable } from "./printable.ts";
+import { outLabelled } from "./wrap.ts";
 
 /** A server that was looked at. */
 export interface Found {
@@ -100,7 +100,7 @@ const at = (candidate: ServerCandidate): string =>
   `${candidate.domain} at ${place(candidate)}${candidate.directTls ? ", direct TLS" : ""}`;
 
 function resultOf({ first, proved, domains, isEmpty }: Findings): string {
-  if (isEmpty) return "no XMPP server was heard of";
+  if (isEmpty) return "no XMPP server was heard of; announce one, or name one: docs/discovery.md";
   if (first !== undefined) return `a Thing goes to ${at(first)}`;
   if (proved.length === 0) return `heard of ${domains.join(", ")}; no server proves its domain`;
   return `${proved.join(", ")}: proved, but a Thing needs an account there that somebody has made`;
@@ -108,7 +108,11 @@ function resultOf({ first, proved, domains, isEmpty }: Findings): string {
 
 /** For people. */
 export function asText(io: Io): Report {
-  const line = (label: string, text: string): void => io.out(printable(`${label.padEnd(13)}${text}`));
+  let isSilent = true;
+  const line = (label: string, text: string): void => {
+    isSilent = false;
+    outLabelled(io, label, text, 13);
+  };
   const more = (text: string): void => line("", text);
   return {
     heard(candidate) {
@@ -132,7 +136,7 @@ export function asText(io: Io): Report {
       told("Provisioning Server", provisioning);
     },
     summary(findings) {
-      io.out("");
+      if (!isSilent) io.out("");
       for (const { finder, why } of findings.tried) line(finder, why);
       for (const { finder, why, count } of findings.drops) line("not taken", `${finder}: ${why}, ${count} times`);
       line("result", resultOf(findings));

@@ -11,7 +11,7 @@ import type { Finder } from "../discovery/finder.ts";
 import { NothingFoundError } from "../discovery/search.ts";
 import { keyOf } from "../discovery/sieve.ts";
 import { accountOptions, connectAs, inWordsOfOptions, pick, tlsOf } from "./account.ts";
-import { parse, wholeNumber, type Arguments } from "./args.ts";
+import { UsageError, parse, wholeNumber, type Arguments } from "./args.ts";
 import type { Command } from "./command.ts";
 import { Findings, asJson, asText, type Found, type Report } from "./discover-report.ts";
 import { exitCode, type Io } from "./io.ts";
@@ -70,6 +70,8 @@ async function run(args: Arguments, io: Io, finders: readonly Finder[]): ReturnT
     report.looked(found);
   });
   const options = optionsOf(args, io, finders);
+  checkAccount(args, io);
+  if (io.terminal) io.err(`Listening for ${(options.timeout ?? 0) / 1_000} s …`);
   try {
     for await (const candidate of search({ ...options, onDropped: (finder, why) => findings.dropped(finder, why) })) {
       findings.heard(candidate);
@@ -94,7 +96,7 @@ function optionsOf(args: Arguments, io: Io, finders: readonly Finder[]): Discove
   const service = pick("service", "THING_SERVICE", args, io);
   const interfaces = args.lists.get("interface");
   const seconds = wholeNumber(args.values.get("timeout"), "timeout", 1, 600) ?? 10;
-  return {
+  const options: DiscoverOptions = {
     // With a server its domain is what THING_DOMAIN says, and others on the network are worth to be told too.
     ...(domain !== undefined && service === undefined && { domain }),
     dhcp: !args.flags.has("no-dhcp") && (interfaces === undefined || { interfaces }),
@@ -103,6 +105,19 @@ function optionsOf(args: Arguments, io: Io, finders: readonly Finder[]): Discove
     finders: [...(service === undefined ? [] : [given(service, domain)]), ...finders],
     signal: io.ended,
   };
+  checkWays(options);
+  return options;
+}
+
+/** Refuses what would find or tell nothing, by the words of the command line. */
+function checkWays({ domain, dhcp, mdns, finders = [] }: DiscoverOptions): void {
+  if (domain !== undefined || dhcp !== false || mdns !== false || finders.length > 0) return;
+  throw new UsageError("--no-dhcp and --no-mdns leave no way to search: give --domain, or --service");
+}
+
+function checkAccount(args: Arguments, io: Io): void {
+  if (!args.values.has("username") || hasAccount(args, io)) return;
+  throw new UsageError("--username goes with --service, and with your password in OWNER_PASSWORD");
 }
 
 /** The server that was named, among those that are heard of. */

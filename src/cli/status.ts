@@ -8,6 +8,7 @@ import { UsageError, parse, type Arguments } from "./args.ts";
 import { exitCode, type Io } from "./io.ts";
 import type { Command } from "./command.ts";
 import { printable } from "./printable.ts";
+import { outLabelled } from "./wrap.ts";
 
 /** `xmpp-thing status --state DIR`: what a Thing's folder says of it. */
 export const status: Command = {
@@ -29,7 +30,7 @@ read.`,
     const found = await inspectFolder(stateFolder(args, io));
     const nothing = nothingIn(found);
     if (args.flags.has("json")) io.out(JSON.stringify(toJson(found)));
-    else if (nothing === undefined) for (const line of toLines(found)) io.out(printable(line));
+    else if (nothing === undefined) for (const [name, text] of toLines(found)) outLabelled(io, name, text, 12);
     if (nothing !== undefined) {
       io.err(nothing);
       return exitCode.nothing;
@@ -62,14 +63,17 @@ export function nothingIn({ folder, kind, identity, holder }: Inspection): strin
   }
 }
 
-function toLines({ folder, holder, identity, rights, fault, server }: Inspection): readonly string[] {
-  const line = (name: string, text: string): string => `${name.padEnd(12)}${text}`;
+/** A label, empty where a line belongs to the one before, and what it tells. */
+type Line = readonly [label: string, text: string];
+
+function toLines({ folder, holder, identity, rights, fault, server }: Inspection): readonly Line[] {
+  const line = (name: string, text: string): Line => [name, text];
   return [
     line("Folder", folder),
     line("Runs now", holder === undefined ? "no" : `yes: ${holder.text} on ${hostname()}`),
     ...(identity.is === "none" ? [line("Account", "none yet: the first start makes one")] : []),
     ...(identity.is === "unreadable" ? [line("Account", `cannot be read: ${identity.why}`)] : []),
-    ...(identity.is === "read" ? identityLines(identity.value).map(([name, text]) => line(name, text)) : []),
+    ...(identity.is === "read" ? identityLines(identity.value) : []),
     ...(identity.is === "read" && identity.problem !== undefined ? [line("", identity.problem)] : []),
     ...(server.is === "read" ? [line("Server", serverText(server.value))] : []),
     ...(server.is === "unreadable" ? [line("Server", `${server.why}; it is searched for again`)] : []),
@@ -85,13 +89,7 @@ function toLines({ folder, holder, identity, rights, fault, server }: Inspection
 
 const NO_ACCOUNT = "none yet: no server was found that makes one";
 
-function identityLines({
-  jid,
-  pending,
-  elsewhere,
-  ownership,
-  trust,
-}: SavedIdentity): readonly (readonly [string, string])[] {
+function identityLines({ jid, pending, elsewhere, ownership, trust }: SavedIdentity): readonly Line[] {
   const registry = registryOf(ownership);
   const owner = ownership.is === "claimed" ? `${ownership.owner}${ownership.public ? "" : " (private)"}` : "none yet";
   return [

@@ -36,6 +36,8 @@ export class Sieve {
   readonly #others = new Set<string>();
   #yielded = 0;
   #isFull = false;
+  // The first thing that was wrong, for whoever has written the finder.
+  #wrong = "";
 
   constructor(finder: Finder, options: SieveOptions) {
     this.#finder = finder;
@@ -51,7 +53,8 @@ export class Sieve {
   take(found: unknown): ServerCandidate | undefined {
     if (++this.#yielded > MOST_YIELDED) this.#isFull = true;
     const candidate = checked(found, this.#finder);
-    if (candidate === undefined) {
+    if (typeof candidate === "string") {
+      if (this.#wrong === "") this.#wrong = candidate;
       this.drop("malformed");
       return undefined;
     }
@@ -91,18 +94,23 @@ export class Sieve {
     if (domain !== undefined && this.#others.size > 0) {
       return short(`heard only of other domains than ${domain}: ${[...this.#others].join(", ")}`);
     }
-    return this.#yielded > 0 ? "found nothing that can be used" : why;
+    return this.#yielded > 0 ? `found nothing that can be used: ${this.#wrong}` : why;
   }
 }
 
-function checked(found: unknown, finder: Finder): ServerCandidate | undefined {
-  if (typeof found !== "object" || found === null) return undefined;
+/** What was yielded, or what is wrong with it: constant words, whoever has sent it. */
+function checked(found: unknown, finder: Finder): ServerCandidate | string {
+  if (typeof found !== "object" || found === null) return "a server must be an object";
   const given = found as Readonly<Partial<Record<keyof ServerCandidate, unknown>>>;
   const host = tryHost(given.host);
   const domain = tryDomain(given.domain);
   const { port, directTls = false } = given;
-  if (host === undefined || domain === undefined || typeof directTls !== "boolean") return undefined;
-  if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
+  if (host === undefined) return "host must be the name or the address of a host";
+  if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65_535) {
+    return "port must be a whole number from 1 to 65535";
+  }
+  if (domain === undefined) return "domain must be an XMPP domain";
+  if (typeof directTls !== "boolean") return "directTls must be true or false";
   return {
     host,
     port,

@@ -183,10 +183,9 @@ describe("xmpp-thing discover", () => {
     };
     const { code, io } = await ran([hearing("mdns", 30, []), broken]);
     expect(io.lines).toEqual([
-      "",
       "mdns         found nothing",
       "broken       no such device",
-      "result       no XMPP server was heard of",
+      "result       no XMPP server was heard of; announce one, or name one: docs/discovery.md",
     ]);
     expect(code).toBe(5);
     const run = await ran([broken], ["--json"]);
@@ -262,6 +261,19 @@ describe("xmpp-thing discover", () => {
     expect(io.text.split("").every((sign) => sign === "\n" || sign >= " ")).toBe(true);
   });
 
+  it("tells a person how long it listens, and breaks lines at 80 columns", async () => {
+    const io = new FakeIo();
+    io.terminal = true;
+    const mdns = hearing("mdns", 30, [there({ registries: ["registry@example.org"] })]);
+    expect(await discoverWith([mdns]).run(["--ca", ca, ...QUIET], io)).toBe(0);
+    expect(io.errors).toEqual(["Listening for 10 s …"]);
+    expect(io.lines.filter((line) => line.length > 80)).toEqual([]);
+    expect(io.lines.slice(2, 4)).toEqual([
+      "             hints at a Thing Registry: registry@example.org; it counts when the",
+      "             server lists it",
+    ]);
+  });
+
   it("ends on Ctrl-C, in the middle of a search or of a look", async () => {
     const silent = await FakeServer.start(() => undefined);
     try {
@@ -288,9 +300,12 @@ describe("xmpp-thing discover", () => {
     { argv: ["--ca", "/nowhere/ca.pem"], says: "--ca, or THING_CA: ENOENT" },
     { argv: ["--domain", "user@example.org"], says: '"user@example.org" is not an XMPP domain' },
     { argv: ["--service", "example.org"], says: "is not of the form xmpp://host:port" },
+    { argv: [], says: "--no-dhcp and --no-mdns leave no way to search: give --domain, or --service" },
+    { argv: ["--domain", "example.org", "--username", "anna"], says: "--username goes with --service, and with your" },
     { argv: ["now"], says: '"now" is one word too many' },
   ])("$argv is called wrongly: 2, and says what to do", async ({ argv, says }) => {
     const io = new FakeIo();
+    io.terminal = true;
     expect(await main(["discover", ...QUIET, ...argv], io)).toBe(2);
     expect(io.errors.join("\n")).toContain(says);
   });

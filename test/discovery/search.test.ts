@@ -221,12 +221,23 @@ describe("a search", () => {
         { finder: "empty", why: "found nothing" },
         { finder: "dns", why: "DNS is silent" },
         { finder: "mdns", why: "heard nothing within 10000 ms" },
-        { finder: "odd", why: "found nothing that can be used" },
+        { finder: "odd", why: "found nothing that can be used: host must be the name or the address of a host" },
       ],
       message:
         "no XMPP server was found (empty: found nothing; dns: DNS is silent; mdns: heard nothing within 10000 ms; " +
-        "odd: found nothing that can be used)",
+        "odd: found nothing that can be used: host must be the name or the address of a host)",
     });
+  });
+
+  it.each([
+    [7, "a server must be an object"],
+    [{ ...server("a.example"), host: "a b" }, "host must be the name or the address of a host"],
+    [{ ...server("a.example"), port: "5222" }, "port must be a whole number from 1 to 65535"],
+    [{ ...server("a.example"), domain: "anna@a.example" }, "domain must be an XMPP domain"],
+    [{ ...server("a.example"), directTls: "yes" }, "directTls must be true or false"],
+  ])("says of a finder that yields %o what is wrong first", async (found, why) => {
+    const { error } = await setUp([saying("mine", found, { host: 1 })]).all();
+    expect(error).toMatchObject({ tried: [{ finder: "mine", why: `found nothing that can be used: ${why}` }] });
   });
 
   it("without a finder says that none is switched on", async () => {
