@@ -1,6 +1,6 @@
 // Host names and domains as strangers name them: RFC 1123 section 2.1, RFC 2181 section 11.
 import { isIP } from "node:net";
-import { domainToASCII } from "node:url";
+import { domainToASCII, domainToUnicode } from "node:url";
 import { tryParseJid } from "../core/jid.ts";
 import { own } from "../core/own.ts";
 
@@ -21,11 +21,21 @@ export function tryHost(text: unknown): string | undefined {
   return own(name);
 }
 
-/** An XMPP domain, normalised; `undefined` if the text is none. */
+/** An XMPP domain, normalised; `undefined` if the text is none, or another way to write one. */
 export function tryDomain(text: unknown): string | undefined {
   if (typeof text !== "string" || text === "") return undefined;
   const jid = tryParseJid(text);
-  return jid === undefined || jid.full !== jid.domain ? undefined : jid.domain;
+  if (jid === undefined || jid.full !== jid.domain || isDisguised(jid.domain)) return undefined;
+  return jid.domain;
+}
+
+/**
+ * Whether a domain is written with signs that stand for others (wide letters, other dots). A certificate would prove it
+ * as the domain that is meant, so that whoever announces it gives the true server a second name, and has a Thing stay there.
+ */
+function isDisguised(domain: string): boolean {
+  const ascii = domainToASCII(domain);
+  return ascii !== "" && ascii !== domain && domainToUnicode(ascii) !== domain;
 }
 
 /** The host that goes by the name of a domain: what DNS is asked for. `undefined` if no host can have such a name. */

@@ -331,6 +331,12 @@ describe("what a finder yields", () => {
     ["the port 65536", server("a.example", { port: 65_536 })],
     ["half a port", server("a.example", { port: 5222.5 })],
     ["a port in words", { ...server("a.example"), port: "5222" }],
+    [
+      "a domain in wide letters, which a certificate proves as the plain one",
+      server("a.example", { domain: "\uff54rue.example" }),
+    ],
+    ["a domain with other dots", server("a.example", { domain: "true\u3002example" })],
+    ["a domain with signs that nobody sees", server("a.example", { domain: "tr\u200bue.example" })],
     ["perhaps TLS", { ...server("a.example"), directTls: "yes" }],
   ];
 
@@ -339,6 +345,13 @@ describe("what a finder yields", () => {
     expect(domains(await all())).toEqual(["good.example"]);
     expect(dropped).toEqual(["odd: malformed"]);
   });
+
+  it.each(["b\u00fccher.example", "xn--bcher-kva.example", "b\u00fccher_x.example", "192.0.2.1", "2001:db8::1"])(
+    "is a server if its domain is %s",
+    async (domain) => {
+      expect((await setUp([saying("one", server("a.example", { domain }))]).all()).found).toMatchObject([{ domain }]);
+    },
+  );
 
   it("is taken without those hints, numbers and words that are none", async () => {
     const many = Array.from({ length: 200 }, (_, index) => `registry${index}@a.example`);
