@@ -1,5 +1,6 @@
 // The address of a host in `.local`: RFC 6762 section 3.
 import { sleep } from "../core/abort.ts";
+import { randomFraction, type RandomSource } from "../core/random.ts";
 import type { Search } from "./finder.ts";
 import { defaultMdns, type MdnsSettings } from "./mdns-options.ts";
 import { Questions, inTurn, toQueries, type Question } from "./mdns-questions.ts";
@@ -12,10 +13,11 @@ const LONGEST = 3_500;
 const PATIENCE = 200;
 // Whoever answers for a name that is not its own does not crowd out the true one.
 const MOST_OF_ONE_SENDER = 4;
-const MOST_SENDERS = 8;
+const MOST_SENDERS = 64;
+const MOST_ADDRESSES = 8;
 
 /**
- * The IP addresses of a host, by multicast DNS: those of IPv4 first, whoever answers; a link-local one of IPv6 with the
+ * The IP addresses of a host, by multicast DNS: eight at most, those of IPv4 first, whoever answers; a link-local one of IPv6 with the
  * name of its interface (`fe80::1%eth0`). None if nobody answers within 3.5 s, or nobody can be asked. Whoever is on
  * the network can answer: it proves nothing. Rejects with the signal's reason.
  *
@@ -71,13 +73,20 @@ export async function lookupLocal(
   } catch (error) {
     signal.throwIfAborted();
     if (!enough.signal.aborted) throw error;
-    return [...new Set(inTurn([...said.values()].map((addresses) => [...addresses].sort(byFamily))))].sort(byFamily);
+    const answers = inOrderOfLots([...said.values()], search.random).map((addresses) => [...addresses].sort(byFamily));
+    return [...new Set(inTurn(answers))].slice(0, MOST_ADDRESSES).sort(byFamily);
   } finally {
     end.cancel();
     patience.cancel();
     signal.removeEventListener("abort", onAbort);
     await sockets.close();
   }
+}
+
+/** At random: whoever has many addresses, and answers first, is not the only one who counts. */
+function inOrderOfLots<T>(all: readonly T[], random: RandomSource): readonly T[] {
+  const drawn = all.map((one) => ({ one, lot: randomFraction(random) }));
+  return drawn.sort((a, b) => a.lot - b.lot).map(({ one }) => one);
 }
 
 /** IPv4 first: every network that a Thing is on has it. */

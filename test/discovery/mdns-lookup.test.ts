@@ -1,8 +1,17 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { lookupLocal } from "../../src/discovery/mdns-lookup.ts";
 import { machine } from "../../src/discovery/mdns-sockets.ts";
-import { freePort, LOOPBACK, startResponder, testSearch, type Responder, type Says } from "../support/mdns-loopback.ts";
+import {
+  freePort,
+  heardByAll,
+  LOOPBACK,
+  startResponder,
+  testSearch,
+  type Responder,
+  type Says,
+} from "../support/mdns-loopback.ts";
 
 const responders: Responder[] = [];
 afterEach(async () => {
@@ -60,6 +69,36 @@ describe("looking up a host in .local", () => {
       "10.0.0.3",
       "10.0.0.4",
     ]);
+  });
+
+  it("draws lots among many who answer: ten liars who are first are not all that is heard", async () => {
+    const { settings, responder } = await network(() => undefined);
+    const lies = (index: number) => Array.from({ length: 4 }, (_, i) => a("pronto.local", `10.0.${index}.${i + 1}`));
+    const liars = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => startResponder(settings.port, undefined, `127.0.0.${60 + index}`)),
+    );
+    const answered = async (seed: string): Promise<readonly string[]> => {
+      responder.asked.length = 0;
+      const clock = new SimulatedClock();
+      const looking = lookupLocal("pronto.local", testSearch({ clock, random: new SeededRandom(seed) }), settings);
+      await vi.waitFor(() => expect(responder.asked).toContain("A pronto.local"));
+      for (const [index, liar] of liars.entries()) await liar.say(lies(index));
+      await responder.say([aaaa("pronto.local", "fd00::1")]);
+      await heardByAll(settings.port);
+      await clock.advance(4_000);
+      return looking;
+    };
+    try {
+      let heard = 0;
+      for (let i = 0; i < 12; i++) {
+        const addresses = await answered(`lots ${i}`);
+        expect(addresses.length).toBeLessThanOrEqual(8);
+        if (addresses.includes("fd00::1")) heard++;
+      }
+      expect(heard).toBeGreaterThan(3); // of twelve, with eight of eleven lots
+    } finally {
+      await Promise.all(liars.map((liar) => liar.close()));
+    }
   });
 
   it.each(["pronto.example", "local", "a..local", `${"x".repeat(64)}.local`, "a b.local", "10.0.0.1"])(
