@@ -28,6 +28,10 @@ const LARGEST = 9_000;
 // A network of forty chatty devices sends ten a second. Decoding the worst packet takes a third of a millisecond.
 const ALL = { burst: 512, perSecond: 256 };
 const OF_ONE_SENDER = { burst: 64, perSecond: 32 };
+// Whoever floods from a dozen addresses uses up what there is for all. Of those who say little this much goes through all
+// the same: a server has said what it is in a few packets.
+const OF_THE_QUIET = { burst: 64, perSecond: 64 };
+const QUIET = 8;
 const MOST_SENDERS = 256;
 
 /**
@@ -38,11 +42,13 @@ const MOST_SENDERS = 256;
 export class Gate {
   readonly #options: GateOptions;
   readonly #all: Bucket;
+  readonly #quiet: Bucket;
   readonly #senders = new Map<string, Bucket>();
 
   constructor(options: GateOptions) {
     this.#options = options;
     this.#all = new Bucket(ALL, options.clock.monotonic());
+    this.#quiet = new Bucket(OF_THE_QUIET, options.clock.monotonic());
   }
 
   /**
@@ -76,8 +82,10 @@ export class Gate {
     if (id !== undefined && packet.readUInt16BE(0) !== id) return "not an answer to our question";
     if (holdsMoreThan(packet)) return "malformed";
     const now = this.#options.clock.monotonic();
-    if (!this.#bucketOf(source.address, now).take(now)) return "too many packets of one sender";
-    return this.#all.take(now) ? undefined : "too many packets";
+    const sender = this.#bucketOf(source.address, now);
+    if (!sender.take(now)) return "too many packets of one sender";
+    if (this.#all.take(now) || (sender.used <= QUIET && this.#quiet.take(now))) return undefined;
+    return "too many packets";
   }
 
   #bucketOf(sender: string, now: number): Bucket {
@@ -109,6 +117,11 @@ class Bucket {
     this.#rate = rate;
     this.#left = rate.burst;
     this.#at = now;
+  }
+
+  /** How much of it is taken at the moment. */
+  get used(): number {
+    return this.#rate.burst - this.#left;
   }
 
   take(now: number): boolean {

@@ -137,10 +137,24 @@ describe("the gate", () => {
       }));
       return senders.filter((sender) => it.admits(packet(), sender, wlan4)).length;
     };
-    expect(flood()).toBe(512);
+    expect(flood()).toBe(512 + 64);
     expect(dropped.at(-1)).toBe("too many packets");
     await clock.advance(1_000);
-    expect(flood()).toBe(256);
+    expect(flood()).toBe(256 + 64);
+  });
+
+  it("hears whoever says little while somebody floods from many addresses", async () => {
+    const { gate: it, clock, dropped } = gate();
+    let heard = 0;
+    for (let tenths = 0; tenths < 100; tenths++) {
+      for (let i = 0; i < 640; i++) {
+        it.admits(packet(), { address: `192.168.1.${100 + (i % 16)}`, port: 5353 }, eth4);
+      }
+      if (tenths % 10 === 5 && it.admits(packet(), source, eth4)) heard++;
+      await clock.advance(100);
+    }
+    expect(dropped).toContain("too many packets");
+    expect(heard).toBe(10);
   });
 });
 
