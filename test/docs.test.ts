@@ -253,7 +253,10 @@ describe("docs/thing.md", () => {
 
   it("lists every option, and says which must be given", () => {
     const nested = {
-      server: propertiesOf("src/thing/server-options.ts", "ServerOptions"),
+      server: new Map([
+        ...propertiesOf("src/discovery/options.ts", "DiscoveryOptions"),
+        ...propertiesOf("src/thing/server-options.ts", "ServerOptions"),
+      ]),
       account: propertiesOf("src/thing/options.ts", "AccountOptions"),
       tls: propertiesOf("src/connection/tls-policy.ts", "TlsPolicy"),
       keepalive: propertiesOf("src/connection/keepalive.ts", "KeepaliveOptions"),

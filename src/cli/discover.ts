@@ -31,7 +31,7 @@ const MOST_LOOKS = 64;
 /** `xmpp-thing discover` (XEP-0347 3.3, 3.4), with finders of a test's own. */
 export function discoverWith(finders: readonly Finder[]): Command {
   return {
-    summary: "Tell which XMPP servers are heard of on this network, and which a Thing would trust",
+    summary: "Tell which XMPP servers are heard of here, and which prove themselves",
     help: `Usage: xmpp-thing discover [OPTIONS]
 
 Searches this network for XMPP servers, as a Thing without configuration does, and tells what it

@@ -21,7 +21,7 @@ const general = `Usage: xmpp-thing COMMAND [OPTIONS]
 
   demo             Watch a Thing being paired by LED and button, or claimed and read
   sandbox          Run an XMPP server with Registry and Provisioning Server on this machine
-  discover         Tell which XMPP servers are heard of on this network, and which a Thing would trust
+  discover         Tell which XMPP servers are heard of here, and which prove themselves
   claim TEXT       Claim a Thing by the text of its QR code
   read JID         Read a Thing
   control JID ...  Set what can be controlled of a Thing: NAME=true or NAME=false

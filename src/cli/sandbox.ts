@@ -140,16 +140,21 @@ function describe(facts: Facts, state: string, io: Io): readonly string[] {
 }
 
 /** What to do so that a Thing on another machine, which knows nothing, comes here. */
-function onTheNetwork({ interface: network = "", ca }: Facts, machine: string, io: Io): readonly string[] {
+function onTheNetwork({ interface: network = "", ca, domain }: Facts, machine: string, io: Io): readonly string[] {
   // The file is the user's who runs this, and nobody else's.
   const sudo = io.env["SUDO_USER"] === undefined ? "" : "sudo ";
   return [
     `Announced on           ${network}, as ${machine}`,
     "",
-    "A Thing on this network finds the sandbox by itself. It needs one file, so that it trusts no other one:",
-    "the authority. In a second terminal here, with the name of the Pi and of its user:",
+    ...(domain.endsWith(".local") && machine !== domain
+      ? [`Another machine here is called ${domain} already; another --domain tells them apart.`, ""]
+      : []),
+    "A Thing on this network finds the sandbox by itself. It needs one file, so that",
+    "it trusts no other one: the authority. In a second terminal here, with the name",
+    "of the Pi and of its user:",
     `  ${sudo}scp ${ca} pi@raspberrypi.local:ca.pem`,
-    "On the Pi, where the project is, with nothing else set (a Thing that was started before: THING_STATE=, a new folder):",
+    "On the Pi, where the project is, with nothing else set (a Thing that was started",
+    "before: THING_STATE=, a new folder):",
     "  THING_CA=~/ca.pem npm run -s example thermometer",
   ];
 }

@@ -1,5 +1,6 @@
 // `npx xmpp-thing sandbox --announce`, on loopback, where the announcements of other tests are heard too.
 import multicastDns from "multicast-dns";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { main } from "../../src/cli/main.ts";
@@ -58,6 +59,20 @@ describe("xmpp-thing sandbox --announce", () => {
     expect(io.text).toMatch(/^ {2}sudo scp \S+ca\.pem pi@/m);
     io.interrupt();
     expect(await running).toBe(0);
+  });
+
+  it("says how two desks in one room are told apart", async () => {
+    const domain = `desk-${randomUUID().slice(0, 8)}.local`;
+    const [first, second] = [new FakeIo(), new FakeIo()];
+    const one = main([...argv, "--domain", domain], first);
+    await expect.poll(() => first.text, { timeout: 15_000 }).toContain("Ctrl-C stops it");
+    const other = main([...argv, "--domain", domain], second);
+    await expect.poll(() => second.text, { timeout: 15_000 }).toContain("Ctrl-C stops it");
+    const hint = `Another machine here is called ${domain} already; another --domain tells them apart.`;
+    expect([first, second].map(({ lines }) => lines.includes(hint))).toEqual([false, true]);
+    first.interrupt();
+    second.interrupt();
+    expect(await Promise.all([one, other])).toEqual([0, 0]);
   });
 
   it.each([{ flags: [] }, { flags: ["--json"] }])(
