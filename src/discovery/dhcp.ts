@@ -229,7 +229,10 @@ class Asking {
         this.search.drop("not a host name");
         this.#note(`${heard} is not the name of a host`);
       } else if (this.#isNew(from, `${code} ${name}`)) {
-        const task = this.#expand(name, trust, heard).finally(() => this.#expanding.delete(task));
+        // The first name of everybody comes before the second of anybody: who gives four has no four lots (XEP-0347 3.4).
+        const given = [...(this.#names.get(from) ?? [])].filter((one) => one.startsWith(`${code} `)).length;
+        const behind = (given - 1) * MOST_ADDRESSES;
+        const task = this.#expand(name, trust, behind, heard).finally(() => this.#expanding.delete(task));
         this.#expanding.add(task);
       }
     }
@@ -248,12 +251,12 @@ class Asking {
     return true;
   }
 
-  async #expand(name: string, trust: number, heard: string): Promise<void> {
+  async #expand(name: string, trust: number, behind: number, heard: string): Promise<void> {
     try {
       const servers = await this.world.expand(name, this.search);
-      for (const server of servers.slice(0, MOST_ADDRESSES)) {
+      for (const [index, server] of servers.slice(0, MOST_ADDRESSES).entries()) {
         this.#found++;
-        this.tell({ ...server, rank: trust, heard: `${heard}: ${server.heard}` });
+        this.tell({ ...server, rank: trust, preference: behind + index, heard: `${heard}: ${server.heard}` });
       }
     } catch (error) {
       this.#note(`${heard} is ${name}: ${messageOf(error)}`);
