@@ -8,7 +8,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     setupFiles: ["test/support/no-outside.ts"],
     pool: "forks",
-    maxWorkers: 2, // a Raspberry Pi's worth; the suites with real servers want the rest of the machine
+    maxWorkers: 3, // on two cores: those with real servers and networks wait more than they work
     testTimeout: 20_000,
     hookTimeout: 20_000,
     reporters: results === undefined ? ["default"] : ["default", ["json", { outputFile: results }]],

@@ -28,7 +28,12 @@ if (what === "mdns") {
       { questions: [{ name, type: type as "PTR" }] },
       address === undefined ? undefined : { port: 5353, address },
     );
-  if (address === undefined) dns.on("ready", ask);
+  // Twice: nobody says again what all have heard within the last second (RFC 6762 section 6).
+  const askTwice = (): void => {
+    ask();
+    setTimeout(ask, 1_200);
+  };
+  if (address === undefined) dns.on("ready", askTwice);
   else socket.bind(0, ask);
 } else if (what === "listen") {
   // `listen`: what is said to all, and how long it counts.
