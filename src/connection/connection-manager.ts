@@ -87,6 +87,9 @@ const SETTLED = 60_000;
 const CLOCK_RETRY = 10_000;
 // Of several servers the first gets all the time it may need; whoever announces others that do not answer costs less.
 const FURTHER_TRY = 10_000;
+// Addresses that come and go all the time, since a host runs containers or somebody plays router, are no reason to try all
+// the time.
+const WOKEN_EVERY = 60_000;
 // A round over many servers is a fault of each; so many are told.
 const MOST_FAULTS = 5;
 
@@ -111,6 +114,7 @@ export class ConnectionManager {
   #run: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
   // What is done when the host has slept or moved: by what the manager is at.
   #onHostChange: (change: HostChange) => void = () => undefined;
+  #wokenAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ConnectionManagerOptions) {
     this.#options = options;
@@ -168,12 +172,15 @@ export class ConnectionManager {
     await sleep(clock, spread, signal).catch(() => undefined);
   }
 
-  /** Does something that ends early when the host has slept or moved; tells whether it did. */
+  /** Does something that ends early when the host has slept or moved, once a minute at most; tells whether it did. */
   async #unlessHostChanges(signal: AbortSignal, run: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
     const early = new AbortController();
     let changed = false;
     const forget = onAbort(signal, () => early.abort(signal.reason));
     this.#onHostChange = (): void => {
+      const now = this.#options.clock.monotonic();
+      if (now - this.#wokenAt < WOKEN_EVERY) return;
+      this.#wokenAt = now;
       changed = true;
       early.abort(new LinkLostError("the network has changed, or the host has slept"));
     };

@@ -46,6 +46,7 @@ export class CachedServer {
   readonly #document: Document<SavedServer | null>;
   readonly #logger: Logger;
   #server: ServerCandidate | undefined;
+  #foundBy = "";
   #writing: Promise<void> = Promise.resolve();
 
   constructor(options: { readonly storage: Storage; readonly logger: Logger }) {
@@ -58,11 +59,17 @@ export class CachedServer {
     return this.#server;
   }
 
+  /** The name of the finder that had found it. */
+  get foundBy(): string {
+    return this.#foundBy;
+  }
+
   /** Reads what was kept. What is damaged is as good as nothing. */
   async load(): Promise<void> {
     try {
       const { value } = await this.#document.load();
       this.#server = value === null ? undefined : taken(value);
+      this.#foundBy = value?.finder ?? "";
     } catch (error) {
       this.#logger.warn("the server that worked last could not be read", { why: messageOf(error) });
     }
@@ -73,7 +80,10 @@ export class CachedServer {
     if (candidate === this.#server) return;
     const { host, port, directTls, domain, registries, provisioning, finder } = candidate;
     const before = this.#server;
-    if (before !== undefined && keyOf(before) === keyOf(candidate) && sameHints(before, candidate)) return;
+    const same = before !== undefined && keyOf(before) === keyOf(candidate) && sameHints(before, candidate);
+    // Who has found it this time is worth a write only if it is more than hearsay.
+    if (same && (finder !== "configured" || this.#foundBy === finder)) return;
+    this.#foundBy = finder;
     const saved: SavedServer = { host, port, directTls, domain, registries, provisioning, finder };
     this.#server = taken(saved);
     this.#write(saved);

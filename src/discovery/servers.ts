@@ -98,7 +98,7 @@ export class FoundServers implements ServerSource {
       return (this.#offered = candidate);
     };
     const last = cached.server?.domain === (domain ?? cached.server?.domain) ? cached.server : undefined;
-    if (last !== undefined && !this.#cachedFailed) yield offer(last);
+    if (last !== undefined && !this.#cachedFailed && this.#isFirst) yield offer(last);
     const ranking = this.#search(domain);
     round.ranking = ranking;
     try {
@@ -112,6 +112,14 @@ export class FoundServers implements ServerSource {
     }
     if (last !== undefined && !offered.has(keyOf(last))) yield offer(last);
     if (offered.size === 0) throw ranking.nothing;
+  }
+
+  /**
+   * Where a domain is configured, what its DNS says comes first. A host that was merely heard of may be somebody on the way,
+   * who passes everything on to the true server until he does not.
+   */
+  get #isFirst(): boolean {
+    return this.#options.settings.domain === undefined || this.#options.cached.foundBy === "configured";
   }
 
   #search(domain: string | undefined): Ranking {

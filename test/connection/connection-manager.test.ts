@@ -960,6 +960,23 @@ describe("a host that sleeps, or moves to another network", () => {
     await eventually(() => server.open === 1);
   });
 
+  it("is woken once a minute at most: addresses that come and go all the time do not make it try all the time", async () => {
+    let addresses = new Set(["192.0.2.1"]);
+    const server = await serve((connection) => connection.socket.destroy());
+    const setting = manage({ addresses: () => [addressOf(server)], hostAddresses: () => addresses });
+    setting.manager.start();
+    await waiting(setting);
+    const count = (): number => setting.states.filter(({ is }) => is === "connecting").length;
+    for (let second = 0; second < 55; second++) {
+      addresses = new Set([`192.0.2.${second}`]);
+      await setting.clock.advance(1_000);
+      await eventually(() => setting.states.at(-1)?.is === "waiting");
+    }
+    // The first, one after the change, and those that were due after 2 s, 20 s, 40 s, at the widest.
+    expect(count()).toBeLessThanOrEqual(5);
+    expect(count()).toBeGreaterThanOrEqual(3);
+  });
+
   it("keeps a link whose own address is still there", async () => {
     let addresses = new Set(["127.0.0.1", "192.0.2.1"]);
     const server = await loggingIn();

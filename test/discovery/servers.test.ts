@@ -312,6 +312,21 @@ describe("the server that worked last", () => {
     expect(await round(gone)).toEqual(["a.example", "b.example"]);
   });
 
+  it("comes after what DNS says of a configured domain, unless that is how it was found: whoever announced it may be on the way", async () => {
+    const settings = checkDiscovery({ domain: "example.org" });
+    const heard = await setting([finderOf("mdns", rank.mdns, server("relay.example"))], { settings });
+    expect(await round(heard, "relay.example")).toEqual(["relay.example"]);
+    await heard.cached.idle();
+    const { storage } = heard;
+    const byDns = () => (): readonly Finder[] => [finderOf("configured", rank.configured, server("true.example"))];
+    const next = await setting([], { settings, storage, finders: byDns() });
+    expect(await round(next, "true.example")).toEqual(["true.example"]);
+    await next.cached.idle();
+    const last = await setting([], { settings, storage, finders: byDns() });
+    expect(await round(last, "true.example")).toEqual(["true.example"]);
+    expect(last.searching).toBe(0);
+  });
+
   it("is tried, at last, also when nothing else is found: that is no failure of the search", async () => {
     const parts = await setting([], finders("a.example"));
     await round(parts, "a.example");
