@@ -1,7 +1,8 @@
 // What a home network does to a Thing. Once each in the tests, ten times each in the soak.
+import { join } from "node:path";
 import { expect } from "vitest";
 import { DOMAIN, liveALife, readIt, startHome, startLiar, type Got, type Home, type Household } from "./home.ts";
-import { startDnsmasq, type Running } from "../support/network.ts";
+import { startDnsmasq, startNetwork, startProsodyOn, type Running } from "../support/network.ts";
 
 /** The ways in which a Thing can find its server here. */
 export type Ways = "DHCP and multicast DNS" | "DHCP alone" | "multicast DNS alone";
@@ -61,6 +62,32 @@ export function serverMoves(to = "10.77.0.77"): Promise<void> {
     expect(things).toHaveLength(1);
     expect(requests["register"]).toBe(1);
   });
+}
+
+/** The name of the server, which is configured, gets another address: it is looked up anew for each try. */
+export async function nameGetsAnotherAddress(to = "10.77.0.88"): Promise<void> {
+  const network = await startNetwork({ hosts: ["router", "server", "device"] });
+  try {
+    const [router, server, device] = ["router", "server", "device"].map((name) => network.host(name));
+    if (router === undefined || server === undefined || device === undefined) throw new Error("a host is missing");
+    const tell = (address: string): Promise<Running> =>
+      startDnsmasq(router, { dns: [`host-record=${DOMAIN},${address}`, "local-ttl=1"] });
+    const names = await tell(server.address);
+    const prosody = await startProsodyOn(server, { domain: DOMAIN });
+    const state = join(device.folder, "state");
+    const env = { THING_DOMAIN: DOMAIN, THING_CA: prosody.caFile, THING_STATE: state, THING_TAGS: "SN:1" };
+    const thing = device.node("examples/thermometer.ts", [], { env });
+    await thing.says(/^link online /m);
+    thing.forget();
+    await prosody.kill();
+    server.readdress(to);
+    await names.stop();
+    await tell(to);
+    await prosody.restart();
+    await thing.says(/^link online /m, 90_000);
+  } finally {
+    await network.stop();
+  }
 }
 
 /** How long the slow Thing reads, in milliseconds. */

@@ -6,6 +6,7 @@ import {
   liarBeside,
   liarIsNotHeard,
   linkIsCut,
+  nameGetsAnotherAddress,
   serverMoves,
   startsBeforeItsServer,
 } from "../network/scenarios.ts";
@@ -22,6 +23,7 @@ const scenarios: Readonly<Record<string, (round: number) => Promise<void>>> = {
   "starts before its server, which comes when a search was in vain": (round) =>
     startsBeforeItsServer(round % 2 === 0 ? "DHCP alone" : "multicast DNS alone", true),
   "has a server that moves to another address": (round) => serverMoves(`10.77.0.${200 + round}`),
+  "was told a domain whose name gets another address": (round) => nameGetsAnotherAddress(`10.77.0.${200 + round}`),
   "has its link cut for a minute in the middle of a readout": (round) =>
     linkIsCut({ how: round % 2 === 0 ? "down" : "swallow", ms: MINUTE, noticed: true }),
   "has a liar beside its server": (round) =>
