@@ -25,7 +25,7 @@ install --omit=dev "$package"
 
 # The README's bounds are the ones that count.
 readme=$(tr '\n' ' ' <node_modules/xmpp-thing/README.md)
-[[ $readme =~ less\ than\ ([0-9]+)\ MB\ in\ fewer\ than\ ([0-9]+)\ packages ]]
+[[ $readme =~ less\ than\ ([0-9]+)\ MB\ in\ fewer\ than\ ([0-9]+)\ packages ]] || { echo "the README does not say how much it takes"; exit 1; }
 kib=$(du -sk node_modules | cut -f1)
 count=$(($(npm ls --all --parseable 2>/dev/null | sort -u | wc -l) - 1))
 echo "installed: $kib KiB, $count packages"
