@@ -103,8 +103,8 @@ interface FaultToTell {
 interface Round {
   readonly reason: SdkError;
   readonly loss: Loss;
-  /** True if only the device's clock, or time, can mend it. */
-  readonly clockBehind: boolean;
+  /** What the device's clock has to do with it, if anything: it is behind, or contradicts a certificate otherwise. */
+  readonly clock: "behind" | "odd" | undefined;
 }
 
 /** Keeps a link up: servers in turn, account, stream, and again after a wait that grows. */
@@ -156,12 +156,12 @@ export class ConnectionManager {
   }
 
   /** The wait between two rounds. A host that has slept, or come to another network, begins anew, with a short one. */
-  async #pause({ reason, loss, clockBehind }: Round, signal: AbortSignal): Promise<void> {
+  async #pause({ reason, loss, clock: trouble }: Round, signal: AbortSignal): Promise<void> {
     const { clock, retry } = this.#options;
     const { first, cap } = windowOf(loss, retry);
-    const ms = clockBehind ? this.#clockRetry() : this.#backoff.next(first, cap);
+    const ms = trouble === "behind" ? this.#clockRetry() : this.#backoff.next(first, cap);
     this.#tell({ is: "waiting", ms, reason });
-    const wait = reason instanceof CertificateTimeError ? sleepUntilJump : sleep;
+    const wait = trouble === undefined ? sleep : sleepUntilJump;
     const woken = await this.#unlessHostChanges(signal, (wake) => wait(clock, ms, wake).catch(() => undefined));
     if (!woken || signal.aborted) return;
     this.#backoff.reset();
@@ -215,21 +215,23 @@ export class ConnectionManager {
         const as = await this.#accountOn(address);
         const { reason, final } = await this.#live(opened.stream, address, signal);
         if (!final || isGone(as, await this.#accountOn(address)))
-          return signal.aborted ? undefined : { reason, loss: lossOf(reason), clockBehind: false };
+          return signal.aborted ? undefined : { reason, loss: lossOf(reason), clock: undefined };
         // ejabberd says the same of an account that was removed: its own words, in the reason, tell which.
         this.#options.onFault("conflict", `${reason.message}: ${CONFLICT}`, reason);
         return undefined;
       }
     } catch (error) {
       const reason = asSdkError(error); // the search for servers
-      if (failures.length === 0) return signal.aborted ? undefined : { reason, loss: "search", clockBehind: false };
+      if (failures.length === 0) return signal.aborted ? undefined : { reason, loss: "search", clock: undefined };
     }
     if (signal.aborted) return undefined;
     for (const { code, message, reason } of faultsToTell.slice(0, MOST_FAULTS)) {
       this.#options.onFault(code, message, reason);
     }
-    const clockBehind = failures.some(({ reason }) => isClockBehind(reason));
-    return { reason: reasonOf(failures), loss: lossIn(failures), clockBehind };
+    const behind = failures.some(({ reason }) => isClockBehind(reason));
+    const odd = failures.some(({ reason }) => reason instanceof CertificateTimeError);
+    const clock = behind ? "behind" : odd ? "odd" : undefined;
+    return { reason: reasonOf(failures), loss: lossIn(failures), clock };
   }
 
   #accountOn({ domain }: ServerAddress): Promise<Account | undefined> {

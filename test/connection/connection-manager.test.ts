@@ -147,6 +147,19 @@ describe("a device without a clock battery", () => {
     await eventually(() => server.connections.length === 2);
   });
 
+  it("does not sleep through that either when it has tried several servers", async () => {
+    const expired = makeCertificate(authority, { from: new Date(Date.now() - 9e6), until: new Date(Date.now() - 5e6) });
+    const server = await served(expired);
+    const closing = await serve((connection) => connection.socket.destroy());
+    const addresses = () => [addressOf(server), addressOf(closing)];
+    const setting = manage({ addresses, retry: { server: 300_000 } });
+    setting.manager.start();
+    await waiting(setting);
+    setting.clock.jump(-365 * 86_400_000);
+    await setting.clock.advance(1_000);
+    await eventually(() => server.connections.length === 2);
+  });
+
   it("can be stopped while it waits", async () => {
     const server = await served(early());
     const setting = manage({ addresses: () => [addressOf(server)] });
