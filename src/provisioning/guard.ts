@@ -1,13 +1,13 @@
 // The one entry point for "may they?": XEP-0324 3.2 to 3.4, 5.2, 5.3; X-E1, P-E28. Every doubt is a refusal.
 import { withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { TimeoutError, messageOf } from "../core/errors.ts";
+import { TimeoutError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
-import { ask } from "./ask.ts";
+import { askAll } from "./asking.ts";
 import { BARRIER_TIMEOUT, type Barrier } from "./barrier.ts";
-import { isWhole, wholeGrant, type Grant } from "./grants.ts";
+import { wholeGrant, type Grant } from "./grants.ts";
 import { questionKey, type Question } from "./questions.ts";
 import type { Right } from "./right.ts";
 import type { RightsCache } from "./rights-cache.ts";
@@ -68,9 +68,6 @@ export interface GuardOptions {
   /** Told of each decision: the question, the outcome, and how long it took in milliseconds. */
   readonly onDecision: (question: Question, decision: Decision, ms: number) => void;
 }
-
-// With the barrier before it this stays below the time a handler has, so that the caller hears a "later" from us.
-const ASK_TIMEOUT = 6_000;
 
 /** Decides who may befriend, read and control the Thing. */
 export class Guard {
@@ -153,47 +150,16 @@ export class Guard {
     return withDeadline(clock, { signal }, question.kind, () => joined);
   }
 
-  /** Asks every trusted server side by side. The first grant of everything is the answer; a no waits for all (XEP-0324 5.3). */
   async #askAll(question: Question): Promise<Decision> {
-    const { cache, barrier, clock, logger } = this.#options;
+    const { cache } = this.#options;
     const { servers } = this.#options.standing();
     const { epoch } = cache;
-    const grants: Grant[] = [];
-    const secondaryTrustBy: BareJid[] = [];
-    let answered = 0;
-    const asking = servers.map(async (server) => {
-      try {
-        const { grant, secondaryTrustAllowed = false } = await withDeadline(
-          clock,
-          { timeout: ASK_TIMEOUT },
-          `${question.kind} asked of ${server}`,
-          (signal) => ask(this.#options, server, question, { signal, timeout: ASK_TIMEOUT }),
-        );
-        answered++;
-        if (secondaryTrustAllowed) secondaryTrustBy.push(server);
-        if (grant !== undefined) grants.push(grant);
-        if (grant !== undefined && (question.kind === "friend" || isWhole(question, grant))) return;
-      } catch (error) {
-        logger.warn("a provisioning server did not answer", { server, kind: question.kind, why: messageOf(error) });
-        barrier.failed(server, error);
-      }
-      throw new NotEnough();
-    });
-    const sufficient = await Promise.any(asking).then(
-      () => true,
-      () => false,
-    );
-    const found: readonly Grant[] = [...grants];
-    // A "no" of some is kept only when all have answered: the one that failed may have granted more.
-    if (sufficient || answered === servers.length) void cache.put(asRight(question, found, secondaryTrustBy), epoch);
-    if (found.length > 0) return { outcome: "granted", grants: found, source: "server" };
-    if (answered === servers.length) return refused("server", secondaryTrustBy);
-    return { outcome: "unanswered", source: "none" };
+    const { grants, secondaryTrustBy, complete } = await askAll(this.#options, servers, question);
+    if (complete) void cache.put(asRight(question, grants, secondaryTrustBy), epoch);
+    if (grants.length > 0) return { outcome: "granted", grants, source: "server" };
+    return complete ? refused("server", secondaryTrustBy) : { outcome: "unanswered", source: "none" };
   }
 }
-
-/** This server's answer does not settle the matter alone. */
-class NotEnough extends Error {}
 
 function asRight(question: Question, grants: readonly Grant[], secondaryTrustBy: readonly BareJid[]): Right {
   const right: Right = { key: questionKey(question), kind: question.kind, jid: question.jid, grants };
