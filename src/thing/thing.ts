@@ -2,35 +2,21 @@ import { EventEmitter } from "node:events";
 import { withDeadline, type CallOptions } from "../core/abort.ts";
 import { StateError, messageOf } from "../core/errors.ts";
 import { foldedLogger } from "../core/folded-logger.ts";
-import type { BareJid } from "../core/jid.ts";
 import { formatClaimText } from "../codec/claim-text.ts";
-import { StanzaChannel } from "../channel/stanza-channel.ts";
-import { Friends } from "../connection/friends.ts";
-import { FriendWhereabouts } from "../connection/whereabouts.ts";
 import { traceIfWanted, type WireTrace } from "../connection/wire-trace.ts";
-import { Barrier } from "../provisioning/barrier.ts";
-import { Guard, type Standing } from "../provisioning/guard.ts";
-import { withoutTokens } from "../provisioning/questions.ts";
-import { RightsCache } from "../provisioning/rights-cache.ts";
 import { announce } from "./announce.ts";
-import { answerRequests } from "./answers.ts";
-import { Connecting } from "./connecting.ts";
-import { abilitiesOf } from "./disco.ts";
-import { performer } from "./effects.ts";
 import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
 import { FaultLog } from "./fault-log.ts";
 import { movedTo, type FaultCode } from "./faults.ts";
-import { makeFriendships, type Friendships } from "./friendships.ts";
-import { Identity } from "./identity.ts";
 import { refuseNewer } from "./inspect.ts";
 import { LastFault } from "./last-fault.ts";
 import { connectionLink, linkSeam, type WithLink } from "./link.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
+import { makeParts, type ThingParts } from "./parts.ts";
 import type { PairingWindow } from "./pairing.ts";
 import { toFactorySettings, type ResetOptions } from "./reset.ts";
 import { Rights } from "./rights.ts";
-import { Runner } from "./runner.ts";
-import { registryOf, satisfies, standingOf, type ThingCondition, type ThingEvent, type ThingState } from "./state.ts";
+import { satisfies, type ThingCondition, type ThingEvent, type ThingState } from "./state.ts";
 import { discreetCause, discreetLogger, hider, type Hide } from "./secrets.ts";
 import { keysIn, withKey } from "./tags.ts";
 import { tell } from "./tell.ts";
@@ -63,16 +49,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   /** What is remembered of who may do what. */
   readonly rights: Rights;
   readonly #settings: ThingSettings;
-  readonly #channel: StanzaChannel;
-  readonly #friends: Friends;
-  readonly #cache: RightsCache;
-  readonly #barrier = new Barrier();
-  readonly #identity: Identity;
-  readonly #friendships: Friendships;
-  readonly #runner: Runner;
-  readonly #connecting: Connecting;
+  readonly #parts: ThingParts;
   #phase: "new" | "starting" | "running" | "stopped" = "new";
-  #registering: BareJid | undefined;
   #claimText = "";
   readonly #waiting: Waiting;
   #starting: Promise<void> | undefined;
@@ -90,12 +68,10 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     super();
     refuseUnknownEvents(this);
     const checked = checkOptions(options);
-    this.#hide = hider(() => [...this.#identity.secrets, ...keysIn(checked.tags)]);
+    this.#hide = hider(() => [...this.#parts.identity.secrets, ...keysIn(checked.tags)]);
     const discreet = discreetLogger(checked.logger, this.#hide);
-    const settings = { ...checked, logger: foldedLogger(discreet, checked.clock) };
-    const { storage, clock, random, logger } = settings;
-    const onFault = (code: FaultCode, message: string, cause?: unknown): void => this.#fault(code, message, cause);
-    const onHealed = (code: FaultCode): void => this.#faults.heal(code);
+    this.#settings = { ...checked, logger: foldedLogger(discreet, checked.clock) };
+    const { storage, clock, logger } = this.#settings;
     this.#lastFault = new LastFault({ storage, clock, logger });
     this.#faults = new FaultLog({
       clock,
@@ -104,101 +80,22 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       onFault: (fault) => this.#tell("fault", fault),
       onHealed: (code) => this.#tell("healed", code),
     });
-    this.#settings = settings;
     this.#waiting = new Waiting(clock);
-    this.#channel = new StanzaChannel({ clock, random, logger, onFault });
-    this.#friends = new Friends(this.#channel);
-    this.#cache = new RightsCache({ storage, logger, onFault, onHealed, ...settings.rights });
-    this.rights = new Rights(this.#cache);
-    this.#identity = new Identity({ storage, random, account: settings.account, domain: settings.server.domain });
-    this.#connecting = new Connecting({
-      settings,
-      channel: this.#channel,
-      identity: this.#identity,
+    this.#parts = makeParts({
+      settings: this.#settings,
       makeLink: (options as WithLink)[linkSeam] ?? connectionLink,
       hide: this.#hide,
-      onUp: () => this.#linkUp(),
-      onDown: () => this.#friendships.requests.stop(),
-      dispatch: (event) => this.#dispatch(event),
-      onFault,
-      onHealed: (...codes) => this.#faults.heal(...codes),
-    });
-    const whereabouts = new FriendWhereabouts({ channel: this.#channel, friends: this.#friends, clock });
-    const standing = (): Standing => standingOf(this.state);
-    const guard = new Guard({
-      channel: this.#channel,
-      whereabouts,
-      cache: this.#cache,
-      barrier: this.#barrier,
-      clock,
-      logger,
-      standing,
-      onDecision: (question, decision, ms) =>
-        this.#tell("decision", { question: withoutTokens(question), decision, ms }),
-    });
-    this.#friendships = makeFriendships({
-      channel: this.#channel,
-      friends: this.#friends,
-      guard,
-      cache: this.#cache,
-      settings,
-      standing,
-      state: () => this.state,
-      apply: (event) => this.#runner.apply(event),
-      dispatch: (event) => this.#dispatch(event),
       tell: (name, ...about) => this.#tell(name, ...about),
-      onFault,
-    });
-    this.#runner = new Runner({
-      clock,
-      random,
-      onFault,
-      onHealed,
-      locked: settings.pairing?.locked === true,
-      save: (state, event) =>
-        this.#identity
-          .keepAfter(state, event)
-          .then(() => (event.type === "reset" ? this.#connecting.forget() : undefined)),
-      clearRights: () => this.#cache.clear(),
       onState: (state, before, event) => this.#stateChanged(state, before, event),
-      perform: performer({
-        channel: this.#channel,
-        friends: this.#friends,
-        whereabouts,
-        reviewFriends: (signal) => this.#friendships.review(signal),
-        barrier: this.#barrier,
-        clock,
-        random,
-        registry: settings.registry,
-        ways: settings.ways,
-        hints: () => this.#connecting.hints,
-        accounts: this.#identity,
-        onFault,
-        onRegistering: (registry) => (this.#registering = registry),
-        tags: () => withKey(settings.tags, this.#identity.key),
-        can: abilitiesOf(settings),
-      }),
+      onFault: (code, message, cause) => this.#fault(code, message, cause),
+      onHealed: (code) => this.#faults.heal(code),
     });
-    answerRequests({
-      channel: this.#channel,
-      settings,
-      guard,
-      cache: this.#cache,
-      state: () => this.state,
-      registry: () => registryOf(this.state) ?? this.#registering,
-      apply: (event) => this.#runner.applyNotice(event),
-      onCleared: (server) => {
-        this.#tell("rightsCleared", server);
-        this.#dispatch({ type: "rightsCleared" });
-        this.#friendships.requests.reconsider();
-      },
-      onFault,
-    });
+    this.rights = new Rights(this.#parts.cache);
   }
 
   /** What the Thing is at this moment. Immutable: a change makes a new one. Before `start()` nothing is known. */
   get state(): ThingState {
-    return this.#runner.state;
+    return this.#parts.runner.state;
   }
 
   /**
@@ -211,7 +108,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
 
   /** The Thing's own full JID; empty while it is not connected. */
   get jid(): string {
-    return this.#channel.jid?.full ?? "";
+    return this.#parts.channel.jid?.full ?? "";
   }
 
   /**
@@ -248,7 +145,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
 
   /** The request that the LED shows, and that {@link pressButton} accepts; `undefined` while there is none. */
   get pairing(): PairingWindow | undefined {
-    return this.#friendships.button?.pairing.current;
+    return this.#parts.friendships.button?.pairing.current;
   }
 
   /**
@@ -257,7 +154,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
    * told by `pairingEnded`.
    */
   pressButton(): boolean {
-    return this.#friendships.button?.pairing.press() ?? false;
+    return this.#parts.friendships.button?.pairing.press() ?? false;
   }
 
   /**
@@ -270,7 +167,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
    */
   reset(options: ResetOptions = {}): Promise<void> {
     if (this.#phase !== "running") return Promise.reject(new StateError(`the Thing is ${this.#phase}`));
-    return toFactorySettings((event) => this.#runner.dispatch(event), this, this.#settings.account, options);
+    return toFactorySettings((event) => this.#parts.runner.dispatch(event), this, this.#settings.account, options);
   }
 
   /** Disconnects and gives the storage back. What was acknowledged is on disk. Harmless when called again. */
@@ -302,7 +199,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       throw error;
     }
     this.#phase = "running";
-    this.#connecting.start(this.#trace);
+    this.#parts.connecting.start(this.#trace);
   }
 
   async #stop(): Promise<void> {
@@ -317,12 +214,12 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       return;
     }
     try {
-      this.#friendships.requests.stop();
-      await this.#connecting.stop();
-      this.#channel.detach(reason);
-      await this.#runner.dispatch({ type: "link", link: { is: "stopped" } });
-      await this.#runner.stop();
-      await this.#cache.flush();
+      this.#parts.friendships.requests.stop();
+      await this.#parts.connecting.stop();
+      this.#parts.channel.detach(reason);
+      await this.#parts.runner.dispatch({ type: "link", link: { is: "stopped" } });
+      await this.#parts.runner.stop();
+      await this.#parts.cache.flush();
       await this.#lastFault.stop();
     } finally {
       await this.#settings.storage.close();
@@ -333,45 +230,35 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const { registry, provisioning } = this.#settings;
     await this.#lastFault.load();
     await refuseNewer(this.#settings.storage); // before anything there is touched
-    const { saved, problem } = await this.#identity.open();
+    const { saved, problem } = await this.#parts.identity.open();
     if (problem !== undefined) this.#fault("identity-restored", problem);
-    await this.#cache.load();
-    await this.#connecting.load();
+    await this.#parts.cache.load();
+    await this.#parts.connecting.load();
     for (const key of [saved.key, ...keysIn(this.#settings.tags)]) this.#trace?.hide(key);
     const { ownership, trust, examining } = saved;
     const before = ownership.is === "unregistered" ? undefined : ownership.registry;
     const moved = registry !== undefined && before !== undefined && before !== registry;
     if (moved) this.#fault("registry-changed", movedTo(registry, before));
-    await this.#runner.dispatch({ type: "loaded", ownership, trust, examining, registry, servers: provisioning });
+    await this.#parts.runner.dispatch({ type: "loaded", ownership, trust, examining, registry, servers: provisioning });
     this.#showClaimText();
-  }
-
-  #linkUp(): void {
-    // Before any stanza is handled: what is remembered does not count until the servers have had their say.
-    this.#barrier.raise();
-    this.#friendships.requests.restart();
-  }
-
-  #dispatch(event: ThingEvent): void {
-    this.#runner.dispatch(event).catch((error: unknown) => this.#fault("state-not-saved", messageOf(error), error));
   }
 
   #stateChanged(state: ThingState, before: ThingState, event: ThingEvent): void {
     this.#waiting.wake(state);
     this.#tell("state", state, before);
     if (event.type === "reset") {
-      this.#trace?.hide(this.#identity.key);
-      this.#friendships.button?.pairing.reset();
+      this.#trace?.hide(this.#parts.identity.key);
+      this.#parts.friendships.button?.pairing.reset();
     }
     // Whom the Thing answers to has changed: who was not answered for may be now.
-    if (event.type !== "link") this.#friendships.requests.reconsider();
+    if (event.type !== "link") this.#parts.friendships.requests.reconsider();
     if (event.type !== "loaded") this.#showClaimText();
     announce((name, ...about) => this.#tell(name, ...about), state, before, event);
   }
 
   #showClaimText(): void {
     const claimed = this.state.ownership.is === "claimed";
-    const text = claimed ? "" : formatClaimText(withKey(this.#settings.tags, this.#identity.key));
+    const text = claimed ? "" : formatClaimText(withKey(this.#settings.tags, this.#parts.identity.key));
     if (text === this.#claimText) return;
     this.#claimText = text;
     this.#tell("claimText", text);

@@ -1,0 +1,115 @@
+// What a Thing is made of, put together: each part knows the others by what it needs of them only.
+import { messageOf } from "../core/errors.ts";
+import type { BareJid } from "../core/jid.ts";
+import { StanzaChannel } from "../channel/stanza-channel.ts";
+import { Friends } from "../connection/friends.ts";
+import { FriendWhereabouts } from "../connection/whereabouts.ts";
+import { Barrier } from "../provisioning/barrier.ts";
+import { Guard, type Standing } from "../provisioning/guard.ts";
+import { withoutTokens } from "../provisioning/questions.ts";
+import { RightsCache } from "../provisioning/rights-cache.ts";
+import { answerRequests } from "./answers.ts";
+import { Connecting } from "./connecting.ts";
+import { abilitiesOf } from "./disco.ts";
+import { performer } from "./effects.ts";
+import type { ThingEvents } from "./events.ts";
+import type { FaultCode } from "./faults.ts";
+import { makeFriendships, type Friendships } from "./friendships.ts";
+import { Identity } from "./identity.ts";
+import type { MakeLink } from "./link.ts";
+import type { ThingSettings } from "./options.ts";
+import { Runner } from "./runner.ts";
+import type { Hide } from "./secrets.ts";
+import { registryOf, standingOf, type ThingEvent, type ThingState } from "./state.ts";
+import { withKey } from "./tags.ts";
+
+/** What the parts need of the Thing itself. */
+export interface PartsNeeds {
+  readonly settings: ThingSettings;
+  readonly makeLink: MakeLink;
+  readonly hide: Hide;
+  /** Tells the program. */
+  readonly tell: <Name extends keyof ThingEvents>(name: Name, ...about: ThingEvents[Name]) => void;
+  /** Told of each new state, once it is durable. */
+  readonly onState: (state: ThingState, before: ThingState, event: ThingEvent) => void;
+  readonly onFault: (code: FaultCode, message: string, cause?: unknown) => void;
+  readonly onHealed: (code: FaultCode) => void;
+}
+
+/** The parts that a Thing starts, stops and asks. */
+export interface ThingParts {
+  readonly channel: StanzaChannel;
+  readonly cache: RightsCache;
+  readonly identity: Identity;
+  readonly friendships: Friendships;
+  readonly runner: Runner;
+  readonly connecting: Connecting;
+  /** Lets an event happen; a state that could not be kept is a fault. */
+  dispatch(event: ThingEvent): void;
+}
+
+/** Makes the parts of a Thing. Nothing is read, written or connected yet. */
+export function makeParts(needs: PartsNeeds): ThingParts {
+  const { settings, makeLink, hide, tell, onState, onFault, onHealed } = needs;
+  const { storage, clock, random, logger } = settings;
+  let registering: BareJid | undefined;
+  const state = (): ThingState => runner.state;
+  const standing = (): Standing => standingOf(state());
+  const dispatch = (event: ThingEvent): void => {
+    runner.dispatch(event).catch((error: unknown) => onFault("state-not-saved", messageOf(error), error));
+  };
+
+  const channel = new StanzaChannel({ clock, random, logger, onFault });
+  const friends = new Friends(channel);
+  const whereabouts = new FriendWhereabouts({ channel, friends, clock });
+  const barrier = new Barrier();
+  const cache = new RightsCache({ storage, logger, onFault, onHealed, ...settings.rights });
+  const identity = new Identity({ storage, random, account: settings.account, domain: settings.server.domain });
+  const guard = new Guard({
+    ...{ channel, whereabouts, cache, barrier, clock, logger, standing },
+    onDecision: (question, decision, ms) => tell("decision", { question: withoutTokens(question), decision, ms }),
+  });
+  const connecting = new Connecting({
+    ...{ settings, channel, identity, makeLink, hide, dispatch, onFault },
+    onUp: () => {
+      // Before any stanza is handled: what is remembered does not count until the servers have had their say.
+      barrier.raise();
+      friendships.requests.restart();
+    },
+    onDown: () => friendships.requests.stop(),
+    onHealed: (...codes) => codes.forEach(onHealed),
+  });
+  const friendships = makeFriendships({
+    ...{ channel, friends, guard, cache, settings, standing, state, dispatch, tell, onFault },
+    apply: (event) => runner.apply(event),
+  });
+  const runner = new Runner({
+    ...{ clock, random, onFault, onHealed, onState },
+    locked: settings.pairing?.locked === true,
+    save: (next, event) =>
+      identity.keepAfter(next, event).then(() => (event.type === "reset" ? connecting.forget() : undefined)),
+    clearRights: () => cache.clear(),
+    perform: performer({
+      ...{ channel, friends, whereabouts, barrier, clock, random, onFault },
+      reviewFriends: (signal) => friendships.review(signal),
+      registry: settings.registry,
+      ways: settings.ways,
+      hints: () => connecting.hints,
+      accounts: identity,
+      onRegistering: (registry) => (registering = registry),
+      tags: () => withKey(settings.tags, identity.key),
+      can: abilitiesOf(settings),
+    }),
+  });
+  answerRequests({
+    ...{ channel, settings, guard, cache, state, onFault },
+    registry: () => registryOf(state()) ?? registering,
+    apply: (event) => runner.applyNotice(event),
+    onCleared: (server) => {
+      tell("rightsCleared", server);
+      dispatch({ type: "rightsCleared" });
+      friendships.requests.reconsider();
+    },
+  });
+  return { channel, cache, identity, friendships, runner, connecting, dispatch };
+}
