@@ -11,21 +11,29 @@ import {
 import * as control from "../src/codec/control.ts";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery, parseInfo, parseItems } from "../src/codec/disco.ts";
 import { buildFriend, buildUnfriend, parseFriend, parseUnfriend } from "../src/codec/friendship.ts";
+import * as getToken from "../src/codec/get-token.ts";
 import * as discovery from "../src/codec/iot-discovery.ts";
 import { ns } from "../src/codec/namespaces.ts";
 import * as provisioning from "../src/codec/provisioning.ts";
 import * as sensorData from "../src/codec/sensor-data.ts";
 import { buildError, iq, message, parseError, stanzaErrorOf, type IqType } from "../src/codec/stanza.ts";
+import {
+  buildTokenChallenge,
+  buildTokenChallengeResponse,
+  parseTokenChallenge,
+  parseTokenChallengeResponse,
+} from "../src/codec/token-challenge.ts";
 import { parseXml, type XmlElement } from "../src/codec/xml.ts";
+import { ProtocolError } from "../src/core/errors.ts";
 import { canonical } from "./support/canonical.ts";
 
 /** What stands in the JSON beside a listing, for each of its stanzas. */
 interface Case {
   /** Which codec reads and makes the payload; `empty` for none, `absent` for what this library does not know. */
   readonly codec: string;
-  /** The payload's parsed form. Field types are a sorted list. */
+  /** The payload's parsed form. Field types are a sorted list, bytes an object with their `hex`. */
   readonly value?: unknown;
-  /** The parsed form of the listing as published, where that differs from the corrected one. */
+  /** The parsed form of the listing as published, where that differs from the corrected one, or where it is `refused`. */
   readonly published?: unknown;
   /** What the builder takes, where that is not the parsed form; false where the listing is read only. */
   readonly build?: unknown;
@@ -61,6 +69,15 @@ const codecs: Readonly<Record<string, Codec>> = {
   claimed: { parse: discovery.parseClaimed, build: discovery.buildClaimed },
   update: { parse: discovery.parseUpdate, build: discovery.buildUpdate },
   unregister: { parse: discovery.parseUnregister, build: discovery.buildUnregister },
+  getToken: { parse: getToken.parseGetToken, build: getToken.buildGetToken },
+  getTokenChallenge: { parse: getToken.parseGetTokenChallenge, build: getToken.buildGetTokenChallenge },
+  getTokenChallengeResponse: {
+    parse: getToken.parseGetTokenChallengeResponse,
+    build: getToken.buildGetTokenChallengeResponse,
+  },
+  getTokenResponse: { parse: getToken.parseGetTokenResponse, build: getToken.buildGetTokenResponse },
+  tokenChallenge: { parse: parseTokenChallenge, build: buildTokenChallenge },
+  tokenChallengeResponse: { parse: parseTokenChallengeResponse, build: buildTokenChallengeResponse },
   isFriend: { parse: provisioning.parseIsFriend, build: provisioning.buildIsFriend },
   isFriendResponse: { parse: provisioning.parseIsFriendResponse, build: provisioning.buildIsFriendResponse },
   friend: { parse: parseFriend, build: buildFriend },
@@ -100,8 +117,9 @@ const stanzaCases = cases
   .filter(({ published }) => published.endsWith(".xml"))
   .map((listing) => ({ ...listing, json: listing.json as readonly Case[] }));
 
-/** Sets as sorted lists, as JSON has them. */
+/** Sets as sorted lists and bytes as digits, as JSON has them. */
 function toJson(value: unknown): unknown {
+  if (value instanceof Uint8Array) return { hex: Buffer.from(value).toString("hex") };
   if (value instanceof Set) return [...(value as Set<string>)].sort();
   if (Array.isArray(value)) return value.map(toJson);
   if (typeof value !== "object" || value === null) return value;
@@ -110,9 +128,10 @@ function toJson(value: unknown): unknown {
 
 /** The other way round: `types` is the one name under which there are sets. */
 function fromJson(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value), (key, part: unknown) =>
-    key === "types" ? new Set(part as string[]) : part,
-  );
+  return JSON.parse(JSON.stringify(value), (key, part: unknown) => {
+    if (typeof part === "object" && part !== null && "hex" in part) return Buffer.from(String(part.hex), "hex");
+    return key === "types" ? new Set(part as string[]) : part;
+  });
 }
 
 /** What stands for the payload of a stanza: its error, if it has one, else its only child. */
@@ -128,7 +147,12 @@ function parsePayload(stanza: XmlElement, { codec }: Case): unknown {
   if (codec === "empty") return children.length === 0 ? undefined : children;
   expect(children).toHaveLength(1);
   if (codec === "absent") return children[0]?.name;
-  return toJson(codecs[codec]?.parse(children[0]!));
+  try {
+    return toJson(codecs[codec]?.parse(children[0]!));
+  } catch (error) {
+    if (error instanceof ProtocolError) return { refused: error.path };
+    throw error;
+  }
 }
 
 /** The listing's stanza, made by the builders. */

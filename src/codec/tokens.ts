@@ -27,3 +27,18 @@ export function parseTokens(element: XmlElement): Tokens {
 export function tokenAttributes(tokens: Tokens): Attributes {
   return { serviceToken: tokens.serviceToken, deviceToken: tokens.deviceToken, userToken: tokens.userToken };
 }
+
+/** Tells whether a text may be a token: it is not empty, and holds no white space (P-3.1.3-14). */
+export function isToken(text: string): boolean {
+  return /^\S+$/u.test(text);
+}
+
+/** The single tokens in an attribute, in their order, each once. Any white space stands between them (P-E15). */
+export function parseTokenList(attribute: string): readonly string[] {
+  return [...new Set(attribute.split(/\s+/u))].filter((token) => token !== "");
+}
+
+/** Tokens as one attribute holds them: a blank between each two, no token twice, none empty (P-3.1.5-2, P-E15). */
+export function joinTokens(tokens: Iterable<string>): string {
+  return [...new Set(tokens)].filter((token) => token !== "").join(" ");
+}

@@ -3,11 +3,18 @@ import fc from "fast-check";
 import type { CanControl, CanControlResponse } from "../../src/codec/can-control.ts";
 import type { ParameterSetting, SetRequest, SetResponse } from "../../src/codec/control.ts";
 import { fieldTypes, type FieldTypeSet } from "../../src/codec/field-types.ts";
+import type {
+  GetToken,
+  GetTokenChallenge,
+  GetTokenChallengeResponse,
+  GetTokenResponse,
+} from "../../src/codec/get-token.ts";
 import type { Claimed, Mine, Register, Unregister, Update } from "../../src/codec/iot-discovery.ts";
 import type { NodeRef } from "../../src/codec/node-ref.ts";
 import type { CanRead, CanReadResponse, IsFriendResponse } from "../../src/codec/provisioning.ts";
 import type { Failure, Field, FieldGroup, Fields, FieldValue, ReadRequest } from "../../src/codec/sensor-data.ts";
 import { tagProblem, type Tag } from "../../src/codec/tags.ts";
+import type { TokenChallenge, TokenChallengeResponse } from "../../src/codec/token-challenge.ts";
 import type { Tokens } from "../../src/codec/tokens.ts";
 import type { ParameterProblem } from "../../src/core/errors.ts";
 import { parseJid, type BareJid } from "../../src/core/jid.ts";
@@ -244,3 +251,19 @@ export const failure: Arbitrary<Failure> = fc.record({
   done: fc.boolean(),
   errors: fc.array(fc.record({ node: nodeRef, timestamp: dateTime, text }), { maxLength: 3 }),
 });
+
+/** A block of bytes, of any length that base-64 pads otherwise. */
+export const bytes: Arbitrary<Uint8Array> = fc.uint8Array({ minLength: 1, maxLength: 300 });
+
+/** One token: no white space, not empty. */
+export const token: Arbitrary<string> = text.map((value) => value.replace(/\s/gu, "")).filter((value) => value !== "");
+
+export const getToken: Arbitrary<GetToken> = fc.record({ certificate: bytes });
+export const getTokenChallenge: Arbitrary<GetTokenChallenge> = fc.record({ seqnr: int, challenge: bytes });
+export const getTokenChallengeResponse: Arbitrary<GetTokenChallengeResponse> = fc.record({
+  seqnr: int,
+  response: bytes,
+});
+export const getTokenResponse: Arbitrary<GetTokenResponse> = fc.record({ token });
+export const tokenChallenge: Arbitrary<TokenChallenge> = fc.record({ token: text, challenge: bytes });
+export const tokenChallengeResponse: Arbitrary<TokenChallengeResponse> = fc.record({ response: bytes });

@@ -1,7 +1,8 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseTokens, tokenAttributes } from "../../src/codec/tokens.ts";
+import { isToken, joinTokens, parseTokenList, parseTokens, tokenAttributes } from "../../src/codec/tokens.ts";
 import { el, parseXml } from "../../src/codec/xml.ts";
-import { tokens } from "./arbitraries.ts";
+import { token, tokens } from "./arbitraries.ts";
 import { roundTrips } from "./laws.ts";
 
 describe("tokens", () => {
@@ -17,5 +18,32 @@ describe("tokens", () => {
   it("that are empty are none", () => {
     expect(parseTokens(parseXml("<req serviceToken='' userToken=''/>"))).toEqual({});
     expect(tokenAttributes({})).toEqual({ serviceToken: undefined, deviceToken: undefined, userToken: undefined });
+  });
+});
+
+describe("several tokens in one attribute", () => {
+  it("P-E15, P-3.1.5-2: have one blank between them, none is empty or there twice", () => {
+    expect(joinTokens(["A", "", "B", "A"])).toBe("A B");
+    expect(joinTokens([])).toBe("");
+  });
+
+  it("P-E15: are told apart by any white space, also at the ends", () => {
+    expect(parseTokenList(" A  B\tC\r\nA ")).toEqual(["A", "B", "C"]);
+    expect(parseTokenList("")).toEqual([]);
+    expect(parseTokenList(" \t")).toEqual([]);
+  });
+
+  it("are read as they were joined", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(token, { maxLength: 5 }), (list) => {
+        expect(parseTokenList(joinTokens(list))).toEqual(list);
+        expect(list.every(isToken)).toBe(true);
+      }),
+    );
+  });
+
+  it("P-3.1.3-14: a token holds no white space, and is not empty", () => {
+    for (const bad of ["", " ", "A B", "A\n", "\tA", "A\u00a0B", "A\u2003"]) expect(isToken(bad)).toBe(false);
+    for (const good of ["A", "__proto__", "\u{1F321}", "<&>"]) expect(isToken(good)).toBe(true);
   });
 });

@@ -4,6 +4,7 @@ import { buildCanControl, buildCanControlResponse } from "../../src/codec/can-co
 import { buildSet, buildSetResponse } from "../../src/codec/control.ts";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery } from "../../src/codec/disco.ts";
 import { buildClaimed, buildMine, buildRegister, buildUnregister, buildUpdate } from "../../src/codec/iot-discovery.ts";
+import * as getToken from "../../src/codec/get-token.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildFriend, buildUnfriend } from "../../src/codec/friendship.ts";
 import * as provisioning from "../../src/codec/provisioning.ts";
@@ -11,6 +12,7 @@ import { buildRegistration, buildRegistrationForm, buildRegistrationRequest } fr
 import { buildRoster, buildRosterRemoval } from "../../src/codec/roster.ts";
 import { buildAccepted, buildFailure, buildFields, buildReq } from "../../src/codec/sensor-data.ts";
 import { buildError, iq, message, presence, type PresenceType } from "../../src/codec/stanza.ts";
+import { buildTokenChallenge, buildTokenChallengeResponse } from "../../src/codec/token-challenge.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
 import { Refusal, type RefusalCondition } from "../../src/core/refusal.ts";
 import * as some from "../codec/arbitraries.ts";
@@ -71,6 +73,14 @@ const builders: Readonly<Record<string, fc.Arbitrary<XmlElement>>> = {
   claimed: some.claimed.map((value) => asked(buildClaimed(value))),
   update: some.update.map((value) => asked(buildUpdate(value))),
   unregister: some.unregister.map((value) => asked(buildUnregister(value))),
+  getToken: some.getToken.map((value) => asked(getToken.buildGetToken(value))),
+  getTokenChallenge: some.getTokenChallenge.map((value) => asked(getToken.buildGetTokenChallenge(value))),
+  getTokenChallengeResponse: some.getTokenChallengeResponse.map((value) =>
+    asked(getToken.buildGetTokenChallengeResponse(value)),
+  ),
+  getTokenResponse: some.getTokenResponse.map((value) => asked(getToken.buildGetTokenResponse(value))),
+  tokenChallenge: some.tokenChallenge.map((value) => asked(buildTokenChallenge(value))),
+  tokenChallengeResponse: some.tokenChallengeResponse.map((value) => asked(buildTokenChallengeResponse(value))),
   isFriend: some.bareJid.map((jid) => asked(provisioning.buildIsFriend({ jid }))),
   // The schema wants the JID in answers; only what is read may lack it (P-E29).
   isFriendResponse: fc
@@ -151,6 +161,15 @@ describe("what is wrong is found", () => {
       inIq(`<register xmlns='${ns.discovery}'><str xmlns='' name='A' value='1'/></register>`),
     ],
     ["a payload without its namespace", inIq("<canReadResponse jid='a@b.c' result='true'/>")],
+    [
+      "a challenge that is no base-64",
+      inIq(`<getTokenChallenge xmlns='${ns.provisioning}' seqnr='1'>A=</getTokenChallenge>`),
+    ],
+    [
+      "one without its number (P-3.1.3-26)",
+      inIq(`<getTokenChallenge xmlns='${ns.provisioning}'>AAAA</getTokenChallenge>`),
+    ],
+    ["one without its token", inIq(`<tokenChallenge xmlns='${ns.provisioning}'>AAAA</tokenChallenge>`)],
     ["an unknown namespace", inIq("<register xmlns='urn:ieee:iot:disco:1.0'/>")],
     ["a number that is none", inIq(`<register xmlns='${ns.discovery}'><num name='A' value='1,5'/></register>`)],
     [
