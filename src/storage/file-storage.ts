@@ -20,6 +20,8 @@ export interface FileStorageOptions {
 const folderMode = 0o700;
 const fileMode = 0o600;
 const temporary = /^\..+\.tmp$/;
+/** A full or read-only disk: what stands on it can be read. */
+const takesNothing: readonly unknown[] = ["ENOSPC", "EDQUOT", "EROFS"];
 
 class FileStorage implements Storage {
   readonly #folder: string;
@@ -27,7 +29,9 @@ class FileStorage implements Storage {
   readonly #processes: ProcessProbe;
   readonly #queues = new Map<string, SerialQueue>();
   #state: "closed" | "opening" | "open" | "closing" = "closed";
+  /** `undefined` while closed, and of a disk that did not take it. */
   #lock: FolderLock | undefined;
+  #isTakingLate = false;
 
   constructor(folder: string, options: FileStorageOptions) {
     this.#folder = resolve(folder);
@@ -45,7 +49,7 @@ class FileStorage implements Storage {
     let lock: FolderLock | undefined;
     try {
       await this.#makeFolder();
-      lock = await lockFolder(this.#folder, this.#fs, this.#processes);
+      lock = await this.#takeIfPossible();
       await this.#tidy();
       this.#lock = lock;
       this.#state = "open";
@@ -94,6 +98,7 @@ class FileStorage implements Storage {
         throw error;
       }
       await this.#fs.syncFolder(this.#folder);
+      await this.#takeLate();
     });
   }
 
@@ -141,6 +146,30 @@ class FileStorage implements Storage {
     }
   }
 
+  /**
+   * The lock of the folder, if the disk takes it. A device whose disk is full must start nevertheless, and answer from
+   * what it has; that another process holds the folder it sees all the same.
+   */
+  async #takeIfPossible(): Promise<FolderLock | undefined> {
+    try {
+      return await lockFolder(this.#folder, this.#fs, this.#processes);
+    } catch (error) {
+      if (takesNothing.includes(codeOf(error))) return undefined;
+      throw error;
+    }
+  }
+
+  /** The disk takes something again: also the lock, unless another process was faster. Then theirs stays. */
+  async #takeLate(): Promise<void> {
+    if (this.#lock !== undefined || this.#isTakingLate) return;
+    this.#isTakingLate = true;
+    try {
+      this.#lock = await this.#takeIfPossible().catch(() => undefined);
+    } finally {
+      this.#isTakingLate = false;
+    }
+  }
+
   async #makeFolder(): Promise<void> {
     const made = await this.#fs.mkdir(this.#folder, folderMode);
     if (made !== undefined) await this.#syncAbove(made);
@@ -172,7 +201,12 @@ class FileStorage implements Storage {
    */
   async #tidy(): Promise<void> {
     for (const name of await this.#fs.readdir(this.#folder)) {
-      if (temporary.test(name)) await this.#fs.unlink(join(this.#folder, name));
+      if (!temporary.test(name)) continue;
+      try {
+        await this.#fs.unlink(join(this.#folder, name));
+      } catch (error) {
+        if (!takesNothing.includes(codeOf(error))) throw error;
+      }
     }
     await this.#fs.syncFolder(this.#folder);
   }
@@ -186,7 +220,8 @@ class FileStorage implements Storage {
  *
  * The folder is made when missing. It must be on a local disk: who holds it is known by the number, start time and boot
  * of the process, which says nothing across machines, nor across containers that share a folder but not their
- * processes.
+ * processes. A full or read-only disk does not take the lock: then the folder is used without, until something can be
+ * written again, so that a device starts and answers from what it has.
  *
  * `ERR_STORAGE`: another process holds the folder, or the disk refused; the message says what to do. `ERR_CONFIG`: a
  * name outside the alphabet. `ERR_STATE`: used before `open` or after `close`.

@@ -323,6 +323,54 @@ describe("fileStorage when the disk refuses", () => {
     await openAt(folder);
   });
 
+  it.each(["ENOSPC", "EDQUOT", "EROFS"])(
+    "opens on a disk that says %s, to read; and takes the lock when it can",
+    async (code) => {
+      const first = await openAt(folder);
+      await first.replace("a", bytes("old"));
+      await first.close();
+      await writeFile(join(folder, ".a.tmp"), "left over");
+      for (const call of ["open", "write"]) {
+        let refusing = true;
+        const fs = failing(code, (called) => refusing && [call, "unlink"].includes(called));
+        const storage = fileStorage(folder, { fs });
+        await storage.open();
+        expect(await storage.read("a")).toEqual(bytes("old"));
+        await expect(storage.replace("a", bytes("new"))).rejects.toMatchObject({ code: "ERR_STORAGE" });
+        refusing = false;
+        await storage.replace("a", bytes("old"));
+        await expect(fileStorage(folder).open()).rejects.toMatchObject({
+          message: expect.stringContaining("is in use") as string,
+        });
+        await storage.close();
+      }
+      await openAt(folder);
+    },
+  );
+
+  it("a folder that another process has taken meanwhile stays theirs", async () => {
+    let refusing = true;
+    await openAt(folder).then((first) => first.close());
+    const fs = failing("ENOSPC", (called) => refusing && called === "write");
+    const late = fileStorage(folder, { fs });
+    await late.open();
+    const faster = await openAt(folder);
+    refusing = false;
+    await late.replace("a", bytes("x"));
+    await late.close();
+    await expect(fileStorage(folder).open()).rejects.toMatchObject({
+      message: expect.stringContaining("is in use") as string,
+    });
+    await faster.close();
+    // A full disk hides nobody who holds the folder.
+    const holder = await openAt(folder);
+    refusing = true;
+    await expect(fileStorage(folder, { fs }).open()).rejects.toMatchObject({
+      message: expect.stringContaining("is in use") as string,
+    });
+    await holder.close();
+  });
+
   it("rejects when a lock file cannot be read or removed, and when the folder cannot be given free", async () => {
     for (let number = 1; number < 3; number++) {
       const storage = await openAt(folder);
