@@ -63,18 +63,26 @@ const key = (namespace: string, name: string): string => `${namespace} ${name}`;
 export class Router {
   readonly #iq = new Map<string, IqHandler>();
   readonly #urgent = new Set<IqHandler>();
+  readonly #patient = new Set<IqHandler>();
   readonly #message = new Map<string, MessageHandler>();
   readonly #presence = new Set<PresenceHandler>();
 
   /**
    * Registers the handler of IQ requests with that child. One for each: a second one is a mistake in the program.
    * An urgent one has room whatever else is running: for what decides at once whether its sender may, and must not be
-   * kept out by a flood of others (`clearCache`, `claimed`).
+   * kept out by a flood of others (`clearCache`, `claimed`). A patient one waits for others: that it takes long is no
+   * trouble of its own, and not told of.
    */
-  onIq(namespace: string, name: string, handler: IqHandler, { urgent = false }: { urgent?: boolean } = {}): void {
+  onIq(
+    namespace: string,
+    name: string,
+    handler: IqHandler,
+    { urgent = false, patient = false }: { urgent?: boolean; patient?: boolean } = {},
+  ): void {
     if (this.#iq.has(key(namespace, name))) throw new TypeError(`two handlers for ${name} in ${namespace}`);
     this.#iq.set(key(namespace, name), handler);
     if (urgent) this.#urgent.add(handler);
+    if (patient) this.#patient.add(handler);
   }
 
   /** Registers the handler of messages with that child. */
@@ -97,6 +105,11 @@ export class Router {
   /** Tells whether a handler has room whatever else is running. */
   isUrgent(handler: IqHandler): boolean {
     return this.#urgent.has(handler);
+  }
+
+  /** Tells whether a handler may take long without a word. */
+  isPatient(handler: IqHandler): boolean {
+    return this.#patient.has(handler);
   }
 
   /** The handler of a message, by one of its children. */

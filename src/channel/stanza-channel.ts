@@ -213,15 +213,14 @@ export class StanzaChannel implements Channel {
     const giveBack = this.router.isUrgent(handler) ? () => undefined : this.#load.take(from.bare, stanza);
     if (giveBack === undefined) throw new Refusal("resource-constraint", "Too much is asked at once.");
     const what = `the handler of ${payload.name}`;
-    const slow = this.#clock.schedule(SLOW_HANDLER, () =>
-      this.#onFault("handler-slow", `${what} has taken ${SLOW_HANDLER} ms`),
-    );
+    const tellSlow = (): void => this.#onFault("handler-slow", `${what} has taken ${SLOW_HANDLER} ms`);
+    const slow = this.router.isPatient(handler) ? undefined : this.#clock.schedule(SLOW_HANDLER, tellSlow);
     try {
       return await withDeadline(this.#clock, { signal: ended, timeout: LONGEST_HANDLER }, what, async (signal) =>
         handler({ type, from, payload, signal, stream: ended }),
       );
     } finally {
-      slow.cancel();
+      slow?.cancel();
       giveBack();
     }
   }

@@ -2,7 +2,7 @@
 import { withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { TimeoutError } from "../core/errors.ts";
-import type { BareJid } from "../core/jid.ts";
+import type { Jid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { buildSetResponse, parseSet, type SetRequest } from "../codec/control.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -48,7 +48,7 @@ export function answerControl(options: ControlResponderOptions): void {
     try {
       await withDeadline(clock, limits, "control", async (signal) => {
         const asker = { from: iq.from.bare, signal };
-        const permission = new AskedPermission(guard, request, asker);
+        const permission = new AskedPermission(guard, request, { from: iq.from, signal });
         await permission.refresh();
         // Rights first: who may not control does not learn what there is to control.
         await actuator.set(checked(known, request, permission.grants), { ...asker, permission }, progress);
@@ -85,14 +85,16 @@ function understood({ type, payload }: IncomingIq): SetRequest {
 class AskedPermission implements Permission {
   readonly #guard: Guard;
   readonly #question: ControlQuestion;
+  readonly #from: Jid;
   readonly #signal: AbortSignal;
   #epoch: number | undefined;
   #grants: readonly Grant[] = [];
 
-  constructor(guard: Guard, request: SetRequest, asker: { readonly from: BareJid; readonly signal: AbortSignal }) {
+  constructor(guard: Guard, request: SetRequest, asker: { readonly from: Jid; readonly signal: AbortSignal }) {
     const { nodes, parameters, tokens } = request;
     this.#guard = guard;
-    this.#question = { kind: "control", jid: asker.from, tokens, nodes, parameters: namesOf(parameters) };
+    this.#question = { kind: "control", jid: asker.from.bare, tokens, nodes, parameters: namesOf(parameters) };
+    this.#from = asker.from;
     this.#signal = asker.signal;
   }
 
@@ -111,7 +113,7 @@ class AskedPermission implements Permission {
   /** Returns only if something is granted (P-3.4.1-1, P-3.4.1-2). */
   async refresh(): Promise<void> {
     this.#epoch = this.#guard.epoch;
-    const decision = await this.#guard.decide(this.#question, this.#signal);
+    const decision = await this.#guard.decide(this.#question, this.#signal, this.#from);
     // A no is told apart from "nobody could be asked": the caller may try that one again (P-E28).
     if (decision.outcome === "refused") throw new Refusal("forbidden", "Access denied.");
     if (decision.outcome === "unanswered") {

@@ -2,20 +2,15 @@
 import { withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
-import type { BareJid } from "../core/jid.ts";
+import type { BareJid, Jid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
-import type { Channel, Whereabouts } from "../channel/channel.ts";
-import { ask } from "./ask.ts";
+import { ask, type AskParts } from "./ask.ts";
 import type { Barrier } from "./barrier.ts";
 import { isWhole, type Grant } from "./grants.ts";
 import type { Question } from "./questions.ts";
 
 /** What it takes to ask every trusted server. */
-export interface AskingOptions {
-  /** How to ask. */
-  readonly channel: Channel;
-  /** Where the servers are reached. */
-  readonly whereabouts: Whereabouts;
+export interface AskingOptions extends AskParts {
   /** Told of a server that does not answer. */
   readonly barrier: Barrier;
   /** Time. */
@@ -42,6 +37,7 @@ export async function askAll(
   options: AskingOptions,
   servers: readonly BareJid[],
   question: Question,
+  from?: Jid,
 ): Promise<Answers> {
   const { barrier, clock, logger } = options;
   const grants: Grant[] = [];
@@ -53,7 +49,7 @@ export async function askAll(
         clock,
         { timeout: ASK_TIMEOUT },
         `${question.kind} asked of ${server}`,
-        (signal) => ask(options, server, question, { signal, timeout: ASK_TIMEOUT }),
+        (signal) => ask(options, server, question, { signal, timeout: ASK_TIMEOUT }, from),
       );
       answered++;
       if (secondaryTrustAllowed) secondaryTrustBy.push(server);

@@ -2,7 +2,7 @@
 import { withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { TimeoutError } from "../core/errors.ts";
-import type { BareJid } from "../core/jid.ts";
+import type { BareJid, Jid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import { askAll } from "./asking.ts";
@@ -11,6 +11,7 @@ import { wholeGrant, type Grant } from "./grants.ts";
 import { questionKey, type Question } from "./questions.ts";
 import type { Right } from "./right.ts";
 import type { RightsCache } from "./rights-cache.ts";
+import type { SentTokens } from "./sent-tokens.ts";
 
 /** Where a decision came from. */
 export type DecisionSource =
@@ -57,6 +58,8 @@ export interface GuardOptions {
   readonly whereabouts: Whereabouts;
   /** What is remembered. */
   readonly cache: RightsCache;
+  /** Where the tokens that go out with a question are noted, for the challenges that may come. Left out: nowhere. */
+  readonly sent?: SentTokens;
   /** When what is remembered counts. */
   readonly barrier: Barrier;
   /** Whom the Thing answers to; looked at anew for each question. */
@@ -85,11 +88,15 @@ export class Guard {
     return this.#options.cache.epoch;
   }
 
-  /** Decides. Rejects only with the signal's reason; whatever else goes wrong is an outcome. */
-  async decide(question: Question, signal: AbortSignal): Promise<Decision> {
+  /**
+   * Decides. Rejects only with the signal's reason; whatever else goes wrong is an outcome.
+   *
+   * @param from the full JID of who sent the request that the question is about: a challenge of its tokens goes back there
+   */
+  async decide(question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
     const { clock, onDecision } = this.#options;
     const began = clock.monotonic();
-    const decision = await this.#decide(question, signal);
+    const decision = await this.#decide(question, signal, from);
     onDecision(question, decision, clock.monotonic() - began);
     return decision;
   }
@@ -102,13 +109,13 @@ export class Guard {
     return grants.length > 0 && grants.every(({ by }) => standing().servers.includes(by));
   }
 
-  async #decide(question: Question, signal: AbortSignal): Promise<Decision> {
+  async #decide(question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
     const standing = this.#options.standing();
     const settled = withoutAsking(question, standing);
     if (settled !== undefined) return settled;
     const remembered = await this.#remembered(questionKey(question), signal);
     if (remembered !== undefined) return remembered;
-    return this.#asked(question, signal);
+    return this.#asked(question, signal, from);
   }
 
   async #remembered(key: string, signal: AbortSignal): Promise<Decision | undefined> {
@@ -138,23 +145,23 @@ export class Guard {
     }
   }
 
-  #asked(question: Question, signal: AbortSignal): Promise<Decision> {
+  #asked(question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
     const { cache, clock } = this.#options;
     const shared = `${cache.epoch} ${questionKey(question)}`;
     let decision = this.#underWay.get(shared);
     if (decision === undefined) {
-      decision = this.#askAll(question).finally(() => this.#underWay.delete(shared));
+      decision = this.#askAll(question, from).finally(() => this.#underWay.delete(shared));
       this.#underWay.set(shared, decision);
     }
     const joined = decision;
     return withDeadline(clock, { signal }, question.kind, () => joined);
   }
 
-  async #askAll(question: Question): Promise<Decision> {
+  async #askAll(question: Question, from?: Jid): Promise<Decision> {
     const { cache } = this.#options;
     const { servers } = this.#options.standing();
     const { epoch } = cache;
-    const { grants, secondaryTrustBy, complete } = await askAll(this.#options, servers, question);
+    const { grants, secondaryTrustBy, complete } = await askAll(this.#options, servers, question, from);
     if (complete) void cache.put(asRight(question, grants, secondaryTrustBy), epoch);
     if (grants.length > 0) return { outcome: "granted", grants, source: "server" };
     return complete ? refused("server", secondaryTrustBy) : { outcome: "unanswered", source: "none" };

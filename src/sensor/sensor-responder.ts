@@ -76,7 +76,7 @@ async function decide(
   if (nodes.length + fields.length > MOST_NAMES || charactersOf(request) > MOST_CHARACTERS) {
     throw new Refusal("not-acceptable", "Name fewer nodes and fields.");
   }
-  const decision = await guard.decide({ kind: "read", jid: from.bare, tokens, types, nodes, fields }, signal);
+  const decision = await guard.decide({ kind: "read", jid: from.bare, tokens, types, nodes, fields }, signal, from);
   if (decision.outcome === "granted") return decision.grants;
   // A no is told apart from "nobody could be asked": the reader may try that one again (P-E28).
   if (decision.outcome === "refused") throw new Refusal("forbidden", "Access denied.");
