@@ -17,6 +17,7 @@ export type {
   ThingState,
   Trust,
   TrustedServer,
+  TrustOrigin,
 } from "./thing/state.ts";
 export type { Paired, PairingEnded, PairingOptions, PairingWindow } from "./thing/pairing.ts";
 export type { PairingOutcome } from "./thing/pairing-windows.ts";

@@ -146,6 +146,7 @@ describe("the names of", () => {
           "TlsPolicy",
           "Tokens",
           "Trust",
+          "TrustOrigin",
           "TrustedServer",
         ],
         "values": [

@@ -9,12 +9,12 @@ import type { RegistryWays } from "./service-options.ts";
 /** How long a service that is named has to answer, or to show up, in milliseconds. */
 const ANSWER_WITHIN = 10_000;
 
-/** A way to find a service. */
-export interface Way {
+/** A way to find a service; or what is to be known of it. */
+export interface Way<Found = BareJid> {
   /** What it is called in a message. */
   readonly name: string;
   /** Finds it, or says why not by what it rejects with. */
-  readonly find: () => Promise<BareJid>;
+  readonly find: () => Promise<Found>;
 }
 
 /** What it takes to find a service. */
@@ -29,7 +29,7 @@ export interface FindingParts extends ServiceParts {
  *
  * @param what what is looked for, in words
  */
-export async function firstOf(what: string, ways: readonly Way[], signal: AbortSignal): Promise<BareJid> {
+export async function firstOf<Found>(what: string, ways: readonly Way<Found>[], signal: AbortSignal): Promise<Found> {
   const tried: string[] = [];
   for (const { name, find } of ways) {
     try {

@@ -103,10 +103,15 @@ export class Guard {
 
   /** Tells whether a yes needs nobody to be asked: by standing, or because it is remembered. Counts as no use of it. */
   isKnown(question: Question): boolean {
+    if (withoutAsking(question, this.#options.standing())?.outcome === "granted") return true;
+    return this.allowedBy(question).length > 0;
+  }
+
+  /** The trusted servers of whom a yes is remembered; nobody if what is remembered counts no more. Counts as no use of it. */
+  allowedBy(question: Question): readonly BareJid[] {
     const { cache, standing } = this.#options;
-    if (withoutAsking(question, standing())?.outcome === "granted") return true;
-    const grants = cache.peek(questionKey(question))?.grants ?? [];
-    return grants.length > 0 && grants.every(({ by }) => standing().servers.includes(by));
+    const by = (cache.peek(questionKey(question))?.grants ?? []).map((grant) => grant.by);
+    return by.every((jid) => standing().servers.includes(jid)) ? by : [];
   }
 
   async #decide(question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {

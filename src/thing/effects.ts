@@ -23,6 +23,8 @@ export interface EffectParts extends Omit<FindServicesParts, "components"> {
   readonly friends: Friends;
   /** Asks again about friends of whom nothing is remembered. */
   readonly reviewFriends: (signal: AbortSignal) => Promise<void>;
+  /** Ends the friendship with somebody of whom a server has said `unfriend`. */
+  readonly part: (jid: BareJid, signal: AbortSignal) => Promise<void>;
   readonly barrier: Barrier;
   /** Randomness for the spread of tries. */
   readonly random: RandomSource;
@@ -73,6 +75,9 @@ export function performer(given: EffectParts): Perform {
       case "reviewFriends":
         await parts.reviewFriends(signal);
         return undefined;
+      case "part":
+        await parts.part(effect.jid, signal);
+        return { type: "parted", jid: effect.jid };
       case "findServers":
         return { type: "serversFound", servers: [await findAServer(parts, effect, signal)] };
     }

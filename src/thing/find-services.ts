@@ -9,6 +9,7 @@ import type { ServiceHints } from "../discovery/components.ts";
 import { serviceAddress } from "../discovery/features.ts";
 import type { ProvisioningWays, RegistryWays } from "../discovery/service-options.ts";
 import { completed, findRegistry, firstOf, named, type FindingParts, type Way } from "../discovery/services.ts";
+import type { TrustOrigin, TrustedServer } from "./state.ts";
 
 /** What a Thing finds services with. */
 export interface FindServicesParts extends FindingParts {
@@ -35,18 +36,25 @@ export async function findAServer(
   parts: FindServicesParts,
   { registry, owner }: { readonly registry: BareJid; readonly owner: BareJid },
   signal: AbortSignal,
-): Promise<BareJid> {
+): Promise<TrustedServer> {
   const { servers, search, ...ways } = parts.ways.provisioning;
   const feature = ns.provisioning;
-  const list: Way[] = servers.map((jid) => named(parts, "server", jid, feature, signal));
-  list.push(...completed(parts, ways, feature, signal));
-  if (ways.registry) list.push(named(parts, "Registry", registry, feature, signal));
-  if (ways.owner) list.push({ name: "owner", find: async () => askOwner(parts, owner, signal) });
+  const list = servers.map((jid) => as("found", named(parts, "server", jid, feature, signal)));
+  list.push(...completed(parts, ways, feature, signal).map((way) => as("found", way)));
+  // These two came with the owner, and go with the owner (X-E4).
+  if (ways.registry) list.push(as("owner", named(parts, "Registry", registry, feature, signal)));
+  if (ways.owner) list.push(as("owner", { name: "owner", find: async () => askOwner(parts, owner, signal) }));
   if (search) {
     const preferred = parts.hints().provisioning;
-    list.push({ name: "search", find: async () => parts.components.find(feature, { signal, preferred }) });
+    const find = async (): Promise<BareJid> => parts.components.find(feature, { signal, preferred });
+    list.push(as("found", { name: "search", find }));
   }
   return firstOf("provisioning server", list, signal);
+}
+
+/** A way, with what is to be known of a server that is found by it. */
+function as(origin: TrustOrigin, { name, find }: Way): Way<TrustedServer> {
+  return { name, find: async () => ({ jid: await find(), origin }) };
 }
 
 /**

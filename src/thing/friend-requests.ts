@@ -28,6 +28,8 @@ export interface FriendRequestsOptions {
   readonly random: RandomSource;
   /** Where oddities are told. */
   readonly logger: Logger;
+  /** Told before somebody is accepted, which is waited for: what was to end is not to end any more. */
+  readonly onAllowed: (jid: BareJid) => Promise<void>;
   /** Told of each new friend. */
   readonly onFriended: (jid: BareJid) => void;
   /** The LED and the button, if the Thing has them. */
@@ -114,7 +116,7 @@ export class FriendRequests {
   }
 
   async #answer(jid: BareJid, request: Request): Promise<void> {
-    const { friends, guard, random, button, onFriended } = this.#options;
+    const { friends, guard, random, button, onAllowed, onFriended } = this.#options;
     const { signal } = request.abort;
     const backoff = new Backoff(random, { first: 10_000 });
     for (;;) {
@@ -130,6 +132,7 @@ export class FriendRequests {
       request.byHand = false;
       button?.pairing.leave(jid, "overtaken");
       if (decision.outcome === "granted") {
+        await onAllowed(jid);
         await friends.accept(jid);
         onFriended(jid);
         return;

@@ -4,7 +4,7 @@ import type { CallOptions } from "../core/abort.ts";
 import { DiscoveryError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Friends } from "../connection/friends.ts";
-import type { Guard } from "../provisioning/guard.ts";
+import type { Guard, Standing } from "../provisioning/guard.ts";
 
 /** What friendships are looked after with. */
 export interface FriendshipParts {
@@ -38,6 +38,35 @@ export async function reviewFriends(parts: FriendshipParts, signal: AbortSignal)
       if (isEnded) await endFriendship(parts, jid, { signal });
     }
   }
+}
+
+/** What it takes to end the friendship with somebody of whom a server has said `unfriend`. */
+export interface PartingParts extends FriendshipParts {
+  /** Whom the Thing answers to. */
+  readonly standing: () => Standing;
+  /** Whether the friendship is to end still. */
+  readonly isParting: (jid: BareJid) => boolean;
+}
+
+/**
+ * Ends the friendship with somebody of whom a trusted server has said `unfriend` (XEP-0324 3.2.3). Whom another one allows
+ * stays (XEP-0324 5.3, P-E17), and who has come to be answered to meanwhile (X-E1). Rejects if the own server does not
+ * carry it out; it is to be done again then.
+ */
+export async function part(parts: PartingParts, jid: BareJid, signal: AbortSignal): Promise<void> {
+  const { guard, standing, isParting } = parts;
+  if (!isParting(jid) || isAnsweredTo(standing(), jid)) return;
+  if (standing().servers.length > 1) {
+    const { outcome } = await guard.decide({ kind: "friend", jid }, signal);
+    // Also who has been allowed anew by then.
+    if (outcome === "granted" || !isParting(jid)) return;
+  }
+  await endFriendship(parts, jid, { signal });
+}
+
+/** Ownership comes before delegation: an owner who is locked out could not even disown the Thing (X-E1). */
+export function isAnsweredTo({ owner, registry, servers }: Standing, jid: BareJid): boolean {
+  return jid === owner || jid === registry || servers.includes(jid);
 }
 
 /** Ends a friendship in both directions, and with it the place in the roster (P-E17). */

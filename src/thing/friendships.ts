@@ -8,7 +8,7 @@ import { makeButton } from "./button.ts";
 import type { ThingEvents } from "./events.ts";
 import type { FaultCode } from "./faults.ts";
 import { FriendRequests, type Button } from "./friend-requests.ts";
-import { reviewFriends } from "./friend-review.ts";
+import { part, reviewFriends } from "./friend-review.ts";
 import type { ThingSettings } from "./options.ts";
 import { followRecommendations } from "./recommendations.ts";
 import type { ThingEvent, ThingState } from "./state.ts";
@@ -41,15 +41,23 @@ export interface Friendships {
   readonly button: Button | undefined;
   /** Asks again about friends of whom nothing is remembered. */
   review(signal: AbortSignal): Promise<void>;
+  /** Ends the friendship with somebody of whom a trusted server has said `unfriend`. */
+  part(jid: BareJid, signal: AbortSignal): Promise<void>;
 }
 
 /** Puts them together. */
 export function makeFriendships(options: FriendshipsOptions): Friendships {
   const { channel, friends, guard, cache, settings, standing, state, apply, dispatch, tell, onFault } = options;
   const { clock, random, logger } = settings;
-  const parts = { friends, guard, onUnfriended: (jid: BareJid) => tell("unfriended", jid) };
+  const isParting = (jid: BareJid): boolean => state().parting.includes(jid);
+  const onUnfriended = (jid: BareJid): void => tell("unfriended", jid);
+  const parts = { friends, guard, standing, isParting, onUnfriended };
+  /** Who may say so has allowed a friendship that was to end. */
+  const onAllowed = async (jid: BareJid): Promise<void> => {
+    if (isParting(jid)) (await apply({ type: "parted", jid }))();
+  };
   const review = (): void => dispatch({ type: "rightsCleared" });
-  followRecommendations({ ...parts, router: channel.router, cache, standing, review, onFault });
+  followRecommendations({ ...parts, router: channel.router, cache, apply, onAllowed, review, onFault });
   const button = makeButton({
     settings: settings.pairing,
     clock,
@@ -61,6 +69,11 @@ export function makeFriendships(options: FriendshipsOptions): Friendships {
   });
   friends.onWithdrawn((jid) => dispatch({ type: "withdrawn", jid }));
   const onFriended = (jid: BareJid): void => tell("friended", jid);
-  const requests = new FriendRequests({ button, friends, guard, clock, random, logger, onFriended });
-  return { requests, button, review: (signal) => reviewFriends(parts, signal) };
+  const requests = new FriendRequests({ button, friends, guard, clock, random, logger, onAllowed, onFriended });
+  return {
+    requests,
+    button,
+    review: (signal) => reviewFriends(parts, signal),
+    part: (jid, signal) => part(parts, jid, signal),
+  };
 }

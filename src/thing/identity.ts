@@ -19,7 +19,7 @@ const PASSWORD_BYTES = 24;
 const MOST_MADE_UP = 64;
 
 /** What of a state outlives a restart. */
-type Kept = Pick<ThingState, "ownership" | "trust" | "examining">;
+type Kept = Pick<ThingState, "ownership" | "trust" | "examining" | "parting">;
 
 /** What an {@link Identity} is made of. */
 export interface IdentityOptions {
@@ -74,30 +74,30 @@ export class Identity implements AccountStore {
 
   /** Keeps ownership and trust; durable once resolved. */
   remember(state: Kept): Promise<void> {
-    const { ownership, trust, examining } = state;
-    return this.#change((saved) => ({ ...saved, ownership, trust, examining }));
+    const { ownership, trust, examining, parting } = state;
+    return this.#change((saved) => ({ ...saved, ownership, trust, examining, parting }));
   }
 
   /** Keeps what a factory reset has left, with another KEY: who has seen the one before must not claim the Thing (XEP-0347 6.5). */
   startAnew(state: Kept, account?: AccountReset): Promise<void> {
-    const { ownership, trust, examining } = state;
+    const { ownership, trust, examining, parting } = state;
     const key = randomToken(this.#random, KEY_BYTES);
     this.#keyThere = undefined;
     const newPassword = randomToken(this.#random, PASSWORD_BYTES);
     return this.#change((saved) => {
       const [home, ...others] = this.#atHome(saved).accounts;
       const accounts = home === undefined ? [] : [toBeReset(home, account, newPassword), ...others];
-      return { ...saved, accounts, key, ownership, trust, examining };
+      return { ...saved, accounts, key, ownership, trust, examining, parting };
     });
   }
 
   /** In one write, so that no power cut has the new account removed too. */
   #accountLeft(state: Kept, { domain, outcome }: Extract<ThingEvent, { type: "accountLeft" }>): Promise<void> {
-    const { ownership, trust, examining } = state;
+    const { ownership, trust, examining, parting } = state;
     return this.#change((saved) => {
       const before = this.#accountOn(domain);
       const account = outcome === "removed" ? this.#newAccount(domain) : afterReset(before, outcome);
-      return { ...saved, accounts: withAccount(saved.accounts, account), ownership, trust, examining };
+      return { ...saved, accounts: withAccount(saved.accounts, account), ownership, trust, examining, parting };
     });
   }
 
@@ -240,6 +240,7 @@ export class Identity implements AccountStore {
       ownership: { is: "unregistered" },
       trust: { is: "none" },
       examining: [],
+      parting: [],
     };
   }
 
@@ -284,6 +285,6 @@ export class Identity implements AccountStore {
         `account: the storage holds ${from}, whose trust is locked; ${to} is another Thing: it needs a storage of its own, or a factory reset of this one (npx xmpp-thing reset)`,
       );
     }
-    return { ...saved, accounts, ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [] };
+    return { ...saved, accounts, ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [], parting: [] };
   }
 }

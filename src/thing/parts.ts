@@ -88,10 +88,14 @@ export function makeParts(needs: PartsNeeds): ThingParts {
     locked: settings.pairing?.locked === true,
     save: (next, event) =>
       identity.keepAfter(next, event).then(() => (event.type === "reset" ? connecting.forget() : undefined)),
-    clearRights: () => cache.clear(),
+    clearRights: async (of) => {
+      if (of === undefined) return cache.clear();
+      for (const jid of of) await cache.forget(jid);
+    },
     perform: performer({
       ...{ channel, friends, whereabouts, barrier, clock, random, onFault },
       reviewFriends: (signal) => friendships.review(signal),
+      part: (jid, signal) => friendships.part(jid, signal),
       registry: settings.registry,
       ways: settings.ways,
       hints: () => connecting.hints,

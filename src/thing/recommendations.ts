@@ -5,20 +5,27 @@ import { SerialQueue } from "../core/serial-queue.ts";
 import { parseFriend, parseUnfriend } from "../codec/friendship.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { Router } from "../channel/router.ts";
-import type { Decision, Standing } from "../provisioning/guard.ts";
+import type { Decision } from "../provisioning/guard.ts";
 import type { RightsCache } from "../provisioning/rights-cache.ts";
-import { endFriendship, type FriendshipParts } from "./friend-review.ts";
+import { endFriendship, isAnsweredTo, type PartingParts } from "./friend-review.ts";
+import type { ThingEvent } from "./state.ts";
 
 /** What recommendations are followed with. */
-export interface RecommendationParts extends FriendshipParts {
+export interface RecommendationParts extends PartingParts {
   readonly router: Router;
   readonly cache: RightsCache;
-  /** Whom the Thing answers to. */
-  readonly standing: () => Standing;
+  /** Makes it durable that somebody is to be a friend no more; resolves to what does it on the wire. */
+  readonly apply: (event: Extract<ThingEvent, { type: "unfriended" }>) => Promise<() => void>;
+  /** Told before somebody is asked for friendship, which is waited for: what was to end is not to end any more. */
+  readonly onAllowed: (jid: BareJid) => Promise<void>;
   /** Has friends of whom nothing is remembered asked about again, until it is done. */
   readonly review: () => void;
   /** Told of what was not followed, or could not be. */
-  readonly onFault: (code: "unfriend-ignored" | "rights-not-saved", message: string, cause?: unknown) => void;
+  readonly onFault: (
+    code: "unfriend-ignored" | "rights-not-saved" | "state-not-saved",
+    message: string,
+    cause?: unknown,
+  ) => void;
 }
 
 // A server's recommendations are few; a handful of them waiting is plenty, the rest is asked for by isFriend.
@@ -49,8 +56,9 @@ export function followRecommendations(parts: RecommendationParts): void {
 }
 
 /** XEP-0324 3.2.4, figure 8: isFriend first, since it is the answer to that which counts; then the Thing asks. */
-async function recommended({ friends, guard }: RecommendationParts, jid: BareJid): Promise<void> {
-  if (friends.has(jid)?.to === true) return;
+async function recommended(parts: RecommendationParts, jid: BareJid): Promise<void> {
+  const { friends, guard, isParting, onAllowed } = parts;
+  if (friends.has(jid)?.to === true && !isParting(jid)) return;
   let epoch: number;
   let outcome: Decision["outcome"];
   do {
@@ -58,23 +66,34 @@ async function recommended({ friends, guard }: RecommendationParts, jid: BareJid
     ({ outcome } = await guard.decide({ kind: "friend", jid }, new AbortController().signal));
     // Rules may have changed while it was asked, or a factory reset may have taken the say from whoever answers.
   } while (epoch !== guard.epoch);
-  if (outcome === "granted") await friends.ask(jid);
+  if (outcome !== "granted") return;
+  await onAllowed(jid);
+  if (friends.has(jid)?.to !== true) await friends.ask(jid);
 }
 
-/** XEP-0324 3.2.3, figure 7: forgotten on disk first, then told on the wire. */
+/**
+ * XEP-0324 3.2.3, figure 7: on disk first, what is to come and what is forgotten; then told on the wire, on this stream or
+ * a later one.
+ */
 async function unfriended(parts: RecommendationParts, server: BareJid, jid: BareJid): Promise<void> {
-  const { cache, guard, standing, onFault } = parts;
-  const { owner, registry, servers } = standing();
-  // Ownership comes before delegation: an owner who is locked out could not even disown the Thing (X-E1).
-  if (jid === owner || jid === registry || servers.includes(jid)) {
+  const { friends, cache, guard, standing, apply, review, onFault } = parts;
+  if (isAnsweredTo(standing(), jid)) {
     onFault("unfriend-ignored", `${server} wants the friendship with ${jid} ended, to whom the Thing answers`);
     return;
   }
-  await cache.forget(jid);
-  if (servers.length > 1) {
-    // Whom another server allows stays (XEP-0324 5.3).
-    const { outcome } = await guard.decide({ kind: "friend", jid }, new AbortController().signal);
-    if (outcome === "granted") return;
+  // Whom another server is known to allow stays, also while that one is away (XEP-0324 5.3, P-E17).
+  const isAllowed = guard.allowedBy({ kind: "friend", jid }).some((by) => by !== server);
+  const isFriend = friends.has(jid) !== undefined || standing().accepted?.includes(jid) === true;
+  if (isAllowed || !isFriend) {
+    await cache.forget(jid);
+    if (isAllowed) review();
+    return;
   }
-  await endFriendship(parts, jid);
+  const act = await apply({ type: "unfriended", jid }).catch((error: unknown) => {
+    onFault("state-not-saved", messageOf(error), error);
+  });
+  await cache.forget(jid);
+  // What could not be kept is done at least while there is power.
+  if (act === undefined) await endFriendship(parts, jid);
+  else act();
 }

@@ -3,6 +3,7 @@ import { sleep } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { isSdkError, messageOf } from "../core/errors.ts";
+import type { BareJid } from "../core/jid.ts";
 import type { RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
@@ -25,8 +26,8 @@ export interface RunnerOptions {
   readonly save: (state: ThingState, event: ThingEvent) => Promise<void>;
   /** Trust that comes about stays until a factory reset (XEP-0324 6.1). Default: no. */
   readonly locked?: boolean;
-  /** Forgets all rights, durably. */
-  readonly clearRights: () => Promise<void>;
+  /** Forgets all rights, or those of these parties, durably. */
+  readonly clearRights: (of?: readonly BareJid[]) => Promise<void>;
   /** Told of each new state, once it is durable. */
   readonly onState: (state: ThingState, before: ThingState, event: ThingEvent) => void;
   /** Background trouble. */
@@ -47,13 +48,28 @@ const faultOf: Readonly<Record<WireEffect["do"], FaultCode>> = {
   resetAccount: "account-kept",
   emptyKey: "registry",
   examine: "pairing",
+  part: "greeting",
   askOwner: "owner",
   findServers: "provisioning",
   reviewFriends: "provisioning",
 };
 
 function isKept(state: ThingState, before: ThingState): boolean {
-  return (["ownership", "trust", "examining"] as const).some((part) => state[part] !== before[part]);
+  return (["ownership", "trust", "examining", "parting"] as const).some((part) => state[part] !== before[part]);
+}
+
+/** What is under way once at a time. */
+function nameOf(effect: WireEffect): string {
+  switch (effect.do) {
+    case "examine":
+    case "part":
+      return `${effect.do} ${effect.jid}`;
+    case "askOwner":
+    case "findServers":
+      return `${effect.do} ${effect.owner}`;
+    default:
+      return effect.do;
+  }
 }
 
 /** The state of a Thing, and what it is doing about it. */
@@ -94,7 +110,7 @@ export class Runner {
       const state = this.#options.locked === true ? withLock(after) : after;
       if (state !== before) {
         // Before the new trust counts: no answer of the old servers may stand in for the new ones.
-        if (effects.some((effect) => effect.do === "clearRights")) await this.#options.clearRights();
+        for (const effect of effects) if (effect.do === "clearRights") await this.#options.clearRights(effect.of);
         if (isKept(state, before)) {
           await this.#options.save(state, event);
           this.#options.onHealed("state-not-saved");
@@ -160,7 +176,7 @@ export class Runner {
   /** Tries until it is done or the stream ends. Never rejects. */
   async #attempt(effect: WireEffect, signal: AbortSignal): Promise<void> {
     const { clock, random, perform, onFault, onHealed } = this.#options;
-    const name = effect.do === "examine" ? `examine ${effect.jid}` : effect.do;
+    const name = nameOf(effect);
     if (signal.aborted || this.#busy.has(name)) return;
     this.#busy.add(name);
     const resets = this.#resets;

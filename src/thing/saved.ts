@@ -3,7 +3,7 @@ import { tryParseJid, type BareJid } from "../core/jid.ts";
 import { Document } from "../storage/document.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { DomainAccount } from "./accounts.ts";
-import type { Leaving, Ownership, Trust, TrustedServer } from "./state.ts";
+import type { Leaving, Ownership, Trust, TrustOrigin, TrustedServer } from "./state.ts";
 import { trustIn } from "./trust.ts";
 
 /** What is kept of a Thing. */
@@ -18,13 +18,16 @@ export interface Saved {
   readonly trust: Trust;
   /** Whom the button has accepted, and who has not said yet whether it is a provisioning server. */
   readonly examining: readonly BareJid[];
+  /** Whose friendship is to end, and stands in the roster still. */
+  readonly parting: readonly BareJid[];
 }
 
 /**
  * The format of what is kept. In 1 all trusted servers had one origin, and there was no button; up to 2 there was one
- * account, on a domain that was configured.
+ * account, on a domain that was configured; up to 3 what the owner had brought was `found` like the rest, and no friendship
+ * was to end.
  */
-export const SAVED_FORMAT = 3;
+export const SAVED_FORMAT = 4;
 
 /** The document that holds it. */
 export function savedDocument(storage: Storage): Document<Saved> {
@@ -40,12 +43,14 @@ export function parseSaved(value: unknown, format: number): Saved {
   const accounts = format <= 2 ? [parseOldAccount(saved)] : parseAccounts(list(saved["accounts"]));
   const ownership = parseOwnership(object(saved["ownership"]));
   if (accounts.length === 0 && ownership.is !== "unregistered") throw new TypeError("registered without an account");
+  const trust = format === 1 ? parseOldTrust(object(saved["trust"])) : parseTrust(object(saved["trust"]));
   return {
     accounts,
     key: text(saved["key"]),
     ownership,
-    trust: format === 1 ? parseOldTrust(object(saved["trust"])) : parseTrust(object(saved["trust"])),
+    trust: format <= 3 ? withOwners(trust, ownership) : trust,
     examining: format === 1 ? [] : list(saved["examining"]).map(bare),
+    parting: format <= 3 ? [] : list(saved["parting"]).map(bare),
   };
 }
 
@@ -142,9 +147,22 @@ function parseTrust(value: Plain): Trust {
   return filled(list(value["servers"]).map(object).map(parseServer), boolean(value["locked"]));
 }
 
+const ORIGINS: readonly unknown[] = ["configured", "found", "owner", "paired"] satisfies readonly TrustOrigin[];
+
+const isOrigin = (value: unknown): value is TrustOrigin => ORIGINS.includes(value);
+
 function parseServer({ jid, origin }: Plain): TrustedServer {
-  if (origin !== "configured" && origin !== "found" && origin !== "paired") throw new TypeError("unknown origin");
+  if (!isOrigin(origin)) throw new TypeError("unknown origin");
   return { jid: bare(jid), origin };
+}
+
+/** Up to format 3: what was found at the owner, or is the Registry of the claim, is what the owner brought (X-E4). */
+function withOwners(trust: Trust, ownership: Ownership): Trust {
+  if (trust.is === "none" || ownership.is !== "claimed") return trust;
+  const { owner, registry } = ownership;
+  const isOwners = ({ jid, origin }: TrustedServer): boolean => origin === "found" && [owner, registry].includes(jid);
+  const servers = trust.servers.map((one): TrustedServer => (isOwners(one) ? { ...one, origin: "owner" } : one));
+  return trustIn(servers, trust.locked);
 }
 
 /** Format 1: one origin for all. */

@@ -62,11 +62,15 @@ export interface TrustedServer {
   /** Its bare JID. */
   readonly jid: BareJid;
   /**
-   * `configured`: the options name it. `found`: by one of the methods of XEP-0347 3.11.
-   * `paired`: somebody pressed the button for it (XEP-0324 3.1.1).
+   * `configured`: the options name it. `found`: by one of the methods of XEP-0347 3.11 that have nothing to do with the
+   * owner. `owner`: it is the owner, or the Registry that the claim came from (methods 5 and 6), and goes with the owner
+   * (X-E4). `paired`: somebody pressed the button for it (XEP-0324 3.1.1).
    */
-  readonly origin: "configured" | "found" | "paired";
+  readonly origin: TrustOrigin;
 }
+
+/** Why a provisioning server is trusted. */
+export type TrustOrigin = "configured" | "found" | "owner" | "paired";
 
 /** Which provisioning servers decide for the Thing (XEP-0324 3.1, XEP-0347 3.12). Kept over restarts. */
 export type Trust =
@@ -92,6 +96,11 @@ export interface ThingState {
    * Kept over restarts.
    */
   readonly examining: readonly BareJid[];
+  /**
+   * Whose friendship is to end, since a trusted server has said `unfriend`, and of whom the roster does not say so yet
+   * (XEP-0324 3.2.3). Kept over restarts.
+   */
+  readonly parting: readonly BareJid[];
 }
 
 /** What can be waited for: a step of the ladder (claimed satisfies registered), or anything that can be said of a state. */
@@ -105,6 +114,7 @@ export type ThingEvent =
       readonly ownership: Ownership;
       readonly trust: Trust;
       readonly examining: readonly BareJid[];
+      readonly parting: readonly BareJid[];
       readonly registry: BareJid | undefined;
       readonly servers: readonly BareJid[];
     }
@@ -116,6 +126,8 @@ export type ThingEvent =
   | { readonly type: "registered"; readonly registry: BareJid }
   /** The Registry said that there is an owner, by notice or in answer to a registration. */
   | { readonly type: "claimed"; readonly registry: BareJid; readonly owner: BareJid; readonly public: boolean }
+  /** The Registry said that the owner is the owner no more (XEP-0347 3.17). */
+  | { readonly type: "disowned"; readonly registry: BareJid }
   /** KEY is empty in the Registry. */
   | { readonly type: "keyEmptied" }
   /** The owner was asked for friendship. */
@@ -123,13 +135,17 @@ export type ThingEvent =
   /** A provisioning server had all rights forgotten. */
   | { readonly type: "rightsCleared" }
   /** Provisioning servers were found. */
-  | { readonly type: "serversFound"; readonly servers: readonly BareJid[] }
+  | { readonly type: "serversFound"; readonly servers: readonly TrustedServer[] }
   /** The button was pressed for somebody. */
   | { readonly type: "accepted"; readonly jid: BareJid }
   /** Somebody whom the button has accepted has said what it is. */
   | { readonly type: "examined"; readonly jid: BareJid; readonly server: boolean }
   /** Somebody does not want to see the Thing any more. */
   | { readonly type: "withdrawn"; readonly jid: BareJid }
+  /** A trusted server has said that somebody is to be a friend no more. */
+  | { readonly type: "unfriended"; readonly jid: BareJid }
+  /** The roster says so too; or somebody who may say so has allowed the friendship anew. */
+  | { readonly type: "parted"; readonly jid: BareJid }
   /** Back to factory settings. */
   | { readonly type: "reset"; readonly account?: AccountReset | undefined }
   /** The friends of before a reset are gone. */
@@ -163,12 +179,14 @@ export type ThingEffect =
   | { readonly do: "resetAccount"; readonly how: AccountReset }
   /** Ask somebody whom the button has accepted whether it is a provisioning server (P-3.1.1-9). */
   | { readonly do: "examine"; readonly jid: BareJid }
+  /** End a friendship, in both directions (P-3.2.3-5). */
+  | { readonly do: "part"; readonly jid: BareJid }
   /** Look for a provisioning server, also at the Registry and the owner. */
   | { readonly do: "findServers"; readonly registry: BareJid; readonly owner: BareJid }
   /** Ask again about friends of whom nothing is remembered (XEP-0324 3.2). */
   | { readonly do: "reviewFriends" }
-  /** Forget all rights: other servers decide now (P-5.2-7). */
-  | { readonly do: "clearRights" };
+  /** Forget all rights, since other servers decide now (P-5.2-7); or those of these parties only. */
+  | { readonly do: "clearRights"; readonly of?: readonly BareJid[] };
 
 /** A state, and what is to be done because of how it came about. */
 export interface Step {
@@ -184,6 +202,7 @@ export const initialState: ThingState = {
   ownership: { is: "unregistered" },
   trust: { is: "none" },
   examining: [],
+  parting: [],
 };
 
 /** The provisioning servers the Thing trusts. */

@@ -235,11 +235,15 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     await this.#parts.cache.load();
     await this.#parts.connecting.load();
     for (const key of [saved.key, ...keysIn(this.#settings.tags)]) this.#trace?.hide(key);
-    const { ownership, trust, examining } = saved;
+    const { ownership, trust, examining, parting } = saved;
     const before = ownership.is === "unregistered" ? undefined : ownership.registry;
     const moved = registry !== undefined && before !== undefined && before !== registry;
     if (moved) this.#fault("registry-changed", movedTo(registry, before));
-    await this.#parts.runner.dispatch({ type: "loaded", ownership, trust, examining, registry, servers: provisioning });
+    await this.#parts.runner.dispatch({
+      ...{ type: "loaded", ownership, trust, examining, parting },
+      registry,
+      servers: provisioning,
+    });
     this.#showClaimText();
   }
 

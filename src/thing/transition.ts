@@ -10,8 +10,9 @@ import {
   type ThingEffect,
   type ThingEvent,
   type ThingState,
+  type TrustedServer,
 } from "./state.ts";
-import { trustIn, withAccepted, withConfigured, withPaired } from "./trust.ts";
+import { trustIn, withAccepted, withConfigured, withPaired, withParting, withoutOwners } from "./trust.ts";
 
 /** The state after an event, and what is to be done. The same state and no effects if the event means nothing now. */
 export function transition(state: ThingState, event: ThingEvent): Step {
@@ -26,6 +27,8 @@ export function transition(state: ThingState, event: ThingEvent): Step {
       return registered(state, event.registry);
     case "claimed":
       return claimed(state, event);
+    case "disowned":
+      return disowned(state, event.registry);
     case "keyEmptied":
       return remember(state, "keyEmptied");
     case "ownerAsked":
@@ -40,6 +43,10 @@ export function transition(state: ThingState, event: ThingEvent): Step {
       return examined(state, event);
     case "withdrawn":
       return nothing(withoutExamining(state, event.jid));
+    case "unfriended":
+      return unfriended(state, event.jid);
+    case "parted":
+      return nothing(withoutParting(state, event.jid));
     case "reset":
       return reset(state, event.account);
     case "friendsLeft":
@@ -63,10 +70,13 @@ function loaded(state: ThingState, event: Extract<ThingEvent, { type: "loaded" }
     ownership: ownership.is === "unregistered" && ownership.leaving === undefined ? state.ownership : ownership,
     trust: trust.is === "none" ? state.trust : trust,
     examining: event.examining.length === 0 ? state.examining : event.examining,
+    parting: event.parting.length === 0 ? state.parting : event.parting,
   };
   const before = trustedServers({ ...state, trust: event.trust });
   // A new trust relationship starts with an empty cache (P-5.2-7).
-  return { state: next, effects: sameServers(trustedServers(next), before) ? [] : [{ do: "clearRights" }] };
+  if (!sameServers(trustedServers(next), before)) return { state: next, effects: [{ do: "clearRights" }] };
+  // The power may have gone before what they may do was forgotten.
+  return { state: next, effects: next.parting.length === 0 ? [] : [{ do: "clearRights", of: next.parting }] };
 }
 
 function sameServers(some: readonly BareJid[], others: readonly BareJid[]): boolean {
@@ -98,8 +108,9 @@ function link(state: ThingState, event: Extract<ThingEvent, { type: "link" }>): 
  */
 function moved(state: ThingState): ThingState {
   if (state.ownership.is !== "unregistered") return state;
-  if (state.ownership.leaving === undefined && state.examining.length === 0) return state;
-  return { ...state, ownership: { is: "unregistered" }, examining: [] };
+  const { ownership, examining, parting } = state;
+  if (ownership.leaving === undefined && examining.length === 0 && parting.length === 0) return state;
+  return { ...state, ownership: { is: "unregistered" }, examining: [], parting: [] };
 }
 
 function greeting(state: ThingState): ThingEffect {
@@ -118,13 +129,16 @@ function due(state: ThingState): readonly ThingEffect[] {
   const leaving = leavingOf(state);
   // One after the other: whoever is befriended, and whoever claims the Thing from now on, is to stay.
   if (leaving?.friends === true) return [];
-  const examine = state.examining.map((jid): ThingEffect => ({ do: "examine", jid }));
-  if (leaving?.registry !== undefined) return [{ do: "unregister", registry: leaving.registry }, ...examine];
+  const friends: readonly ThingEffect[] = [
+    ...state.examining.map((jid): ThingEffect => ({ do: "examine", jid })),
+    ...state.parting.map((jid): ThingEffect => ({ do: "part", jid })),
+  ];
+  if (leaving?.registry !== undefined) return [{ do: "unregister", registry: leaving.registry }, ...friends];
   // Last: without it nobody could be told anything.
-  if (leaving?.account !== undefined) return [{ do: "resetAccount", how: leaving.account }, ...examine];
+  if (leaving?.account !== undefined) return [{ do: "resetAccount", how: leaving.account }, ...friends];
   // Not known to be claimed: register at each start; a claim that was missed comes with the answer (XEP-0347 3.6).
-  if (ownership.is !== "claimed") return [{ do: "register", registry: registryOf(state) }, ...examine];
-  const effects: ThingEffect[] = [...examine];
+  if (ownership.is !== "claimed") return [{ do: "register", registry: registryOf(state) }, ...friends];
+  const effects: ThingEffect[] = [...friends];
   if (!ownership.keyEmptied) effects.push({ do: "emptyKey", registry: ownership.registry });
   if (!ownership.ownerAsked) effects.push({ do: "askOwner", owner: ownership.owner });
   const { registry, owner } = ownership;
@@ -158,8 +172,31 @@ function claimed(state: ThingState, event: Extract<ThingEvent, { type: "claimed"
   const next: ThingState = {
     ...state,
     ownership: { is: "claimed", registry, owner, public: event.public, keyEmptied: false, ownerAsked: false },
+    // Whatever another owner may have brought is not this one's.
+    trust: withoutOwners(state.trust),
   };
-  return { state: next, effects: next.link.is === "online" ? due(next) : [] };
+  return { state: next, effects: [...forgetIfOthers(next, state), ...(next.link.is === "online" ? due(next) : [])] };
+}
+
+/**
+ * XEP-0347 3.17: the owner goes, and what the owner brought goes too, locked or not; what was configured, found among the
+ * components of the own server or accepted by button stays (X-E4). The Thing registers anew.
+ */
+function disowned(state: ThingState, registry: BareJid): Step {
+  if (state.ownership.is !== "claimed" || state.ownership.registry !== registry) return nothing(state);
+  const next: ThingState = {
+    ...state,
+    ownership: { is: "registered", registry },
+    trust: withoutOwners(state.trust),
+  };
+  const effects: ThingEffect[] = [{ do: "clearRights" }];
+  if (next.link.is === "online") effects.push(...due(next), ...review(next));
+  return { state: next, effects };
+}
+
+/** Who decides has changed: what the others said counts no more. */
+function forgetIfOthers(next: ThingState, before: ThingState): readonly ThingEffect[] {
+  return next.trust === before.trust ? [] : [{ do: "clearRights" }];
 }
 
 function remember(state: ThingState, fact: "keyEmptied" | "ownerAsked"): Step {
@@ -167,13 +204,16 @@ function remember(state: ThingState, fact: "keyEmptied" | "ownerAsked"): Step {
   return nothing({ ...state, ownership: { ...state.ownership, [fact]: true } });
 }
 
-function serversFound(state: ThingState, servers: readonly BareJid[]): Step {
+function serversFound(state: ThingState, servers: readonly TrustedServer[]): Step {
   // What was configured, or found first, stays.
   if (state.trust.is === "delegated" || servers.length === 0) return nothing(state);
   // Looked for before a reset.
   if (leavingOf(state) !== undefined) return nothing(state);
-  const trust = trustIn(servers.map((jid) => ({ jid, origin: "found" })));
-  return newTrust({ ...state, trust }, servers);
+  // The owner who brought them has gone while they were looked for.
+  const owners = state.ownership.is === "claimed" ? [state.ownership.owner, state.ownership.registry] : [];
+  if (servers.some(({ jid, origin }) => origin === "owner" && !owners.includes(jid))) return nothing(state);
+  const next = { ...state, trust: trustIn(servers) };
+  return newTrust(next, trustedServers(next));
 }
 
 function newTrust(state: ThingState, servers: readonly BareJid[]): Step {
@@ -202,6 +242,24 @@ function examined(state: ThingState, { jid, server }: Extract<ThingEvent, { type
   return trust === next.trust ? nothing(next) : newTrust({ ...next, trust }, [jid]);
 }
 
+/**
+ * XEP-0324 3.2.3: kept first, so that no power cut leaves a friend who is none. Who was accepted by button a moment ago is
+ * examined no more.
+ */
+function unfriended(state: ThingState, jid: BareJid): Step {
+  // The roster is being emptied.
+  if (leavingOf(state)?.friends === true) return nothing(state);
+  const parting = withParting(state.parting, jid);
+  const next = withoutExamining(state, jid);
+  if (parting === state.parting) return nothing(next);
+  return { state: { ...next, parting }, effects: state.link.is === "online" ? [{ do: "part", jid }] : [] };
+}
+
+function withoutParting(state: ThingState, jid: BareJid): ThingState {
+  if (!state.parting.includes(jid)) return state;
+  return { ...state, parting: state.parting.filter((one) => one !== jid) };
+}
+
 function withoutExamining(state: ThingState, jid: BareJid): ThingState {
   if (!state.examining.includes(jid)) return state;
   return { ...state, examining: state.examining.filter((one) => one !== jid) };
@@ -221,6 +279,7 @@ function reset(state: ThingState, wanted: AccountReset | undefined): Step {
     ownership: { is: "unregistered", leaving },
     trust: { is: "none" },
     examining: [],
+    parting: [],
   };
   return { state: next, effects: [{ do: "clearRights" }, ...(next.link.is === "online" ? [greeting(next)] : [])] };
 }

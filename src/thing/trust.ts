@@ -2,6 +2,8 @@
 import type { BareJid } from "../core/jid.ts";
 import type { ThingState, Trust, TrustedServer } from "./state.ts";
 
+// Beyond that the friendships of the oldest are left to the review of friends, which asks about each of them.
+const MOST_PARTING = 100;
 // Each entry has cost somebody a press of the button. The oldest stay friends, and are asked no more.
 const MOST_EXAMINED = 16;
 
@@ -22,7 +24,8 @@ export function withConfigured(trust: Trust, configured: readonly BareJid[]): Tr
   const named = configured
     .filter((jid) => !paired.some((one) => one.jid === jid))
     .map((jid): TrustedServer => ({ jid, origin: "configured" }));
-  const found = configured.length > 0 ? [] : before.servers.filter(({ origin }) => origin === "found");
+  const isFound = ({ origin }: TrustedServer): boolean => origin === "found" || origin === "owner";
+  const found = configured.length > 0 ? [] : before.servers.filter(isFound);
   const servers = [...named, ...found, ...paired];
   const same = servers.length === before.servers.length && servers.every((one) => before.servers.some(equals(one)));
   return same ? trust : trustIn(servers);
@@ -40,10 +43,25 @@ export function withPaired(trust: Trust, jid: BareJid): Trust {
   return { ...trust, servers: [...trust.servers, { jid, origin: "paired" }] };
 }
 
+/**
+ * Trust without what the owner brought, who is the owner no more: locked or not, since a Thing without an owner is not to
+ * obey a server that the one of before has chosen (X-E4). The same trust if the owner brought nothing.
+ */
+export function withoutOwners(trust: Trust): Trust {
+  if (trust.is === "none") return trust;
+  const servers = trust.servers.filter(({ origin }) => origin !== "owner");
+  return servers.length === trust.servers.length ? trust : trustIn(servers, trust.locked);
+}
+
 /** The same state with its trust locked, once there is any (P-6.1-2). */
 export function withLock(state: ThingState): ThingState {
   if (state.trust.is === "none" || state.trust.locked) return state;
   return { ...state, trust: { ...state.trust, locked: true } };
+}
+
+/** Those whose friendship is to end, with one more. */
+export function withParting(parting: readonly BareJid[], jid: BareJid): readonly BareJid[] {
+  return parting.includes(jid) ? parting : [...parting, jid].slice(-MOST_PARTING);
 }
 
 /** Those to be examined, with one more. */

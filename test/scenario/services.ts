@@ -80,7 +80,7 @@ export function findingServices(start: (hosting: "component" | "account") => Pro
     });
     await claim();
     expect(asked[0]).toBe(owner.jid.bare);
-    expect(thing.state.trust).toMatchObject({ servers: [{ jid: owner.jid.bare, origin: "found" }] });
+    expect(thing.state.trust).toMatchObject({ servers: [{ jid: owner.jid.bare, origin: "owner" }] });
   }, 60_000);
 
   it("not the owner whose program advertises everything and answers nothing: then the search (D-3.11-8, D-3.11-9)", async () => {

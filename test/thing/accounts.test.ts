@@ -29,7 +29,7 @@ async function kept(storage: Storage): Promise<Saved> {
 }
 
 const domains = ({ accounts }: Saved): string[] => accounts.map(({ domain }) => domain);
-const nobody = { ownership: ownerships.unregistered, trust: trusts.none, examining: [] };
+const nobody = { ownership: ownerships.unregistered, trust: trusts.none, examining: [], parting: [] };
 
 /** A Thing that was online on a domain. */
 async function athome(storage: Storage, identity: Identity, domain = HOME): Promise<void> {

@@ -34,6 +34,7 @@ function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMet
   const barrier = new Barrier();
   const registering: string[] = [];
   const faults: string[] = [];
+  const parted: string[] = [];
   const perform = performer({
     ...parts,
     random: new SeededRandom("effects"),
@@ -44,6 +45,7 @@ function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMet
     ways: { registry: checkRegistry(options.ways, true).ways, provisioning: checkProvisioning(undefined, true).ways },
     hints: () => ({ registries: [], provisioning: [] }),
     reviewFriends: () => Promise.resolve(),
+    part: (jid) => Promise.resolve(void parted.push(jid)),
     accounts: { load: () => Promise.resolve(options.account ?? plain) },
     onFault: (code, message) => void faults.push(`${code}: ${message}`),
     onRegistering: (jid) => void registering.push(`${jid}, ${parts.wire.asked(jid, "register").length} sent`),
@@ -54,7 +56,7 @@ function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMet
   parts.wire.peer(owner, () => ({ error: "service-unavailable" }));
   const lists = (...jids: string[]): void =>
     parts.wire.peer("example.org", () => buildItems(jids.map((jid) => ({ jid }))));
-  return { ...parts, friends, barrier, perform, registering, faults, lists };
+  return { ...parts, friends, barrier, perform, registering, parted, faults, lists };
 }
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -472,13 +474,19 @@ test("D-3.9-27: asking the owner for friendship is one presence, and that it was
   expect(await codeOf(perform({ do: "askOwner", owner }, never))).toBe("ERR_CONNECTION");
 });
 
+test("P-3.2.3-5: ends a friendship, and says so when it is done", async () => {
+  const { perform, parted } = site();
+  expect(await perform({ do: "part", jid: otherServer }, never)).toEqual({ type: "parted", jid: otherServer });
+  expect(parted).toEqual([otherServer]);
+});
+
 describe("looking for a provisioning server", () => {
   test("XEP-0347 3.11 method 5: asks the Registry first", async () => {
     const { perform, wire } = site();
     wire.peer(registry, has(ns.discovery, ns.provisioning));
     expect(await perform({ do: "findServers", registry, owner }, never)).toEqual({
       type: "serversFound",
-      servers: [registry],
+      servers: [{ jid: registry, origin: "owner" }],
     });
     expect(wire.asked("example.org")).toEqual([]);
   });
@@ -491,7 +499,7 @@ describe("looking for a provisioning server", () => {
     wire.peer(server, has(ns.provisioning));
     expect(await perform({ do: "findServers", registry, owner }, never)).toEqual({
       type: "serversFound",
-      servers: [otherServer],
+      servers: [{ jid: otherServer, origin: "found" }],
     });
   });
 
@@ -506,7 +514,7 @@ describe("looking for a provisioning server", () => {
     wire.peer(server, has(ns.provisioning));
     const finding = perform({ do: "findServers", registry, owner }, never);
     await clock.advance(10_000);
-    expect(await finding).toEqual({ type: "serversFound", servers: [server] });
+    expect(await finding).toEqual({ type: "serversFound", servers: [{ jid: server, origin: "found" }] });
   });
 
   test("fails when there is none", async () => {

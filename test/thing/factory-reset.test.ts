@@ -28,7 +28,7 @@ async function usedDisk(): Promise<RecordingFileSystem> {
   await storage.open();
   const document = savedDocument(storage);
   const account = { domain: "example.org", username: "made-up", password: "p", resource: "r", pending: false };
-  const start = { accounts: [account], key: "k", trust: { is: "none" } as const, examining: [] };
+  const start = { accounts: [account], key: "k", trust: { is: "none" } as const, examining: [], parting: [] };
   const registry = "discovery.example.org" as BareJid;
   await document.save({ ...start, ownership: { is: "registered", registry } });
   const owner = "owner@example.org" as BareJid;

@@ -16,6 +16,7 @@ import {
   type RegistryMethods,
 } from "../../src/discovery/service-options.ts";
 import { findARegistry, findAServer } from "../../src/thing/find-services.ts";
+import type { TrustedServer } from "../../src/thing/state.ts";
 import { scriptedChannel, settled, type Peer } from "../support/scripted-wire.ts";
 import { owner, registry } from "./life.ts";
 
@@ -72,8 +73,10 @@ async function site(options: { hints?: ServiceHints; friends?: readonly string[]
   });
   const findRegistry = (methods: RegistryMethods, signal = never): Promise<string> =>
     findARegistry({ ...finding, ways: ways(methods, {}) }, signal);
-  const findServer = (methods: ProvisioningMethods, signal = never): Promise<string> =>
+  const findTrusted = (methods: ProvisioningMethods, signal = never): Promise<TrustedServer> =>
     findAServer({ ...finding, ways: ways({}, methods) }, { registry, owner }, signal);
+  const findServer = async (methods: ProvisioningMethods, signal = never): Promise<string> =>
+    (await findTrusted(methods, signal)).jid;
   /** Lets all the time pass that waiting for somebody could take. */
   const inTheEnd = async <T>(promise: Promise<T>): Promise<T> => {
     promise.catch(() => undefined);

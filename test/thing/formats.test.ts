@@ -37,7 +37,7 @@ function newer(name: string, format: number, by: string | undefined): string {
   return `${checksum("", encode(body))}${body}`;
 }
 
-describe.each([1, 2] as const)("what version 0.1.0 has kept in format %i", (format) => {
+describe.each([1, 2, 3] as const)("what version 0.1.0 has kept in format %i", (format) => {
   beforeEach(() => {
     removeState(folder);
     folder = stateOfFormat(format);
@@ -63,6 +63,21 @@ describe.each([1, 2] as const)("what version 0.1.0 has kept in format %i", (form
     const kept = readFileSync(join(folder, "thing"), "utf8");
     for (const secret of ["a-made-up-password", "a-made-up-key", "thing-made-up"]) expect(kept).toContain(secret);
   });
+});
+
+it("X-E4: what was found at the Registry of the claim up to format 3 goes with the owner from now on", async () => {
+  removeState(folder);
+  folder = stateOfFormat(3);
+  await start();
+  expect(thing?.state.trust).toEqual({
+    is: "delegated",
+    servers: [
+      { jid: "discovery.example.org", origin: "owner" },
+      { jid: "second.example.org", origin: "paired" },
+    ],
+    locked: false,
+  });
+  expect([thing?.state.examining, thing?.state.parting]).toEqual([["phone@example.org"], []]);
 });
 
 describe("what a newer version has kept", () => {

@@ -216,6 +216,7 @@ describe("a Thing of which nothing is configured but its tags", () => {
     expect(again.thing.state).toMatchObject({
       ownership: { is: "registered", registry: "discovery.two.localhost" },
       examining: [],
+      parting: [],
     });
     expect(again.thing.jid).toContain("@two.localhost/");
   });

@@ -39,6 +39,7 @@ async function site(servers: readonly BareJid[] = [server]) {
       standing: () => now.standing,
       onDecision: () => undefined,
     }),
+    onAllowed: () => Promise.resolve(),
     onFriended: (jid) => void friended.push(jid),
   });
   return { ...parts, requests, friended, now, cache, logger };

@@ -9,8 +9,9 @@ import { Friends } from "../../src/connection/friends.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
 import { Guard } from "../../src/provisioning/guard.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
-import { reviewFriends } from "../../src/thing/friend-review.ts";
+import { part, reviewFriends } from "../../src/thing/friend-review.ts";
 import { followRecommendations } from "../../src/thing/recommendations.ts";
+import { StorageError } from "../../src/core/errors.ts";
 import { FailingStorage } from "../support/failing-storage.ts";
 import { listeningLogger, scriptedChannel, settled, type Said } from "../support/scripted-wire.ts";
 import { otherServer, owner, registry, server } from "./life.ts";
@@ -43,13 +44,41 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
   const guard = new Guard({ ...parts, cache, logger, barrier: new Barrier(), standing, onDecision: () => undefined });
   const unfriended: BareJid[] = [];
   const faults: string[] = [];
-  const friendships = { friends, guard, onUnfriended: (jid: BareJid) => void unfriended.push(jid) };
+  const parting = new Set<BareJid>();
+  const isParting = (jid: BareJid): boolean => parting.has(jid);
+  const friendships = {
+    friends,
+    guard,
+    standing,
+    isParting,
+    onUnfriended: (jid: BareJid) => void unfriended.push(jid),
+  };
+  /** What the wire is to do because of a message; the disk is written before. */
+  const log: string[] = [];
+  const ends = async (jid: BareJid): Promise<void> => {
+    await part(friendships, jid, never);
+    parting.delete(jid);
+  };
   const onFault = (code: string, text: string): void => void faults.push(`${code}: ${text}`);
   let reviews = 0;
   const review = (): void => {
     reviews++;
   };
-  followRecommendations({ ...friendships, router: channel.router, cache, standing, review, onFault });
+  followRecommendations({
+    ...friendships,
+    router: channel.router,
+    cache,
+    apply: async ({ jid }) => {
+      if (storage.failing.has("replace")) throw new StorageError("the disk is full");
+      parting.add(jid);
+      log.push(`kept that ${jid} goes, ${guard.isKnown({ kind: "friend", jid }) ? "remembered" : "forgotten"}`);
+      await settled();
+      return () => void ends(jid).catch((error: unknown) => log.push(String(error)));
+    },
+    onAllowed: (jid) => Promise.resolve(void parting.delete(jid)),
+    review,
+    onFault,
+  });
   wire.peer(account, (payload, type) =>
     payload.is("query", ns.roster) && type === "get" ? buildRoster(roster) : undefined,
   );
@@ -71,6 +100,8 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
     ...parts,
     storage,
     reviews: () => reviews,
+    parting,
+    log,
     cache,
     friends,
     guard,
@@ -209,20 +240,86 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
     expect([unfriended, removed()]).toEqual([[], []]);
   });
 
-  test("that the own server does not carry out is tried again by asking once more", async () => {
-    const { tell, unfriended, friends, wire, clock, reviews, faults } = await site([item(friend, "both")]);
+  test("that the own server does not carry out is to be done still", async () => {
+    const { tell, unfriended, friends, wire, clock, parting, log, faults } = await site([item(friend, "both")]);
     wire.peer(account, () => "silent");
     await tell(server, buildUnfriend({ jid: friend }));
     await clock.advance(10_000);
     await settled();
-    expect([unfriended, friends.has(friend)?.from, reviews(), faults]).toEqual([[], true, 1, []]);
+    expect([unfriended, friends.has(friend)?.from, [...parting], faults]).toEqual([[], true, [friend], []]);
+    expect(log.at(-1)).toContain("no answer within 10000 ms");
   });
 
   test("that the disk does not take is told of, and asked about again", async () => {
     const { tell, unfriended, storage, reviews, faults } = await site([item(friend, "both")]);
     storage.failing.add("replace");
     await tell(server, buildUnfriend({ jid: friend }));
-    expect([unfriended, reviews(), faults]).toEqual([[], 1, [expect.stringMatching(/^rights-not-saved: /)]]);
+    expect([unfriended, reviews()]).toEqual([[], 1]);
+    expect(faults.map((fault) => fault.split(":")[0])).toEqual(["state-not-saved", "rights-not-saved"]);
+  });
+
+  test("P-3.2.3-5: is kept before anything is forgotten or told: the power may go in between", async () => {
+    const { tell, guard, recommends, log } = await site([item(friend, "both")]);
+    recommends(server, friend);
+    await guard.decide({ kind: "friend", jid: friend }, never);
+    await tell(server, buildUnfriend({ jid: friend }));
+    expect(log).toEqual([`kept that ${friend} goes, remembered`]);
+    expect(guard.isKnown({ kind: "friend", jid: friend })).toBe(false);
+  });
+
+  test("that could not be kept is followed all the same", async () => {
+    const { tell, unfriended, storage, faults, cache } = await site([item(friend, "both")]);
+    storage.failing.add("replace");
+    cache.forget = () => {
+      storage.failing.clear();
+      return Promise.resolve();
+    };
+    await tell(server, buildUnfriend({ jid: friend }));
+    expect([unfriended, faults]).toEqual([[friend], ["state-not-saved: the disk is full"]]);
+  });
+
+  test("P-E17, P-5.3-1: whom an absent server is known to allow stays, and is asked about again", async () => {
+    const { tell, unfriended, guard, recommends, wire, parting, reviews } = await site(
+      [item(friend, "both")],
+      [server, otherServer],
+    );
+    recommends(server);
+    recommends(otherServer, friend);
+    await guard.decide({ kind: "friend", jid: friend }, never);
+    wire.peer(otherServer, () => "silent");
+    await tell(server, buildUnfriend({ jid: friend }));
+    expect([unfriended, [...parting], reviews()]).toEqual([[], [], 1]);
+    // What this server has said of the friend may have been more than the friendship.
+    expect(guard.isKnown({ kind: "friend", jid: friend })).toBe(false);
+  });
+
+  test("P-E17: that is followed by friend, or by a yes to a request, is not carried out later", async () => {
+    const { tell, unfriended, recommends, wire, parting, friends, friendships } = await site([item(friend, "both")]);
+    wire.peer(account, () => "silent");
+    await tell(server, buildUnfriend({ jid: friend }));
+    expect([...parting]).toEqual([friend]);
+    recommends(server, friend);
+    await tell(server, buildFriend({ jid: friend }));
+    expect([...parting]).toEqual([]);
+    const sent = wire.sent.length;
+    await part(friendships, friend, never);
+    expect([wire.sent.length, unfriended, friends.has(friend)?.to]).toEqual([sent, [], true]);
+  });
+
+  test("X-E1: of somebody who has become the owner meanwhile is not carried out", async () => {
+    const { friendships, parting, unfriended, friends } = await site([item(owner, "both")]);
+    parting.add(owner);
+    await part(friendships, owner, never);
+    expect([unfriended, friends.has(owner)?.from]).toEqual([[], true]);
+  });
+
+  test("P-E17: of several servers one that allows it anew while the friendship is to end is heard", async () => {
+    const { friendships, parting, unfriended, recommends } = await site([item(friend, "both")], [server, otherServer]);
+    parting.add(friend);
+    recommends(server);
+    recommends(otherServer, friend);
+    await part(friendships, friend, never);
+    expect(unfriended).toEqual([]);
   });
 
   test("one that says nothing is dropped", async () => {

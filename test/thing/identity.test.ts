@@ -96,7 +96,7 @@ describe("a later start", () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
     for (const ownership of [ownerships.registered, ownerships.claimed, ownerships["claimed, all done"]]) {
-      await identity.remember({ ownership, trust: trusts.found, examining: [] });
+      await identity.remember({ ownership, trust: trusts.found, examining: [], parting: [] });
       expect((await booted(storage)).saved).toEqual({ ...saved, ownership, trust: trusts.found });
     }
   });
@@ -106,7 +106,7 @@ describe("a later start", () => {
     const { identity, saved } = await booted(storage);
     storage.failing.add("replace");
     await expect(
-      identity.remember({ ownership: ownerships.claimed, trust: trusts.none, examining: [] }),
+      identity.remember({ ownership: ownerships.claimed, trust: trusts.none, examining: [], parting: [] }),
     ).rejects.toMatchObject({
       code: "ERR_STORAGE",
     });
@@ -121,8 +121,8 @@ describe("a later start", () => {
     const { identity, saved } = await booted(storage);
     await Promise.all([
       identity.made("example.org"),
-      identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [] }),
-      identity.remember({ ownership: ownerships.claimed, trust: trusts.found, examining: [] }),
+      identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [], parting: [] }),
+      identity.remember({ ownership: ownerships.claimed, trust: trusts.found, examining: [], parting: [] }),
     ]);
     expect((await booted(storage)).saved).toEqual({
       ...saved,
@@ -137,7 +137,7 @@ describe("a damaged identity", () => {
   test("falls back to the generation before, and says so; then both are whole again", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    await identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [] });
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [], parting: [] });
     await damage(storage, "thing");
     const again = await booted(storage);
     expect(again.saved).toEqual(saved);
@@ -148,7 +148,7 @@ describe("a damaged identity", () => {
   test("in both generations is an error, and nothing is overwritten: never silently a new Thing", async () => {
     const storage = await failingStorage();
     const { identity } = await booted(storage);
-    await identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [] });
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [], parting: [] });
     await damage(storage, "thing");
     await damage(storage, "thing.previous");
     const before = await contents(storage);
@@ -168,7 +168,7 @@ describe("a damaged identity", () => {
   test("whose newest generation is gone falls back to the one before", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    await identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [] });
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.none, examining: [], parting: [] });
     await storage.delete("thing");
     const again = await booted(storage);
     expect(again.saved).toEqual(saved);
@@ -252,7 +252,7 @@ describe("the account", () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
     await identity.made("example.org");
-    await identity.remember({ ownership: ownerships.registered, trust: trusts.found, examining: [] });
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.found, examining: [], parting: [] });
     const again = await booted(storage, account);
     expect(again.saved).toEqual({
       key: saved.key,
@@ -260,6 +260,7 @@ describe("the account", () => {
       ownership: { is: "unregistered" },
       trust: { is: "none" },
       examining: [],
+      parting: [],
     });
     expect((await booted(storage, {})).saved).toEqual(again.saved);
   });
@@ -268,7 +269,7 @@ describe("the account", () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
     await identity.made("example.org");
-    await identity.remember({ ownership: ownerships.registered, trust: trusts.found, examining: [] });
+    await identity.remember({ ownership: ownerships.registered, trust: trusts.found, examining: [], parting: [] });
     const again = await booted(storage, {}, "example.net");
     expect(again.saved).toEqual({
       key: saved.key,
@@ -276,6 +277,7 @@ describe("the account", () => {
       ownership: { is: "unregistered" },
       trust: { is: "none" },
       examining: [],
+      parting: [],
     });
     expect(own(again.saved)).toMatchObject({ domain: "example.net", pending: true });
     for (const part of ["username", "password", "resource"] as const) {
@@ -293,7 +295,7 @@ describe("the account", () => {
   ])("with %s is another Thing: one with an owner is refused by name, and not touched", async (_, account, domain) => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    await identity.remember({ ownership: ownerships.claimed, trust: trusts.found, examining: [] });
+    await identity.remember({ ownership: ownerships.claimed, trust: trusts.found, examining: [], parting: [] });
     const before = await contents(storage);
     const refused = booted(storage, account, domain);
     await expect(refused).rejects.toMatchObject({ code: "ERR_CONFIG" });
@@ -309,7 +311,7 @@ describe("the account", () => {
     for (const ownership of [ownerships.unregistered, ownerships.registered]) {
       const storage = await failingStorage();
       const { identity, saved } = await booted(storage);
-      await identity.remember({ ownership, trust: trusts.locked, examining: [] });
+      await identity.remember({ ownership, trust: trusts.locked, examining: [], parting: [] });
       const before = await contents(storage);
       const refused = booted(storage, account, domain);
       await expect(refused).rejects.toMatchObject({ code: "ERR_CONFIG" });
@@ -329,7 +331,7 @@ describe("the account", () => {
   test("of a Thing with an owner and locked trust is refused for the owner's sake: a reset would not be enough", async () => {
     const storage = await failingStorage();
     const { identity } = await booted(storage);
-    await identity.remember({ ownership: ownerships.claimed, trust: trusts.locked, examining: [] });
+    await identity.remember({ ownership: ownerships.claimed, trust: trusts.locked, examining: [], parting: [] });
     await expect(booted(storage, {}, "example.net")).rejects.toThrow(/which belongs to .* needs a storage of its own$/);
   });
 
@@ -351,7 +353,7 @@ describe("the account", () => {
     expect(storage.done).toEqual([]);
   });
 
-  const plain = { ownership: ownerships.unregistered, trust: trusts.none, examining: [] };
+  const plain = { ownership: ownerships.unregistered, trust: trusts.none, examining: [], parting: [] };
   const leaving = (account: AccountReset) =>
     ({ ...plain, ownership: { is: "unregistered", leaving: { friends: false, account } } }) as const;
   const accountLeft = (outcome: "changed" | "removed" | "kept") =>
@@ -462,6 +464,7 @@ describe("what an older library has written", () => {
     },
     trust: { is: "delegated", servers: [{ jid: "provisioning.example.org", origin: "found" }], locked: false },
     examining: [],
+    parting: [],
   };
   const old = { ...upgraded, domain: "example.org", account };
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -510,7 +513,7 @@ describe("a factory reset", () => {
   test("X-E4: keeps the account, and makes another KEY", async () => {
     const storage = await failingStorage();
     const { identity, saved } = await booted(storage);
-    await identity.startAnew({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [] });
+    await identity.startAnew({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [], parting: [] });
     const again = (await booted(storage)).saved;
     expect(again).toEqual({ ...saved, key: again.key });
     expect(again.key).not.toBe(saved.key);
@@ -549,7 +552,7 @@ describe("a Thing that moves to another domain", () => {
     const { key } = identity;
     expect(identity.settle("example.org").moved).toBe(false);
     expect(identity.key).toBe(key);
-    await identity.startAnew({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [] });
+    await identity.startAnew({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [], parting: [] });
     expect(identity.key).not.toBe(key);
     expect((await roaming(storage).open()).saved.key).toBe(identity.key);
   });
@@ -565,10 +568,11 @@ describe("a Thing that moves to another domain", () => {
       ownership: { is: "unregistered", leaving: { friends: true, registry: "registry.example.org" as BareJid } },
       trust: { is: "none" },
       examining: [],
+      parting: [],
     });
     expect(await identity.load("example.org")).toEqual(before); // there it can still be taken back
     await identity.settle("mallory.example").kept;
-    await identity.remember({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [] });
+    await identity.remember({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [], parting: [] });
     const after = await identity.load("example.org");
     expect(after.username).not.toBe(before.username);
     expect(after.password).not.toBe(before.password);
@@ -587,7 +591,7 @@ describe("a Thing that moves to another domain", () => {
     expect(await identity.load("example.org")).toEqual(before);
     await identity.settle("example.org").kept;
     const leaving = { is: "unregistered", leaving: { friends: true } } as const;
-    await identity.startAnew({ ownership: leaving, trust: { is: "none" }, examining: [] });
+    await identity.startAnew({ ownership: leaving, trust: { is: "none" }, examining: [], parting: [] });
     await identity.settle("mallory.example").kept;
     expect(await identity.load("example.org")).toEqual(before);
   });

@@ -50,7 +50,13 @@ export type TrustName = keyof typeof trusts;
 export const names = <T extends object>(table: T): (keyof T)[] => Object.keys(table) as (keyof T)[];
 
 export function stateOf(link: LinkName, ownership: OwnershipName, trust: TrustName): ThingState {
-  return frozen({ link: links[link], ownership: ownerships[ownership], trust: trusts[trust], examining: [] });
+  return frozen({
+    link: links[link],
+    ownership: ownerships[ownership],
+    trust: trusts[trust],
+    examining: [],
+    parting: [],
+  });
 }
 
 /** Made so that whoever changes it is found out. */

@@ -545,7 +545,12 @@ describe("a factory reset of a Thing that runs", () => {
     await clock.advance(0);
     await resetting;
     await clock.advance(0);
-    expect(thing.state).toMatchObject({ ownership: { is: "registered" }, trust: { is: "none" }, examining: [] });
+    expect(thing.state).toMatchObject({
+      ownership: { is: "registered" },
+      trust: { is: "none" },
+      examining: [],
+      parting: [],
+    });
     expect(
       wire
         .asked(registry)

@@ -13,7 +13,7 @@ const online: ThingEvent = { type: "link", link: links.online };
 const waiting: ThingEvent = { type: "link", link: links.waiting };
 const registered: ThingEvent = { type: "registered", registry };
 const claim: ThingEvent = { type: "claimed", registry, owner, public: true };
-const foundServer: ThingEvent = { type: "serversFound", servers: [server] };
+const foundServer: ThingEvent = { type: "serversFound", servers: [{ jid: server, origin: "found" }] };
 
 /** Does nothing until the stream ends. */
 const hang: Does = (_, signal) =>
@@ -188,6 +188,7 @@ describe("what follows from an event", () => {
       ownership: { is: "claimed", registry, owner, public: true, keyEmptied: true, ownerAsked: true },
       trust: trusts.found,
       examining: [],
+      parting: [],
     });
   });
 
@@ -405,12 +406,25 @@ describe("stopping", () => {
   });
 });
 
+describe("a friendship that is to end", () => {
+  test("of one does not wait for another, nor is one ended twice at the same time", async () => {
+    const { runner, does, started } = site();
+    does.set("part", hang);
+    await runner.dispatch(online);
+    await settled();
+    for (const jid of [server, otherServer, server]) await runner.dispatch({ type: "unfriended", jid });
+    await settled();
+    const parting = started.flatMap(({ effect }) => (effect.do === "part" ? [effect.jid] : []));
+    expect(parting).toEqual([server, otherServer]);
+  });
+});
+
 describe("trust that was found", () => {
   test("is not added to by what is found later", async () => {
     const { runner, log } = site();
     await runner.dispatch(foundServer);
     log.length = 0;
-    await runner.dispatch({ type: "serversFound", servers: [otherServer] });
+    await runner.dispatch({ type: "serversFound", servers: [{ jid: otherServer, origin: "found" }] });
     expect([log, runner.state.trust]).toEqual([[], trusts.found]);
   });
 });

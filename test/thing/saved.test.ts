@@ -30,7 +30,7 @@ const trust: fc.Arbitrary<Trust> = fc.oneof(
   fc.record({
     is: fc.constant("delegated" as const),
     servers: fc.array(
-      fc.record({ jid, origin: fc.constantFrom("configured" as const, "found" as const, "paired" as const) }),
+      fc.record({ jid, origin: fc.constantFrom(...(["configured", "found", "owner", "paired"] as const)) }),
       { minLength: 1, maxLength: 4 },
     ),
     locked: fc.boolean(),
@@ -45,6 +45,7 @@ const saved: fc.Arbitrary<Saved> = fc.record({
   ownership,
   trust,
   examining: fc.array(jid, { maxLength: 3 }),
+  parting: fc.array(jid, { maxLength: 3 }),
 });
 
 const whole = {
@@ -70,6 +71,7 @@ const whole = {
     locked: false,
   },
   examining: ["phone@example.org"],
+  parting: ["former@example.org"],
 };
 
 /** The same value, with one part of it replaced. */
@@ -93,8 +95,8 @@ describe("what is kept of a Thing", () => {
     );
   });
 
-  test("is in the third format, and whole as an example", () => {
-    expect([SAVED_FORMAT, parseSaved(whole, SAVED_FORMAT)]).toEqual([3, whole]);
+  test("is in the fourth format, and whole as an example", () => {
+    expect([SAVED_FORMAT, parseSaved(whole, SAVED_FORMAT)]).toEqual([4, whole]);
   });
 
   test("holds nothing that was not meant", () => {
@@ -128,6 +130,7 @@ describe("what is kept of a Thing", () => {
     ["trust", "servers", 0, "jid"],
     ["trust", "servers", 1, "jid"],
     ["examining", 0],
+    ["parting", 0],
   ];
   const objects: (string | number)[][] = [
     [],
@@ -148,8 +151,12 @@ describe("what is kept of a Thing", () => {
     ...[undefined, null, [], "provisioning.example.org", { length: 1 }].map(
       (by) => ["", ["trust", "servers"], by] as const,
     ),
-    ...[undefined, null, "owner", true].map((by) => ["", ["trust", "servers", 0, "origin"], by] as const),
-    ...[undefined, null, "a@b", { length: 0 }].map((by) => ["", ["examining"], by] as const),
+    ...[undefined, null, "somewhere", true, ["owner"]].map(
+      (by) => ["", ["trust", "servers", 0, "origin"], by] as const,
+    ),
+    ...["examining", "parting"].flatMap((part) =>
+      [undefined, null, "a@b", { length: 0 }].map((by) => ["", [part], by] as const),
+    ),
     ...[undefined, null, "a@b", { length: 0 }, []].map((by) => ["", ["accounts"], by] as const),
     ...["key", "ownership", "trust"].map((part) => ["", [part], undefined] as const),
   ].map(([, path, by]) => [`${path.join(".")} is ${JSON.stringify(by)}`, path, by]);
@@ -173,6 +180,47 @@ describe("what is kept of a Thing", () => {
     expect(parseSaved(damaged(["ownership"], { is: "registered", registry: "a.b" }), SAVED_FORMAT).ownership).toEqual({
       is: "registered",
       registry: "a.b",
+    });
+  });
+
+  describe("X-E4: up to format 3, what was found", () => {
+    const of = (format: number, ownership: unknown, trust: unknown): Trust =>
+      parseSaved({ ...whole, domain: "example.org", account: whole.accounts[0], ownership, trust }, format).trust;
+    const found = (...jids: string[]): unknown => ({
+      is: "delegated",
+      servers: jids.map((jid) => ({ jid, origin: "found" })),
+      locked: true,
+    });
+
+    test.each([2, 3])("at the owner, or at the Registry of the claim, came with the owner (format %i)", (format) => {
+      const trust = found("owner@example.org", "discovery.example.org", "provisioning.example.org");
+      expect(of(format, whole.ownership, trust)).toEqual({
+        is: "delegated",
+        servers: [
+          { jid: "owner@example.org", origin: "owner" },
+          { jid: "discovery.example.org", origin: "owner" },
+          { jid: "provisioning.example.org", origin: "found" },
+        ],
+        locked: true,
+      });
+    });
+
+    test("also in format 1; what was configured, and what is found without an owner, stays what it was", () => {
+      const old = { is: "delegated", servers: ["discovery.example.org"], origin: "found" };
+      expect(of(1, whole.ownership, old)).toMatchObject({ servers: [{ origin: "owner" }] });
+      const registered = { is: "registered", registry: "discovery.example.org" };
+      expect(of(3, registered, found("discovery.example.org"))).toMatchObject({ servers: [{ origin: "found" }] });
+      const configured = {
+        is: "delegated",
+        servers: [{ jid: "owner@example.org", origin: "configured" }],
+        locked: false,
+      };
+      expect(of(3, whole.ownership, configured)).toEqual(configured);
+      expect(of(3, whole.ownership, { is: "none" })).toEqual({ is: "none" });
+    });
+
+    test("in format 4 it is what it says", () => {
+      expect(of(4, whole.ownership, found("owner@example.org"))).toEqual(found("owner@example.org"));
     });
   });
 });

@@ -9,6 +9,7 @@ describe("a state", () => {
       ownership: { is: "unregistered" },
       trust: { is: "none" },
       examining: [],
+      parting: [],
     });
   });
 

@@ -65,10 +65,12 @@ function inWords(effect: ThingEffect): string {
     case "askOwner":
       return `askOwner ${effect.owner}`;
     case "examine":
-      return `examine ${effect.jid}`;
+    case "part":
+      return `${effect.do} ${effect.jid}`;
     case "resetAccount":
       return `${effect.how} account`;
     case "clearRights":
+      return effect.of === undefined ? effect.do : `clearRights of ${effect.of.join(" ")}`;
     case "reviewFriends":
       return effect.do;
   }
@@ -91,7 +93,11 @@ const claim: ThingEvent = { type: "claimed", registry, owner, public: true };
 const privateClaim: ThingEvent = { ...claim, public: false };
 const fresh = claimed();
 const followUp = [`emptyKey ${registry}`, `askOwner ${owner}`];
-const found = (...servers: BareJid[]): ThingEvent => ({ type: "serversFound", servers });
+const found = (...jids: BareJid[]): ThingEvent => ({
+  type: "serversFound",
+  servers: jids.map((jid) => ({ jid, origin: "found" })),
+});
+const brought = (jid: BareJid): ThingEvent => ({ type: "serversFound", servers: [{ jid, origin: "owner" }] });
 const notClaimed: OwnershipName[] = ["unregistered", "registered", "registered elsewhere"];
 
 const table: readonly Row[] = [
@@ -295,6 +301,7 @@ describe("the start", () => {
         ownership,
         trust,
         examining: [],
+        parting: [],
         registry: configured.registry,
         servers: configured.servers ?? [],
       }),
@@ -353,7 +360,7 @@ describe("the start", () => {
 
 describe("whom the button has accepted (XEP-0324 3.1.1, 3.1.4)", () => {
   const online = (trust: Trust, examining: readonly BareJid[] = []): ThingState =>
-    frozen({ link: links.online, ownership: ownerships.registered, trust, examining });
+    frozen({ link: links.online, ownership: ownerships.registered, trust, examining, parting: [] });
   const jid = friend;
 
   test.each(everyTrust)("is kept, then examined; trust %s", (trust) => {
@@ -437,8 +444,128 @@ describe("whom the button has accepted (XEP-0324 3.1.1, 3.1.4)", () => {
 });
 
 function startOf(trust: Trust): Extract<ThingEvent, { type: "loaded" }> {
-  return { type: "loaded", ownership: ownerships.registered, trust, examining: [], registry: undefined, servers: [] };
+  return {
+    type: "loaded",
+    ownership: ownerships.registered,
+    trust,
+    examining: [],
+    parting: [],
+    registry: undefined,
+    servers: [],
+  };
 }
+
+describe("what the owner brought (X-E4, D-E18)", () => {
+  const ofOwner = { jid: registry, origin: "owner" } as const;
+  const bySomebody = (["configured", "found", "paired"] as const).map((origin, i) => ({
+    jid: bareJid(`p${i}.example.org`),
+    origin,
+  }));
+  const disowned: ThingEvent = { type: "disowned", registry };
+  const with_ = (trust: Trust, ownership: Ownership = ownerships["claimed, all done"]): ThingState =>
+    frozen({ ...stateOf("online", "claimed, all done", "none"), ownership, trust });
+
+  test.each([false, true])("goes with the owner, the rest stays; locked: %s", (locked) => {
+    const { state, effects } = transition(with_(trustIn([ofOwner, ...bySomebody], locked)), disowned);
+    expect(state).toEqual({ ...with_(trustIn(bySomebody, locked)), ownership: { is: "registered", registry } });
+    expect(effects.map(inWords)).toEqual(["clearRights", `register ${registry}`, "reviewFriends"]);
+  });
+
+  test.each([false, true])("and with it all trust, if there was no other; locked: %s", (locked) => {
+    const { state, effects } = transition(with_(trustIn([ofOwner], locked)), disowned);
+    expect(withLock(state).trust).toEqual({ is: "none" });
+    expect(effects.map(inWords)).toEqual(["clearRights", `register ${registry}`]);
+    // Another owner brings what is his.
+    const next = transition(state, { ...claim, owner: thief });
+    expect(next.effects.map(inWords)).toEqual([`emptyKey ${registry}`, `askOwner ${thief}`, `findServers ${registry}`]);
+  });
+
+  test("is not there for another owner, however the one of before has gone", () => {
+    for (const locked of [false, true]) {
+      const before = with_(trustIn([ofOwner, ...bySomebody], locked), ownerships.registered);
+      const { state, effects } = transition(before, claim);
+      expect(state.trust).toEqual(trustIn(bySomebody, locked));
+      expect(effects.map(inWords)).toEqual(["clearRights", ...followUp]);
+      const alone = transition(with_(trustIn([ofOwner], locked), ownerships.registered), claim);
+      expect(alone.effects.map(inWords)).toEqual(["clearRights", ...followUp, `findServers ${registry}`]);
+    }
+  });
+
+  test("disowned by somebody else, or not claimed at all, means nothing", () => {
+    const before = with_(trustIn([ofOwner]));
+    expect(transition(before, { ...disowned, registry: otherRegistry }).state).toBe(before);
+    const unclaimed = with_(trusts.found, ownerships.registered);
+    expect(transition(unclaimed, disowned)).toEqual({ state: unclaimed, effects: [] });
+  });
+
+  test("offline nothing goes out; what is due comes on the next stream", () => {
+    const away = { ...with_(trustIn([ofOwner])), link: links.waiting };
+    const { state, effects } = transition(away, disowned);
+    expect(effects.map(inWords)).toEqual(["clearRights"]);
+    const up = transition(state, { type: "link", link: links.online });
+    expect(up.effects.map(inWords)).toEqual([`greet ${registry}`, `register ${registry}`]);
+  });
+
+  test("what was found for an owner who has gone meanwhile is trusted by nobody", () => {
+    for (const ownership of [ownerships.registered, ownerships.unregistered, claimed({ owner: thief })]) {
+      const state = with_(trusts.none, ownership);
+      expect(transition(state, brought(owner)).state).toBe(state);
+    }
+    const found = transition(with_(trusts.none), brought(owner)).state;
+    expect(found.trust).toEqual(trustIn([{ jid: owner, origin: "owner" }]));
+    expect(transition(with_(trusts.none), brought(registry)).state.trust).toEqual(trustIn([ofOwner]));
+  });
+
+  test("a configured list takes its place, as that of what was found", () => {
+    const load = (servers: readonly BareJid[]): Trust =>
+      transition(initialState, { ...startOf(trustIn([ofOwner])), servers }).state.trust;
+    expect(load([server])).toEqual(trustIn([{ jid: server, origin: "configured" }]));
+    expect(load([])).toEqual(trustIn([ofOwner]));
+  });
+});
+
+describe("a friendship that is to end (XEP-0324 3.2.3)", () => {
+  const jid = friend;
+  const to = (parting: readonly BareJid[], examining: readonly BareJid[] = []): ThingState =>
+    frozen({ ...stateOf("online", "claimed, all done", "found"), parting, examining });
+
+  test("P-3.2.3-5: is kept, then ended; who was accepted by button a moment ago is examined no more", () => {
+    const { state, effects } = transition(to([], [jid, otherServer]), { type: "unfriended", jid });
+    expect([state.parting, state.examining]).toEqual([[jid], [otherServer]]);
+    expect(effects.map(inWords)).toEqual([`part ${jid}`]);
+    expect(transition(state, { type: "unfriended", jid })).toEqual({ state, effects: [] });
+    expect(transition(state, { type: "parted", jid }).state.parting).toEqual([]);
+    expect(transition(to([]), { type: "parted", jid }).effects).toEqual([]);
+  });
+
+  test("is ended on the next stream if this one is gone, and after a power cut; what it may do is forgotten first", () => {
+    const { state, effects } = transition({ ...to([]), link: links.waiting }, { type: "unfriended", jid });
+    expect(effects).toEqual([]);
+    const up: ThingEvent = { type: "link", link: links.online };
+    expect(transition(state, up).effects.map(inWords)).toContain(`part ${jid}`);
+    const stored = parseSaved({ ...kept, ...(JSON.parse(JSON.stringify(state)) as object) }, SAVED_FORMAT);
+    const started = transition(initialState, { ...startOf(trusts.found), parting: stored.parting });
+    expect(started.effects.map(inWords)).toEqual([`clearRights of ${jid}`]);
+    expect(transition(started.state, up).effects.map(inWords)).toContain(`part ${jid}`);
+    // With other servers everything is forgotten anyway.
+    const moved = transition(initialState, { ...startOf(trusts.found), parting: [jid], servers: [otherServer] });
+    expect(moved.effects.map(inWords)).toEqual(["clearRights"]);
+  });
+
+  test("means nothing while the roster is emptied, nor at another address", () => {
+    const leaving = transition(to([jid]), { type: "reset" }).state;
+    expect(leaving.parting).toEqual([]);
+    expect(transition(leaving, { type: "unfriended", jid }).state).toBe(leaving);
+    const unregistered = { ...to([jid]), ownership: ownerships.unregistered };
+    expect(transition(unregistered, { type: "moved" }).state.parting).toEqual([]);
+  });
+
+  test("are not without bound", () => {
+    let state = to([]);
+    for (let i = 0; i < 150; i++) state = transition(state, { type: "unfriended", jid: `a${i}@b` as BareJid }).state;
+    expect([state.parting.length, state.parting.at(-1)]).toEqual([100, "a149@b"]);
+  });
+});
 
 describe("a factory reset (X-E4, P-6.1-2)", () => {
   test.each(everyState)("when it was %s, %s, trust %s: leaves nothing of before", (link, ownership, trust) => {
@@ -450,6 +577,7 @@ describe("a factory reset (X-E4, P-6.1-2)", () => {
       ownership: { is: "unregistered", leaving: { friends: true, ...(known && { registry: known }) } },
       trust: { is: "none" },
       examining: [],
+      parting: [],
     });
     const greets = link === "online" ? ["greet undefined, empty the roster"] : [];
     expect(effects.map(inWords)).toEqual(["clearRights", ...greets]);
@@ -461,8 +589,8 @@ describe("a factory reset (X-E4, P-6.1-2)", () => {
     const expectDue = (...due: string[]): void => {
       // The same whether it goes on, or begins anew on another stream, or after a power cut.
       const stored = parseSaved({ ...kept, ...(JSON.parse(JSON.stringify(step.state)) as object) }, SAVED_FORMAT);
-      const { ownership, trust, examining } = stored;
-      const restarted = transition(initialState, { ...startOf(trust), ownership, examining }).state;
+      const { ownership, trust, examining, parting } = stored;
+      const restarted = transition(initialState, { ...startOf(trust), ownership, examining, parting }).state;
       for (const state of [step.state, restarted]) {
         expect(transition(state, up).effects.map(inWords).slice(1)).toEqual(due);
       }
@@ -485,7 +613,7 @@ describe("a factory reset (X-E4, P-6.1-2)", () => {
       const { state, effects } = transition(before, { type: "moved" });
       expect(effects).toEqual([]);
       if (of[1] !== "unregistered") expect(state).toBe(before);
-      else expect(state).toEqual({ ...before, examining: [] });
+      else expect(state).toEqual({ ...before, examining: [], parting: [] });
     },
   );
 
@@ -551,7 +679,10 @@ describe("whatever happens, in whatever order", () => {
       () => ({ type: "keyEmptied" }),
       () => ({ type: "ownerAsked" }),
       () => ({ type: "rightsCleared" }),
-      () => ({ type: "serversFound", servers: pick(random, [[], [server], [otherServer, server]]) }),
+      () => pick(random, [found(), found(server), found(otherServer, server), brought(registry), brought(owner)]),
+      () => ({ type: "disowned", registry: jid }),
+      () => ({ type: "unfriended", jid: pick(random, [friend, thief, otherServer]) }),
+      () => ({ type: "parted", jid: pick(random, [friend, thief]) }),
       () => ({ type: "accepted", jid: pick(random, [friend, server, otherServer]) }),
       () => ({
         type: "examined",
@@ -569,23 +700,30 @@ describe("whatever happens, in whatever order", () => {
       ownership: ownerships[pick(random, everyOwnership)],
       trust: trusts[pick(random, everyTrust)],
       examining: pick(random, [[], [friend], [friend, otherServer]]),
+      parting: pick(random, [[], [], [friend], [friend, thief]]),
       registry: pick(random, [undefined, registry, otherRegistry]),
       servers: pick(random, [[], [server], [otherServer]]),
     };
   }
 
   function check(before: ThingState, event: ThingEvent, state: ThingState, effects: readonly ThingEffect[]): void {
-    const { ownership, trust, link, examining } = state;
+    const { ownership, trust, link, examining, parting } = state;
     const leaving = ownership.is === "unregistered" ? ownership.leaving : undefined;
     if (event.type === "reset") {
       // Nothing of before is left.
-      expect([ownerOf(state), trust, examining]).toEqual([undefined, { is: "none" }, []]);
+      expect([ownerOf(state), trust, examining, parting]).toEqual([undefined, { is: "none" }, [], []]);
       expect(effects.map((effect) => effect.do)).toEqual(["clearRights", ...(link.is === "online" ? ["greet"] : [])]);
       return;
     }
-    // An owner never changes without a new registration, and there is none once there is an owner.
-    if (before.ownership.is === "claimed") expect(ownerOf(state)).toBe(ownerOf(before));
-    if (event.type !== "claimed") expect(ownerOf(state)).toBe(ownerOf(before));
+    // An owner goes by the word of the Registry only, and never changes without a new registration.
+    const goes = event.type === "disowned" && before.ownership.is === "claimed" && ownership.is === "registered";
+    if (goes) expect(event.registry).toBe(before.ownership.registry);
+    else if (before.ownership.is === "claimed" || event.type !== "claimed") {
+      expect(ownerOf(state)).toBe(ownerOf(before));
+    }
+    // X-E4: what an owner has brought is there while that owner is.
+    const ofOwners = trust.is === "none" ? [] : trust.servers.filter(({ origin }) => origin === "owner");
+    if (ofOwners.length > 0) expect(ownership.is).toBe("claimed");
     // What was done is never undone.
     if (before.ownership.is === "claimed" && ownership.is === "claimed") {
       expect(ownership.keyEmptied || !before.ownership.keyEmptied).toBe(true);
@@ -593,7 +731,10 @@ describe("whatever happens, in whatever order", () => {
       expect(ownership.registry).toBe(before.ownership.registry);
     }
     // Nobody takes the place of who is trusted. Only the button adds to trust, and to locked trust not even that.
-    if (before.trust.is === "delegated") {
+    if (before.trust.is === "delegated" && goes) {
+      const staying = before.trust.servers.filter(({ origin }) => origin !== "owner");
+      expect(trust).toEqual(trustIn(staying, before.trust.locked));
+    } else if (before.trust.is === "delegated") {
       if (event.type !== "examined" || before.trust.locked) expect(trust).toBe(before.trust);
       expect(trustedServers(state).slice(0, before.trust.servers.length)).toEqual(trustedServers(before));
     }
@@ -602,12 +743,19 @@ describe("whatever happens, in whatever order", () => {
     // Whoever is accepted by button is examined until that is answered, or withdrawn, or the Thing has another address.
     for (const jid of before.examining) {
       const elsewhere = event.type === "moved" && before.ownership.is === "unregistered";
-      const ends = elsewhere || ((event.type === "examined" || event.type === "withdrawn") && event.jid === jid);
-      expect(examining.includes(jid)).toBe(!ends);
+      const isAnswer = event.type === "examined" || event.type === "withdrawn" || event.type === "unfriended";
+      const ends = elsewhere || (isAnswer && event.jid === jid);
+      if (event.type !== "unfriended" || leaving?.friends !== true) expect(examining.includes(jid)).toBe(!ends);
+    }
+    // Whose friendship is to end is done with when it has ended, and not before.
+    for (const jid of before.parting) {
+      const elsewhere = event.type === "moved" && before.ownership.is === "unregistered";
+      expect(parting.includes(jid)).toBe(!elsewhere && !(event.type === "parted" && event.jid === jid));
     }
     // Other servers decide: nothing that the ones before said may stand in for them.
     const done = effects.map((effect) => effect.do);
-    expect(done.includes("clearRights")).toBe(String(trustedServers(state)) !== String(trustedServers(before)));
+    const others = String(trustedServers(state)) !== String(trustedServers(before));
+    expect(done.includes("clearRights")).toBe(others || goes);
     // Offline nothing goes out.
     if (link.is !== "online") expect(done.filter((one) => one !== "clearRights")).toEqual([]);
     expect(done.includes("greet")).toBe(event.type === "link" && event.link.is === "online");
@@ -618,6 +766,7 @@ describe("whatever happens, in whatever order", () => {
       if (leaving?.friends === true) expect(["greet", "clearRights"]).toContain(effect.do);
       if (leaving?.registry !== undefined) expect(["register", "emptyKey", "askOwner"]).not.toContain(effect.do);
       if (effect.do === "examine") expect(examining).toContain(effect.jid);
+      if (effect.do === "part") expect(parting).toContain(effect.jid);
       if (effect.do === "register") expect(ownership.is).not.toBe("claimed");
       if (effect.do === "emptyKey")
         expect(ownership).toMatchObject({ is: "claimed", keyEmptied: false, registry: effect.registry });
@@ -628,8 +777,12 @@ describe("whatever happens, in whatever order", () => {
     // Nothing is done because of nothing.
     if (state === before && event.type !== "rightsCleared") expect(effects).toEqual([]);
     // Whatever comes about can be kept and read again.
-    const saved = parseSaved(JSON.parse(JSON.stringify({ ...kept, ownership, trust, examining })), SAVED_FORMAT);
-    expect([saved.ownership, saved.trust, saved.examining]).toEqual([ownership, trust, examining]);
+    const saved = parseSaved(
+      JSON.parse(JSON.stringify({ ...kept, ownership, trust, examining, parting })),
+      SAVED_FORMAT,
+    );
+    expect([saved.ownership, saved.trust]).toEqual([ownership, trust]);
+    expect([saved.examining, saved.parting]).toEqual([examining, parting]);
   }
 
   test.each(Array.from({ length: 20 }, (_, seed) => seed))(
@@ -689,8 +842,16 @@ describe("what a factory reset does with the account", () => {
     const account = "remove";
     const again = transition(reset(account), { type: "reset" }).state;
     expect(again.ownership).toEqual({ is: "unregistered", leaving: { friends: true, registry, account } });
-    const { ownership, trust, examining } = apply(again, { type: "friendsLeft" }).state;
-    const loaded = { type: "loaded", ownership, trust, examining, registry: otherRegistry, servers: [] } as const;
+    const { ownership, trust, examining, parting } = apply(again, { type: "friendsLeft" }).state;
+    const loaded = {
+      type: "loaded",
+      ownership,
+      trust,
+      examining,
+      parting,
+      registry: otherRegistry,
+      servers: [],
+    } as const;
     expect(transition(initialState, loaded).state.ownership).toEqual({
       is: "unregistered",
       leaving: { friends: false, account },
