@@ -1,11 +1,17 @@
 // A Thing's life with the installed package, in plain JavaScript: for Node.js versions that the test tools do not run on.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Thing, fileStorage } from "xmpp-thing";
+import { AuthenticationError, ConfigError, Thing, fileStorage } from "xmpp-thing";
+import { discover } from "xmpp-thing/discovery";
 import { OwnerClient, connect } from "xmpp-thing/owner";
 import { startSandbox } from "xmpp-thing/sandbox";
+
+// What only some need is not loaded with the rest.
+const loaded = Object.keys(createRequire(import.meta.url).cache).filter((path) => path.includes("node_modules"));
+assert.deepEqual(loaded, []);
 
 const folder = mkdtempSync(join(tmpdir(), "xmpp-thing-smoke-"));
 const sandbox = await startSandbox();
@@ -27,6 +33,9 @@ await thing.start();
 await thing.waitFor("registered", limits);
 const { username, password, jid } = sandbox.addUser("owner");
 const connection = await connect({ service, domain, username, password, tls: { ca } });
+// A class is one class, from whichever subpath it comes.
+await assert.rejects(connect({ service, domain, username, password: "x", tls: { ca } }), AuthenticationError);
+await assert.rejects(discover({ timeout: -1 }).next(), ConfigError);
 const owner = new OwnerClient(connection);
 sandbox.provisioning.setRules([{ jid, friend: true, read: true }]);
 await owner.claim(thing.claimText, limits);

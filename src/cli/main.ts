@@ -1,6 +1,6 @@
 // `npx xmpp-thing …`: which command, and what its end means.
-import { fileURLToPath } from "node:url";
 import { isSdkError, messageOf } from "../core/errors.ts";
+import { version } from "../core/version.ts";
 import { UsageError } from "./args.ts";
 import type { Command } from "./command.ts";
 import { exitCode, type ExitCode, type Io } from "./io.ts";
@@ -38,11 +38,6 @@ export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
     return name === undefined ? exitCode.usage : exitCode.done;
   }
   if (name === "--version") {
-    const { version } = JSON.parse(
-      await io.readFile(fileURLToPath(new URL("../../package.json", import.meta.url))),
-    ) as {
-      version: string;
-    };
     io.out(version);
     return exitCode.done;
   }
