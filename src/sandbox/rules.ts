@@ -4,6 +4,7 @@ import type { CanControl, CanControlResponse } from "../codec/can-control.ts";
 import type { FieldType, FieldTypeSet } from "../codec/field-types.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { CanRead, CanReadResponse } from "../codec/provisioning.ts";
+import { normaliseIdentity } from "./identity-name.ts";
 
 /** What may be read. A list that is absent is no limit; an empty list leaves nothing. */
 export interface ReadLimits {
@@ -32,6 +33,15 @@ export interface Rule {
   readonly thing?: string;
   /** Who wants something of it: a bare JID, or a domain for all its accounts. Left out: everybody. */
   readonly jid?: string;
+  /**
+   * The identity behind a service token of the question (XEP-0324 3.1.3): the name its certificate was enrolled under,
+   * or the certificate's SHA-256 fingerprint in hexadecimal. Left out: any, or none.
+   */
+  readonly service?: string;
+  /** The identity behind a device token of the question, named in the same way. Left out: any, or none. */
+  readonly device?: string;
+  /** The identity behind a user token of the question, named in the same way. Left out: any, or none. */
+  readonly user?: string;
   /** May they be friends? Left out: the rule says nothing of it. */
   readonly friend?: boolean;
   /** May it be read, and what of it? Left out: the rule says nothing of it. */
@@ -40,43 +50,92 @@ export interface Rule {
   readonly control?: boolean | ControlLimits;
 }
 
-/** The same rules with their JIDs normalised. Throws `ERR_CONFIG` naming the one that is no JID. */
-export function normaliseRules(rules: readonly Rule[]): readonly Rule[] {
-  return rules.map((rule, index) => ({
-    ...rule,
-    ...(rule.thing !== undefined && { thing: configJid(rule.thing, `rules[${index}].thing`).bare }),
-    ...(rule.jid !== undefined && { jid: configJid(rule.jid, `rules[${index}].jid`).bare }),
-  }));
+/**
+ * Who acts, as far as tokens have proved it: for each kind of token what the identity behind it may be called, its
+ * fingerprint among it. One identity of a kind: where a question carries several tokens, each is looked at by itself.
+ */
+export interface Acting {
+  /** The service. */
+  readonly service?: readonly string[];
+  /** The device. */
+  readonly device?: readonly string[];
+  /** The user. */
+  readonly user?: readonly string[];
 }
 
-/** A new rule in front of the others, in the place of those that said no more than it for the same two parties. */
+/** The kinds of identity that a rule can name. */
+export const actors = ["service", "device", "user"] as const;
+
+/**
+ * The same rules with their JIDs and fingerprints normalised. Throws `ERR_CONFIG` naming the JID that is none, or the
+ * identity without a name: one that fits nobody is a slip, and must not become one that fits everybody.
+ */
+export function normaliseRules(rules: readonly Rule[]): readonly Rule[] {
+  return rules.map((rule, index) => {
+    const normal: Record<string, unknown> = { ...rule };
+    for (const part of ["thing", "jid"] as const) {
+      const jid = rule[part];
+      if (jid !== undefined) normal[part] = configJid(jid, `rules[${index}].${part}`).bare;
+    }
+    for (const actor of actors) {
+      const identity = rule[actor];
+      if (identity !== undefined) normal[actor] = normaliseIdentity(identity, `rules[${index}].${actor}`);
+    }
+    return normal as Rule;
+  });
+}
+
+/** A new rule in front of the others, in the place of those that said no more than it for the same parties. */
 export function withRule(rules: readonly Rule[], rule: Rule): readonly Rule[] {
   const isReplaced = (other: Rule): boolean =>
     other.thing === rule.thing &&
     other.jid === rule.jid &&
+    actors.every((actor) => other[actor] === rule[actor]) &&
     (other.friend === undefined || rule.friend !== undefined) &&
     (other.read === undefined || rule.read !== undefined) &&
     (other.control === undefined || rule.control !== undefined);
   return [rule, ...rules.filter((other) => !isReplaced(other))];
 }
 
-/** May the two be friends? Rules as {@link normaliseRules} gives them. */
+/**
+ * May the two be friends? Rules as {@link normaliseRules} gives them. `isFriend` carries no tokens (XEP-0324 3.2.1):
+ * rules that name an identity do not speak of it.
+ */
 export function decideFriend(rules: readonly Rule[], thing: BareJid, jid: BareJid): boolean {
-  return rules.find((rule) => rule.friend !== undefined && speaksFor(rule, thing, jid))?.friend ?? false;
+  return rules.find((rule) => rule.friend !== undefined && speaksFor(rule, thing, jid, {}))?.friend ?? false;
 }
 
 /** What may be read of the Thing by somebody, before it is narrowed to what was asked. */
-export function decideRead(rules: readonly Rule[], thing: BareJid, jid: BareJid): boolean | ReadLimits {
-  return rules.find((rule) => rule.read !== undefined && speaksFor(rule, thing, jid))?.read ?? false;
+export function decideRead(
+  rules: readonly Rule[],
+  thing: BareJid,
+  jid: BareJid,
+  acting: Acting = {},
+): boolean | ReadLimits {
+  return rules.find((rule) => rule.read !== undefined && speaksFor(rule, thing, jid, acting))?.read ?? false;
 }
 
 /** What may be controlled of the Thing by somebody, before it is narrowed to what was asked. */
-export function decideControl(rules: readonly Rule[], thing: BareJid, jid: BareJid): boolean | ControlLimits {
-  return rules.find((rule) => rule.control !== undefined && speaksFor(rule, thing, jid))?.control ?? false;
+export function decideControl(
+  rules: readonly Rule[],
+  thing: BareJid,
+  jid: BareJid,
+  acting: Acting = {},
+): boolean | ControlLimits {
+  return rules.find((rule) => rule.control !== undefined && speaksFor(rule, thing, jid, acting))?.control ?? false;
 }
 
-function speaksFor(rule: Rule, thing: BareJid, jid: BareJid): boolean {
-  return names(rule.thing, thing) && names(rule.jid, jid);
+/** Tells whether a rule is about a Thing, whoever else it names. */
+export function isAbout(rule: Rule, thing: BareJid): boolean {
+  return names(rule.thing, thing);
+}
+
+function speaksFor(rule: Rule, thing: BareJid, jid: BareJid, acting: Acting): boolean {
+  const isActing = (actor: (typeof actors)[number]): boolean => {
+    const named = rule[actor];
+    return named === undefined || (acting[actor]?.includes(named) ?? false);
+  };
+  return isAbout(rule, thing) && names(rule.jid, jid) && actors.every(isActing);
 }
 
 function names(pattern: string | undefined, jid: BareJid): boolean {
