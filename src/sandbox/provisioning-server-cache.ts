@@ -71,11 +71,11 @@ export class CacheInvalidation {
     if (!this.#options.byPresence && isAddress(from)) this.#address(device, from.full);
   }
 
-  /** The rules changed: every Thing that ever asked must forget. */
-  changed(): void {
+  /** Something changed: every Thing that ever asked, and is concerned, must forget. Left out: all are. */
+  changed(isConcerned: (thing: BareJid) => boolean = () => true): void {
     const stanzas: XmlElement[] = [];
-    for (const device of this.#devices.values()) {
-      if (!device.asked) continue;
+    for (const [jid, device] of this.#devices) {
+      if (!device.asked || !isConcerned(jid)) continue;
       device.due = true;
       // A new id: only what is sent from now on counts as acknowledged.
       for (const address of device.addresses.values()) Object.assign(address, { id: undefined, refused: false });

@@ -1,25 +1,35 @@
-// XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.2 to 3.5.
+// XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.1 to 3.5.
 import type { CallOptions } from "../core/abort.ts";
-import { systemClock, type Clock } from "../core/clock.ts";
+import { systemClock } from "../core/clock.ts";
 import { ConfigError, StateError } from "../core/errors.ts";
 import { configJid, type BareJid, type Jid } from "../core/jid.ts";
-import { silentLogger, type Logger } from "../core/logger.ts";
-import { systemRandom, type RandomSource } from "../core/random.ts";
+import { silentLogger } from "../core/logger.ts";
+import { systemRandom } from "../core/random.ts";
 import { buildCanControlResponse, parseCanControl } from "../codec/can-control.ts";
 import { buildFriend, buildUnfriend } from "../codec/friendship.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildCanReadResponse, buildIsFriendResponse, parseCanRead, parseIsFriend } from "../codec/provisioning.ts";
 import { message } from "../codec/stanza.ts";
+import type { Tokens } from "../codec/tokens.ts";
 import type { XmlElement } from "../codec/xml.ts";
+import { usedTokens, whoActs } from "./acting.ts";
+import { mostForgivingControl, mostForgivingRead } from "./forgiving.ts";
+import { Identities, type KnownIdentity } from "./identities.ts";
+import type { ChallengePadding } from "./identity-certificate.ts";
 import { CacheInvalidation } from "./provisioning-server-cache.ts";
+import { TokenChallenges, type ChallengePolicy, type UsedToken } from "./provisioning-server-challenges.ts";
+import type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server-options.ts";
+import { TokenDesk } from "./provisioning-server-tokens.ts";
 import {
   decideControl,
   decideFriend,
   decideRead,
+  isAbout,
   narrow,
   narrowControl,
   normaliseRules,
   withRule,
+  type Acting,
   type ControlLimits,
   type ReadLimits,
   type Rule,
@@ -29,44 +39,12 @@ import {
   serve,
   serviceAddress,
   serviceInfo,
+  type LaterAnswer,
   type ServiceAnswer,
   type ServiceHandlers,
   type ServiceRequest,
 } from "./service-frame.ts";
 import type { HostedAccount, StanzaService } from "./stanza-service.ts";
-
-/** What a {@link ReferenceProvisioningServer} is made of. */
-export interface ProvisioningServerOptions {
-  /** Its address: `provisioning.localhost` as a component, `provisioning@localhost` as an account (XEP-0324 5.1). */
-  readonly jid: string;
-  /** Randomness for the ids of its requests. Default: the operating system's. */
-  readonly random?: RandomSource | undefined;
-  /** Time, for repeating `clearCache`. Default: the machine's. */
-  readonly clock?: Clock | undefined;
-  /** Where it tells what it does. Silent by default. */
-  readonly logger?: Logger | undefined;
-  /** How long it waits for the acknowledgement of `clearCache` before it repeats it, in milliseconds. Default 10,000. */
-  readonly retry?: number | undefined;
-  /** The rules it begins with. Default none: everything is refused. */
-  readonly rules?: readonly Rule[] | undefined;
-  /** Whether Things may trust further servers (XEP-0324 3.1.4). Default false. */
-  readonly secondaryTrustAllowed?: boolean | undefined;
-}
-
-/** The questions it answers. */
-export type QuestionKind = "isFriend" | "canRead" | "canControl";
-
-/** A question that a Thing asked. */
-export interface AskedQuestion {
-  /** The Thing. */
-  readonly thing: BareJid;
-  /** What it asked. */
-  readonly kind: QuestionKind;
-  /** Of whom. */
-  readonly jid: BareJid;
-  /** The answer: false for a no. */
-  readonly result: boolean;
-}
 
 // A sandbox may run for weeks: counts stay exact, the list keeps the newest.
 const MOST_QUESTIONS = 10_000;
@@ -86,8 +64,15 @@ export class ReferenceProvisioningServer implements StanzaService {
   readonly name = "Provisioning Server";
   /** Whether Things may trust further servers (XEP-0324 3.1.4): said in every answer to isFriend, yes or no (P-E16). */
   secondaryTrustAllowed: boolean;
+  /** How it pads what it encrypts (P-E12). */
+  padding: ChallengePadding;
+  /** When it challenges the use of a token. */
+  challenge: ChallengePolicy;
   readonly #handlers: ServiceHandlers;
   readonly #cache: CacheInvalidation;
+  readonly #identities: Identities;
+  readonly #desk: TokenDesk;
+  readonly #challenges: TokenChallenges;
   readonly #friends: ServiceFriends | undefined;
   readonly #counts = new Map<QuestionKind, number>();
   readonly #questions: AskedQuestion[] = [];
@@ -104,6 +89,8 @@ export class ReferenceProvisioningServer implements StanzaService {
     const isAccount = address.local !== "";
     this.jid = address.full;
     this.secondaryTrustAllowed = options.secondaryTrustAllowed ?? false;
+    this.padding = options.padding ?? "oaep";
+    this.challenge = options.challenge ?? "always";
     this.#rules = normaliseRules(options.rules ?? []);
     this.#cache = new CacheInvalidation({
       from: this.jid,
@@ -115,6 +102,22 @@ export class ReferenceProvisioningServer implements StanzaService {
       byPresence: isAccount,
     });
     this.#friends = isAccount ? new ServiceFriends({ clock, output }) : undefined;
+    const { unknownCertificates: unknown = "accept", challengeTimeout: timeout = 5_000 } = options;
+    const changed = (isConcerned: (thing: BareJid) => boolean): void => this.#cache.changed(isConcerned);
+    const padding = (): ChallengePadding => this.padding;
+    const policy = (): ChallengePolicy => this.challenge;
+    this.#identities = new Identities({ random, clock, unknown, changed });
+    this.#desk = new TokenDesk({ identities: this.#identities, random, clock, padding });
+    this.#challenges = new TokenChallenges({
+      from: this.jid,
+      random,
+      clock,
+      logger,
+      policy,
+      padding,
+      timeout,
+      output,
+    });
     this.#handlers = {
       address,
       info: serviceInfo(address, this.name, ns.provisioning),
@@ -122,8 +125,14 @@ export class ReferenceProvisioningServer implements StanzaService {
       seen: (from) => this.#cache.request(from),
       count: () => undefined,
       request: (request) => this.#request(request),
-      reply: (reply) => this.#cache.reply(reply),
-      presence: (from, available) => this.#cache.presence(from, available),
+      output,
+      reply: (reply) => {
+        if (!this.#challenges.reply(reply)) this.#cache.reply(reply);
+      },
+      presence: (from, available) => {
+        if (!available) this.#challenges.gone(from);
+        return this.#cache.presence(from, available);
+      },
     };
   }
 
@@ -142,6 +151,16 @@ export class ReferenceProvisioningServer implements StanzaService {
     return this.#cache.due;
   }
 
+  /** The identities that it knows, in the order in which they came. */
+  get identities(): readonly KnownIdentity[] {
+    return this.#identities.list;
+  }
+
+  /** How many questions wait for challenges of their tokens. */
+  get pending(): number {
+    return this.#challenges.pending;
+  }
+
   /** How many questions were asked, of one kind or of all. */
   count(kind?: QuestionKind): number {
     const of = (one: QuestionKind): number => this.#counts.get(one) ?? 0;
@@ -155,6 +174,28 @@ export class ReferenceProvisioningServer implements StanzaService {
   setRules(rules: readonly Rule[]): void {
     this.#rules = normaliseRules(rules);
     this.#cache.changed();
+  }
+
+  /**
+   * Makes a certificate known under a name that rules may use; several may share one, so that a certificate can be
+   * renewed. One that was withdrawn is let in again. Gives its fingerprint. Throws `ERR_CONFIG` if it is no X.509
+   * certificate with an RSA key of 1,024 to 8,192 bits, or the name is none.
+   *
+   * @param certificate PEM, or the bytes of PEM or DER; no private key
+   */
+  enrol(certificate: string | Uint8Array, name: string): string {
+    return this.#identities.enrol(certificate, name);
+  }
+
+  /**
+   * Withdraws a certificate, or all of that name: its token is void, the rules that name it fit nobody, and
+   * `clearCache` goes to the Things that have asked about it. Tells whether there was one. Throws `ERR_CONFIG` for no
+   * name at all.
+   *
+   * @param identity the name, or the fingerprint
+   */
+  withdraw(identity: string): boolean {
+    return this.#identities.withdraw(identity);
   }
 
   /** Lets two be friends, or no longer. A rule in front of the others. */
@@ -232,10 +273,14 @@ export class ReferenceProvisioningServer implements StanzaService {
   onAccount(account?: HostedAccount): void {
     this.#friends?.onAccount(account);
     this.#cache.forgetPresence();
+    this.#challenges.stop();
   }
 
   stop(): void {
     this.#cache.stop();
+    this.#challenges.stop();
+    this.#identities.stop();
+    this.#desk.stop();
   }
 
   /** Messages go to the bare JID: its server knows where the Thing is, or keeps them until it comes (P-E8). */
@@ -244,14 +289,21 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.#carry([message({ to, from: this.jid }, payload)]);
   }
 
+  /** Only Things that the rule is about have to forget something. */
   #addRule(rule: Rule): void {
-    this.setRules(normaliseRules([rule]).reduce(withRule, this.#rules));
+    const [normal = rule] = normaliseRules([rule]);
+    this.#rules = withRule(this.#rules, normal);
+    this.#cache.changed((thing) => isAbout(normal, thing));
   }
 
-  #request({ from, payload }: ServiceRequest): ServiceAnswer | undefined {
+  #request({ from, payload }: ServiceRequest): ServiceAnswer | LaterAnswer | undefined {
     if (payload.is("isFriend", ns.provisioning)) return { payload: this.#isFriend(payload, from) };
-    if (payload.is("canRead", ns.provisioning)) return { payload: this.#canRead(payload, from) };
-    if (payload.is("canControl", ns.provisioning)) return { payload: this.#canControl(payload, from) };
+    if (payload.is("canRead", ns.provisioning)) return this.#canRead(payload, from);
+    if (payload.is("canControl", ns.provisioning)) return this.#canControl(payload, from);
+    if (payload.is("getToken", ns.provisioning)) return { payload: this.#desk.challenge(payload, from) };
+    if (payload.is("getTokenChallengeResponse", ns.provisioning)) {
+      return { payload: this.#desk.response(payload, from) };
+    }
     return undefined;
   }
 
@@ -265,19 +317,49 @@ export class ReferenceProvisioningServer implements StanzaService {
   }
 
   /** XEP-0324 3.3. */
-  #canRead(payload: XmlElement, from: Jid): XmlElement {
+  #canRead(payload: XmlElement, from: Jid): LaterAnswer {
     const question = parseCanRead(payload);
-    const answer = narrow(question, decideRead(this.#rules, from.bare, question.jid));
-    this.#asked(from, { kind: "canRead", jid: question.jid, result: answer.result });
-    return buildCanReadResponse(answer);
+    return this.#whenProved(from, "canRead", question, (acting) => {
+      const answers = acting.map((who) => narrow(question, decideRead(this.#rules, from.bare, question.jid, who)));
+      const answer = mostForgivingRead(answers);
+      return { result: answer.result, payload: buildCanReadResponse(answer) };
+    });
   }
 
   /** XEP-0324 3.4. */
-  #canControl(payload: XmlElement, from: Jid): XmlElement {
+  #canControl(payload: XmlElement, from: Jid): LaterAnswer {
     const question = parseCanControl(payload);
-    const answer = narrowControl(question, decideControl(this.#rules, from.bare, question.jid));
-    this.#asked(from, { kind: "canControl", jid: question.jid, result: answer.result });
-    return buildCanControlResponse(answer);
+    return this.#whenProved(from, "canControl", question, (acting) => {
+      const decide = (who: Acting): boolean | ControlLimits => decideControl(this.#rules, from.bare, question.jid, who);
+      const answer = mostForgivingControl(acting.map((who) => narrowControl(question, decide(who))));
+      return { result: answer.result, payload: buildCanControlResponse(answer) };
+    });
+  }
+
+  /** Decides once the tokens of a question are proved, by the rules and identities of that moment. */
+  #whenProved(
+    from: Jid,
+    kind: QuestionKind,
+    { jid, tokens }: { readonly jid: BareJid; readonly tokens: Tokens },
+    decide: (acting: readonly Acting[]) => { readonly result: boolean; readonly payload: XmlElement },
+  ): LaterAnswer {
+    const finish = (sent: readonly UsedToken[], proved: ReadonlySet<string>): ServiceAnswer => {
+      for (const { token, identity } of sent) {
+        const isProved = proved.has(token);
+        if (isProved) this.#identities.proved(identity);
+        this.#identities.answered(identity, from.bare, isProved);
+      }
+      // Who cannot answer loses the identity, not what it may without (P-3.1.3-6); so does who has lost it meanwhile.
+      const valid = sent.filter(({ token }) => proved.has(token) && this.#identities.behind(token) !== undefined);
+      const { result, payload } = decide(whoActs(valid, tokens));
+      const names = [...new Set(valid.map(({ identity }) => identity.name ?? identity.certificate.fingerprint))];
+      this.#asked(from, { kind, jid, result, ...(names.length > 0 && { identities: names }) });
+      return { payload };
+    };
+    const sent = usedTokens(this.#identities, tokens);
+    return {
+      later: (answer) => this.#challenges.prove(from, jid, sent, (proved) => answer(() => finish(sent, proved))),
+    };
   }
 
   #asked(from: Jid, question: Omit<AskedQuestion, "thing">): void {

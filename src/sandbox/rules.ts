@@ -81,7 +81,7 @@ export function normaliseRules(rules: readonly Rule[]): readonly Rule[] {
       const identity = rule[actor];
       if (identity !== undefined) normal[actor] = normaliseIdentity(identity, `rules[${index}].${actor}`);
     }
-    return normal as Rule;
+    return normal;
   });
 }
 

@@ -24,6 +24,15 @@ export interface ServiceAnswer {
   readonly after?: readonly XmlElement[];
 }
 
+/** An answer that is not there yet. Others are answered meanwhile. */
+export interface LaterAnswer {
+  /**
+   * Called once, with what takes the answer when it is there: a function that makes it, which may throw as a request's
+   * handler does. It may be called at once, and need never be: who asked may be gone.
+   */
+  later(answer: (make: () => ServiceAnswer) => void): void;
+}
+
 /** An answer to an IQ that the service sent. */
 export interface ServiceReply {
   /** Who answers, normalised. */
@@ -48,8 +57,10 @@ export interface ServiceHandlers {
   seen(from: Jid): readonly XmlElement[];
   /** Counts a request that has a name here. */
   count(name: string): void;
-  /** Answers a request; `undefined` if there is nothing of that name here. */
-  request(request: ServiceRequest): ServiceAnswer | undefined;
+  /** Answers a request, now or later; `undefined` if there is nothing of that name here. */
+  request(request: ServiceRequest): ServiceAnswer | LaterAnswer | undefined;
+  /** Carries away what answers a request later. */
+  output?(stanzas: readonly XmlElement[]): void;
   /** Takes an answer. */
   reply(reply: ServiceReply): void;
   /** Somebody came or went. */
@@ -127,15 +138,33 @@ function serveIq(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): read
   const frame = { id, to: optional(stanza, "from"), from: optional(stanza, "to") ?? handlers.address.full };
   if (!isForService(stanza, handlers)) return [iq({ ...frame, type: "error" }, refusal("service-unavailable"))];
   const before = handlers.seen(from);
+  const finish = (make: () => ServiceAnswer): readonly XmlElement[] => {
+    try {
+      const answer = make();
+      return [iq({ ...frame, type: "result" }, answer.payload), ...(answer.after ?? [])];
+    } catch (error) {
+      return [iq({ ...frame, type: "error" }, errorFor(error))];
+    }
+  };
+  let answer: ServiceAnswer | LaterAnswer;
   try {
-    const answer = answerRequest(stanza, from, handlers);
-    return [...before, iq({ ...frame, type: "result" }, answer.payload), ...(answer.after ?? [])];
+    answer = answerRequest(stanza, from, handlers);
   } catch (error) {
     return [...before, iq({ ...frame, type: "error" }, errorFor(error))];
   }
+  if (!("later" in answer)) return [...before, ...finish(() => answer)];
+  let now: readonly XmlElement[] | undefined = [];
+  answer.later((make) => {
+    // What must go out before an answer may have changed while it was waited for.
+    if (now === undefined) handlers.output?.([...handlers.seen(from), ...finish(make)]);
+    else now = finish(make);
+  });
+  const sent = [...before, ...now];
+  now = undefined;
+  return sent;
 }
 
-function answerRequest(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): ServiceAnswer {
+function answerRequest(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): ServiceAnswer | LaterAnswer {
   const type = iqType(stanza); // throws for one that does not exist
   const children = stanza.getChildElements();
   const payload = children[0];

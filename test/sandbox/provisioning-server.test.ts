@@ -267,7 +267,7 @@ describe("questions", () => {
   });
 
   it("of other kinds are not answered here", () => {
-    for (const name of ["canAccess", "getToken", "isFriendResponse"]) {
+    for (const name of ["canAccess", "getTokenResponse", "isFriendResponse"]) {
       const content = `<${name} xmlns='urn:xmpp:iot:provisioning' jid='a@b'/>`;
       expect(refusal(iq(DEVICE, content))).toBe("error cancel service-unavailable");
     }

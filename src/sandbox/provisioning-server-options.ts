@@ -1,0 +1,60 @@
+// What a reference Provisioning Server is told, and what it tells of the questions it was asked.
+import type { Clock } from "../core/clock.ts";
+import type { BareJid } from "../core/jid.ts";
+import type { Logger } from "../core/logger.ts";
+import type { RandomSource } from "../core/random.ts";
+import type { ChallengePadding } from "./identity-certificate.ts";
+import type { ChallengePolicy } from "./provisioning-server-challenges.ts";
+import type { Rule } from "./rules.ts";
+
+/** What a reference Provisioning Server is made of. */
+export interface ProvisioningServerOptions {
+  /** Its address: `provisioning.localhost` as a component, `provisioning@localhost` as an account (XEP-0324 5.1). */
+  readonly jid: string;
+  /** Randomness for the ids of its requests. Default: the operating system's. */
+  readonly random?: RandomSource | undefined;
+  /** Time, for repeating `clearCache`. Default: the machine's. */
+  readonly clock?: Clock | undefined;
+  /** Where it tells what it does. Silent by default. */
+  readonly logger?: Logger | undefined;
+  /** How long it waits for the acknowledgement of `clearCache` before it repeats it, in milliseconds. Default 10,000. */
+  readonly retry?: number | undefined;
+  /** The rules it begins with. Default none: everything is refused. */
+  readonly rules?: readonly Rule[] | undefined;
+  /** Whether Things may trust further servers (XEP-0324 3.1.4). Default false. */
+  readonly secondaryTrustAllowed?: boolean | undefined;
+  /** How it pads what it encrypts for the holder of a certificate (P-E12). Default `oaep`. */
+  readonly padding?: ChallengePadding | undefined;
+  /**
+   * When it challenges the use of a token in a question (XEP-0324 3.1.3): `always`, `never`, or `{ again }`: not again
+   * for so many milliseconds for the same sender, caller and token. Default `always`.
+   */
+  readonly challenge?: ChallengePolicy | undefined;
+  /**
+   * How long it waits for the answer to a challenge, in milliseconds, before it answers the question as if that token
+   * had not been there. Default 5,000: less than a Thing waits for the answer.
+   */
+  readonly challengeTimeout?: number | undefined;
+  /**
+   * Whether certificates that nobody enrolled get tokens (XEP-0324 5.4); of these it keeps 10,000 at most. Rules name
+   * them by their fingerprint. Default `accept`.
+   */
+  readonly unknownCertificates?: "accept" | "refuse" | undefined;
+}
+
+/** The questions it answers. */
+export type QuestionKind = "isFriend" | "canRead" | "canControl";
+
+/** A question that a Thing asked. */
+export interface AskedQuestion {
+  /** The Thing. */
+  readonly thing: BareJid;
+  /** What it asked. */
+  readonly kind: QuestionKind;
+  /** Of whom. */
+  readonly jid: BareJid;
+  /** The answer: false for a no. */
+  readonly result: boolean;
+  /** Who was behind its tokens, by name or else fingerprint; absent if no token of this server was proved. */
+  readonly identities?: readonly string[];
+}
