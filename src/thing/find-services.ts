@@ -1,10 +1,11 @@
 // Whom a Thing turns to: XEP-0347 3.5 (Thing Registry) and 3.11 (provisioning server), by the methods that the options name.
-import { withDeadline } from "../core/abort.ts";
+import { onAbort, sleep, withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { DiscoveryError, messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildIsFriend, parseIsFriendResponse } from "../codec/provisioning.ts";
+import type { Friends } from "../connection/friends.ts";
 import type { ServiceHints } from "../discovery/components.ts";
 import { serviceAddress } from "../discovery/features.ts";
 import type { ProvisioningWays, RegistryWays } from "../discovery/service-options.ts";
@@ -21,10 +22,14 @@ export interface FindServicesParts extends FindingParts {
    * itself lists, and nothing else (XEP-0347 6.2, D-E21).
    */
   readonly hints: () => ServiceHints;
+  /** Who of the friends is there. */
+  readonly friends: Pick<Friends, "has" | "presenceOf">;
 }
 
 /** How long an owner has to show up and answer, in milliseconds: most are no servers, and the others wait meanwhile. */
 const OWNER_WITHIN = 5_000;
+// How often it is looked whether an owner who is a friend is there at all, in milliseconds. The server says so at once.
+const LOOK_EVERY = 500;
 
 /** XEP-0347 3.5. Rejects with `ERR_DISCOVERY`, saying what was tried. */
 export function findARegistry(parts: FindServicesParts, signal: AbortSignal): Promise<BareJid> {
@@ -43,13 +48,23 @@ export async function findAServer(
   list.push(...completed(parts, ways, feature, signal).map((way) => as("found", way)));
   // These two came with the owner, and go with the owner (X-E4).
   if (ways.registry) list.push(as("owner", named(parts, "Registry", registry, feature, signal)));
-  if (ways.owner) list.push(as("owner", { name: "owner", find: async () => askOwner(parts, owner, signal) }));
-  if (search) {
-    const preferred = parts.hints().provisioning;
-    const find = async (): Promise<BareJid> => parts.components.find(feature, { signal, preferred });
-    list.push(as("found", { name: "search", find }));
+  const searching = once(() => parts.components.find(feature, { signal, preferred: parts.hints().provisioning }));
+  if (ways.owner) {
+    const find = (): Promise<BareJid> => {
+      // What comes of the search counts when the owner is none; it need not wait for that.
+      if (search) searching().catch(() => undefined);
+      return askOwner(parts, owner, signal);
+    };
+    list.push(as("owner", { name: "owner", find }));
   }
+  if (search) list.push(as("found", { name: "search", find: searching }));
   return firstOf("provisioning server", list, signal);
+}
+
+/** What is begun when it is asked for first, and then is the same for everybody. */
+function once<T>(begin: () => Promise<T>): () => Promise<T> {
+  let begun: Promise<T> | undefined;
+  return () => (begun ??= begin());
 }
 
 /** A way, with what is to be known of a server that is found by it. */
@@ -60,23 +75,43 @@ function as(origin: TrustOrigin, { name, find }: Way): Way<TrustedServer> {
 /**
  * Method 6. Some client libraries advertise whatever they have ever heard of, so that an owner's chat program would be
  * trusted with everything: he is a server only if he answers a question as one does. He has been asked for friendship after
- * the claim, and is not asked again.
+ * the claim, and is not asked again. One who is known to be away is not waited for.
  */
 function askOwner(parts: FindServicesParts, owner: BareJid, signal: AbortSignal): Promise<BareJid> {
   const limits = { signal, timeout: OWNER_WITHIN };
   return withDeadline(parts.clock, limits, `asking ${owner}`, async (limited) => {
-    const options = { signal: limited, befriend: false };
-    const to = await serviceAddress(parts, owner, ns.provisioning, options);
-    const payload = buildIsFriend({ jid: owner });
-    const about = await parts.channel
-      .request({ type: "get", to, payload }, options)
-      .then((answer) => parseIsFriendResponse(answer).jid)
-      .catch((error: unknown) => {
-        limited.throwIfAborted();
-        const why = `${owner} advertises provisioning, but does not answer isFriend: ${messageOf(error)}`;
-        throw new DiscoveryError(why, { cause: error });
-      });
-    if (about === owner) return owner;
-    throw new DiscoveryError(`${owner} advertises provisioning, but does not answer what isFriend was asked`);
+    const done = new AbortController();
+    const forget = onAbort(limited, () => done.abort(limited.reason));
+    try {
+      return await Promise.race([answerOf(parts, owner, done.signal), unlessAway(parts, owner, done.signal)]);
+    } finally {
+      forget();
+      done.abort(new Error("the owner was asked"));
+    }
   });
+}
+
+/** Rejects when the owner is a friend, whose presence the Thing may see, and is not there. Resolves never. */
+async function unlessAway({ friends, clock }: FindServicesParts, owner: BareJid, signal: AbortSignal): Promise<never> {
+  for (let missed = 0; missed < 2;) {
+    await sleep(clock, LOOK_EVERY, signal);
+    const isMissed = friends.has(owner)?.to === true && friends.presenceOf(owner).length === 0;
+    missed = isMissed ? missed + 1 : 0;
+  }
+  throw new DiscoveryError(`${owner} is not online`);
+}
+
+async function answerOf(parts: FindServicesParts, owner: BareJid, signal: AbortSignal): Promise<BareJid> {
+  const to = await serviceAddress(parts, owner, ns.provisioning, { signal, befriend: false });
+  const payload = buildIsFriend({ jid: owner });
+  const about = await parts.channel
+    .request({ type: "get", to, payload }, { signal })
+    .then((answer) => parseIsFriendResponse(answer).jid)
+    .catch((error: unknown) => {
+      signal.throwIfAborted();
+      const why = `${owner} advertises provisioning, but does not answer isFriend: ${messageOf(error)}`;
+      throw new DiscoveryError(why, { cause: error });
+    });
+  if (about === owner) return owner;
+  throw new DiscoveryError(`${owner} advertises provisioning, but does not answer what isFriend was asked`);
 }

@@ -54,6 +54,7 @@ async function site(options: { hints?: ServiceHints; friends?: readonly string[]
     whereabouts,
     clock,
     components: new Components(parts),
+    friends,
     hints: () => options.hints ?? none,
   };
   /** An account is there, and does this. */
@@ -83,7 +84,7 @@ async function site(options: { hints?: ServiceHints; friends?: readonly string[]
     for (let i = 0; i < 20; i++) await clock.advance(5_000);
     return promise;
   };
-  return { ...parts, friends, there, put, findRegistry, findServer, inTheEnd };
+  return { ...parts, friends, there, put, findRegistry, findServer, findTrusted, inTheEnd };
 }
 
 const none: ServiceHints = { registries: [], provisioning: [] };
@@ -227,6 +228,13 @@ describe("finding a provisioning server", () => {
     expect(await at.findServer(method)).toBe(found);
   });
 
+  test.each(methods)("X-E4: %s: whether it came with the owner", async (name, method, found) => {
+    const at = await site();
+    await at.put(found, answers);
+    const origin = /the Registry itself|the owner itself/.test(name) ? "owner" : "found";
+    expect(await at.findTrusted(method)).toEqual({ jid: found, origin });
+  });
+
   test.each(methods)("%s: not if it is none", async (_, method, found) => {
     const at = await site();
     await at.put(found, is(ns.discovery));
@@ -303,19 +311,51 @@ describe("finding a provisioning server", () => {
       expect(at.wire.asked(`${owner}/r`).map(({ name }) => name)).toEqual(["query"]);
     });
 
-    test("who is silent, or not there, holds the search up for five seconds, and is not asked for friendship again", async () => {
+    test("who is silent, or has not answered yet, is waited for five seconds, and not asked for friendship again", async () => {
       const silent = await site();
       await silent.there(owner, says("silent"));
-      const away = await site({ friends: [] });
-      for (const at of [silent, away]) {
+      const stranger = await site({ friends: [] });
+      for (const at of [silent, stranger]) {
         at.wire.peer("found.example.org", is6);
-        const finding = at.findServer({ ...only, owner: true, search: true });
+        let found: string | undefined;
+        const finding = at.findServer({ ...only, owner: true, search: true }).then((jid) => (found = jid));
+        await at.clock.advance(4_999);
         await settled();
-        expect(at.wire.asked("found.example.org")).toEqual([]);
-        await at.clock.advance(5_000);
+        // It is searched for meanwhile; what comes of it counts once the owner has not answered.
+        expect([at.wire.asked("found.example.org").length, found]).toEqual([1, undefined]);
+        await at.clock.advance(1);
         expect(await finding).toBe("found.example.org");
-        expect(at.wire.presences).toEqual([]);
+        expect([at.wire.asked("found.example.org").length, at.wire.presences]).toEqual([1, []]);
       }
+    });
+
+    test("who is a friend and not there is not waited for", async () => {
+      const at = await site();
+      at.wire.peer("found.example.org", is6);
+      const finding = at.findServer({ ...only, owner: true, search: true });
+      await at.clock.advance(1_000);
+      expect(await finding).toBe("found.example.org");
+      const alone = messageOf(at.inTheEnd(at.findServer({ ...only, owner: true })));
+      expect(await alone).toContain(`owner: ${owner} is not online`);
+    });
+
+    test("who comes within a second is asked", async () => {
+      const at = await site();
+      at.wire.peer("found.example.org", is6);
+      const finding = at.findServer({ ...only, owner: true, search: true });
+      await at.clock.advance(900);
+      await at.there(owner, says(response(owner)));
+      await at.clock.advance(1_000);
+      expect(await finding).toBe(owner);
+    });
+
+    test("who is asked alone has no search beside him, and a search that fails has waited for him", async () => {
+      const at = await site();
+      await at.there(owner, says(response(owner)));
+      expect(await at.findServer({ ...only, owner: true })).toBe(owner);
+      expect(at.wire.asked(domain)).toEqual([]);
+      at.wire.peer("found.example.org", is(ns.ping));
+      expect(await at.findServer({ ...only, owner: true, search: true })).toBe(owner);
     });
 
     test("who says what he thinks of himself is one, whatever it is", async () => {
