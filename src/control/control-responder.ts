@@ -1,8 +1,7 @@
 // XEP-0325 3.1.2, 3.1.3 and XEP-0324 3.4 on the Thing: set -> guard -> setResponse, or an error.
-import { withDeadline } from "../core/abort.ts";
+import { onAbort, withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { TimeoutError } from "../core/errors.ts";
-import type { Jid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { buildSetResponse, parseSet, type SetRequest } from "../codec/control.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -11,9 +10,9 @@ import type { XmlElement } from "../codec/xml.ts";
 import type { IncomingIq, Router } from "../channel/router.ts";
 import { permitsControl, permitsNode, type Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
-import type { ControlQuestion } from "../provisioning/questions.ts";
-import { Actuator, problem, type Permission, type Progress, type Setting } from "./actuator.ts";
+import { Actuator, problem, type Progress, type Setting } from "./actuator.ts";
 import type { ControlParameter } from "./definition.ts";
+import { RunningControl } from "./running-control.ts";
 
 /** What answers control requests is made of. */
 export interface ControlResponderOptions {
@@ -44,21 +43,30 @@ export function answerControl(options: ControlResponderOptions): void {
   router.onIq(ns.control, "set", async (iq) => {
     const request = understood(iq);
     const progress: Progress = { setting: undefined, done: [] };
-    const limits = { signal: iq.signal, timeout: LONGEST_CONTROL };
+    const { nodes, parameters, tokens } = request;
+    const question = { kind: "control", jid: iq.from.bare, tokens, nodes, parameters: namesOf(parameters) } as const;
+    const control = new RunningControl({ guard, question, from: iq.from, progress, signal: iq.signal });
+    // How far it had come when it was stopped: a device that obeys goes on from there.
+    let stopped = progress;
+    const limits = { signal: control.signal, timeout: LONGEST_CONTROL };
+    const ended = guard.running.begin(control, iq.signal);
     try {
       await withDeadline(clock, limits, "control", async (signal) => {
-        const asker = { from: iq.from.bare, signal };
-        const permission = new AskedPermission(guard, request, { from: iq.from, signal });
-        await permission.refresh();
+        onAbort(signal, () => (stopped = { ...progress, done: [...progress.done] }));
+        await control.refresh();
+        const command = { from: iq.from.bare, signal, permission: control };
         // Rights first: who may not control does not learn what there is to control.
-        await actuator.set(checked(known, request, permission.grants), { ...asker, permission }, progress);
+        await actuator.set(checked(known, request, control.grants), command, progress);
       });
     } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
-      refuseLate(progress, onFault);
+      if (error instanceof TimeoutError) refuseLate(stopped, onFault);
+      else if (error instanceof Refusal && error === control.signal.reason) refuseEnded(stopped, error);
+      else throw error;
+    } finally {
+      ended();
     }
-    if (progress.done.length === 0) throw new Refusal("forbidden", "Access denied.");
-    return { payload: whatWasDone(request, progress.done) };
+    if (stopped.done.length === 0) throw new Refusal("forbidden", "Access denied.");
+    return { payload: whatWasDone(request, stopped.done) };
   });
 }
 
@@ -79,48 +87,6 @@ function understood({ type, payload }: IncomingIq): SetRequest {
   const twice = names.filter((name) => seen.size === seen.add(name).size);
   if (twice.length > 0) throw problems("bad-request", [...new Set(twice)], "Named twice.");
   return request;
-}
-
-/** What the guard grants of a request; asked anew when a clearCache has come since (P-3.5.1-5). */
-class AskedPermission implements Permission {
-  readonly #guard: Guard;
-  readonly #question: ControlQuestion;
-  readonly #from: Jid;
-  readonly #signal: AbortSignal;
-  #epoch: number | undefined;
-  #grants: readonly Grant[] = [];
-
-  constructor(guard: Guard, request: SetRequest, asker: { readonly from: Jid; readonly signal: AbortSignal }) {
-    const { nodes, parameters, tokens } = request;
-    this.#guard = guard;
-    this.#question = { kind: "control", jid: asker.from.bare, tokens, nodes, parameters: namesOf(parameters) };
-    this.#from = asker.from;
-    this.#signal = asker.signal;
-  }
-
-  get grants(): readonly Grant[] {
-    return this.#grants;
-  }
-
-  isStale(): boolean {
-    return this.#epoch !== this.#guard.epoch;
-  }
-
-  allows(name: string): boolean {
-    return permitsControl(this.#grants, { node: THE_THING, name });
-  }
-
-  /** Returns only if something is granted (P-3.4.1-1, P-3.4.1-2). */
-  async refresh(): Promise<void> {
-    this.#epoch = this.#guard.epoch;
-    const decision = await this.#guard.decide(this.#question, this.#signal, this.#from);
-    // A no is told apart from "nobody could be asked": the caller may try that one again (P-E28).
-    if (decision.outcome === "refused") throw new Refusal("forbidden", "Access denied.");
-    if (decision.outcome === "unanswered") {
-      throw new Refusal("resource-constraint", "Nobody could be asked whether you may control. Try again later.");
-    }
-    this.#grants = decision.grants;
-  }
 }
 
 /**
@@ -172,6 +138,12 @@ function refuseLate({ setting, done }: Progress, onFault: ControlResponderOption
   }
   if (done.length > 0) return;
   throw new Refusal("resource-constraint", "There was no time left for it; nothing was set. Try again later.");
+}
+
+/** The right to it was taken back: what was not begun by now never will be. As {@link refuseLate}. */
+function refuseEnded({ setting, done }: Progress, why: Refusal): void {
+  if (setting !== undefined) throw problem(why.condition, setting, `${why.text} It may be set, or not.`, done);
+  if (done.length === 0) throw why;
 }
 
 /** P-3.4.2-7: the caller is told what was done where that is less than was asked for. */

@@ -11,6 +11,7 @@ import { wholeGrant, type Grant } from "./grants.ts";
 import { questionKey, type Question } from "./questions.ts";
 import type { Right } from "./right.ts";
 import type { RightsCache } from "./rights-cache.ts";
+import { Running } from "./running.ts";
 import type { SentTokens } from "./sent-tokens.ts";
 
 /** Where a decision came from. */
@@ -79,13 +80,22 @@ export class Guard {
   // asked before it.
   readonly #underWay = new Map<string, Promise<Decision>>();
 
+  /** What goes on by what was decided. Asks anew whether it may go on when that has ceased to count. */
+  readonly running = new Running();
+  #answersTo: Standing | undefined;
+  #changes = 0;
+
   constructor(options: GuardOptions) {
     this.#options = options;
+    options.cache.onForgotten(() => this.running.recheck());
   }
 
-  /** Counts the times when what was decided before ceased to count. */
+  /** Counts the times when what was decided before ceased to count: it was forgotten, or the Thing answers to others. */
   get epoch(): number {
-    return this.#options.cache.epoch;
+    const standing = this.#options.standing();
+    if (this.#answersTo !== undefined && !decideAlike(standing, this.#answersTo)) this.#changes++;
+    this.#answersTo = standing;
+    return this.#options.cache.epoch + this.#changes;
   }
 
   /**
@@ -182,6 +192,17 @@ function asRight(question: Question, grants: readonly Grant[], secondaryTrustBy:
 /** A no. One server that lets the Thing make friends of its own suffices (P-E16, XEP-0324 5.3). */
 function refused(source: DecisionSource, secondaryTrustBy: readonly BareJid[]): Decision {
   return { outcome: "refused", source, ...(secondaryTrustBy.length > 0 && { secondaryTrustAllowed: true }) };
+}
+
+/** Whether the same parties decide about reading and controlling. */
+function decideAlike(one: Standing, other: Standing): boolean {
+  if (one === other) return true;
+  const { length } = one.servers;
+  return (
+    one.owner === other.owner &&
+    length === other.servers.length &&
+    one.servers.every((jid) => other.servers.includes(jid))
+  );
 }
 
 /** What needs no server: the owner's friendship, and a Thing that has no server. */

@@ -59,6 +59,7 @@ export class RightsCache {
   // Questions of which there may be a grant on disk that has given way in memory.
   #onlyOnDisk = new Set<string>();
   #epoch = 0;
+  readonly #onForgotten = new Set<() => void>();
   // Who asked does not wait for the disk; the end of the Thing does.
   #written: Promise<unknown> = Promise.resolve();
   // True while there may be on disk what is to be forgotten.
@@ -90,6 +91,11 @@ export class RightsCache {
   /** Counts the times the cache was cleared. Taken before a question, handed to {@link put} with its answer. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** Has somebody told whenever something is forgotten: in memory by then, and not yet on disk. */
+  onForgotten(tell: () => void): void {
+    this.#onForgotten.add(tell);
   }
 
   /** How many answers are remembered. */
@@ -174,6 +180,7 @@ export class RightsCache {
     this.#singleRefusals = 0;
     this.#rights.clear();
     this.#outdated = true;
+    this.#tellForgotten();
     await this.#rewrite();
     this.#works();
   }
@@ -183,8 +190,13 @@ export class RightsCache {
     this.#epoch++; // an answer about them that is under way must not come back in
     for (const right of this.entries()) if (right.jid === jid) this.#rights.delete(right.key);
     this.#outdated = true;
+    this.#tellForgotten();
     // Also when there was none in memory: what had to give way there still stands on disk.
     await this.#rewrite();
+  }
+
+  #tellForgotten(): void {
+    for (const tell of this.#onForgotten) tell();
   }
 
   /** Writes the order of use, if it is another one than on disk, and waits for what is being written: for a clean end. Never rejects; a failure is a fault. */

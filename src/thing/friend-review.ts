@@ -69,12 +69,13 @@ export function isAnsweredTo({ owner, registry, servers }: Standing, jid: BareJi
   return jid === owner || jid === registry || servers.includes(jid);
 }
 
-/** Ends a friendship in both directions, and with it the place in the roster (P-E17). */
+/** Ends a friendship in both directions, and with it the place in the roster (P-E17) and whatever goes on for them. */
 export async function endFriendship(
-  { friends, onUnfriended }: FriendshipParts,
+  { friends, guard, onUnfriended }: FriendshipParts,
   jid: BareJid,
   { signal }: CallOptions = {},
 ): Promise<void> {
+  guard.running.end(jid);
   if (friends.has(jid) === undefined) return;
   await friends.remove(jid, { signal, timeout: REMOVED_WITHIN });
   onUnfriended(jid);

@@ -84,7 +84,12 @@ export function makeParts(needs: PartsNeeds): ThingParts {
     apply: (event) => runner.apply(event),
   });
   const runner = new Runner({
-    ...{ clock, random, onFault, onHealed, onState },
+    ...{ clock, random, onFault, onHealed },
+    onState: (...about) => {
+      onState(...about);
+      // By now the new trust counts, and what goes on by the old one is asked about again.
+      guard.running.recheck();
+    },
     locked: settings.pairing?.locked === true,
     save: (next, event) =>
       identity.keepAfter(next, event).then(() => (event.type === "reset" ? connecting.forget() : undefined)),

@@ -87,6 +87,7 @@ async function unfriended(parts: RecommendationParts, server: BareJid, jid: Bare
   if (isAllowed || !isFriend) {
     await cache.forget(jid);
     if (isAllowed) review();
+    else guard.running.end(jid);
     return;
   }
   const act = await apply({ type: "unfriended", jid }).catch((error: unknown) => {

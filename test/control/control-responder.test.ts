@@ -67,7 +67,7 @@ async function site(of: Device = device(), servers: readonly BareJid[] = [server
     onFault: (code, message) => void trouble.push(`${code}: ${message}`),
   });
   parts.wire.peer(server, () => says(true));
-  return { ...parts, ...of, barrier, cache, trouble };
+  return { ...parts, ...of, barrier, cache, guard, trouble };
 }
 
 const on = (...names: readonly string[]): readonly ParameterSetting[] =>
@@ -582,13 +582,13 @@ describe("a clearCache that comes before it is set (P-3.5.1-5)", () => {
     const first = wire.ask(caller, "set", setting(on("LED")));
     const waiting = wire.ask("other@example.org/x", "set", setting(on("Pump")));
     await settled();
+    wire.peer(server, ({ attrs }) => says(attrs["jid"] === "caller@example.org"));
     await cache.clear();
-    wire.peer(server, () => says(false));
+    expect((await waiting).condition).toBe("forbidden"); // at once: it does not wait for its turn
     held[0]?.end();
     expect((await first).type).toBe("result");
-    expect((await waiting).condition).toBe("forbidden");
     expect(calls).toEqual(["LED true"]);
-    expect(wire.asked(server)).toHaveLength(3);
+    expect(wire.asked(server)).toHaveLength(4);
   });
 
   test("between two settings of one request: the first is told as done, the second is not done", async () => {
@@ -596,8 +596,8 @@ describe("a clearCache that comes before it is set (P-3.5.1-5)", () => {
     const { wire, cache, calls } = await site(of);
     const asking = wire.ask(caller, "set", setting(on("LED", "Fan")));
     await settled();
+    wire.peer(server, () => says(true, { parameters: ["LED"] }));
     await cache.clear();
-    wire.peer(server, () => says(false));
     held[0]?.end();
     expect(told(await asking)).toEqual({ nodes: [], parameters: ["LED"] });
     expect(calls).toEqual(["LED true"]);
@@ -608,8 +608,8 @@ describe("a clearCache that comes before it is set (P-3.5.1-5)", () => {
     const { wire, cache, calls } = await site(of);
     const asking = wire.ask(caller, "set", setting(on("LED", "Fan", "Pump")));
     await settled();
-    await cache.clear();
     wire.peer(server, () => says(true, { parameters: ["LED", "Pump"] }));
+    await cache.clear();
     held[0]?.end();
     await settled();
     held[1]?.end();
@@ -623,8 +623,10 @@ describe("a clearCache that comes before it is set (P-3.5.1-5)", () => {
     void wire.ask(caller, "set", setting(on("LED")));
     const waiting = wire.ask("other@example.org/x", "set", setting(on("Pump")));
     await settled();
+    wire.peer(server, ({ attrs }) =>
+      says(true, attrs["jid"] === "caller@example.org" ? {} : { nodes: [{ nodeId: "other" }] }),
+    );
     await cache.clear();
-    wire.peer(server, () => says(true, { nodes: [{ nodeId: "other" }] }));
     held[0]?.end();
     expect((await waiting).condition).toBe("forbidden");
     expect(calls).toEqual(["LED true"]);
@@ -661,13 +663,125 @@ describe("a clearCache that comes before it is set (P-3.5.1-5)", () => {
     const { wire, cache, calls, clock, trouble } = await site(of);
     const asking = wire.ask(caller, "set", setting(on("LED", "Fan")));
     await clock.advance(4_000);
-    await cache.clear();
     wire.peer(server, () => "silent");
+    await cache.clear();
     held[0]?.end();
     await clock.advance(4_500);
     expect(told(await asking)).toEqual({ nodes: [], parameters: ["LED"] });
     await clock.advance(10_000);
     expect([calls, trouble]).toEqual([["LED true"], []]);
+  });
+});
+
+describe("a control under way", () => {
+  async function begin(servers?: readonly BareJid[], set?: Parameters<typeof device>[0]) {
+    const { held, ...of } = set === undefined ? heldDevice() : { held: [], ...device(set) };
+    const here = await site(of, servers);
+    const asking = here.wire.ask(caller, "set", setting(on("LED", "Fan")));
+    await settled();
+    return { ...here, held, asking };
+  }
+  const ended = {
+    condition: "forbidden",
+    type: "cancel",
+    text: "Access denied. It may be set, or not.",
+    parameters: ["LED: Access denied. It may be set, or not."],
+  };
+
+  test("P-3.5.1-5: is ended at once when a clearCache takes the right to it: the device is told to stop, and nothing more is begun", async () => {
+    const { wire, cache, clock, calls, held, asking, trouble } = await begin();
+    wire.peer(server, () => says(false));
+    await cache.clear();
+    expect(told(await asking)).toEqual(ended);
+    expect(held[0]?.signal.aborted).toBe(true);
+    held[0]?.fail(new Error("stopped"));
+    await settled();
+    expect([calls, trouble, clock.pending]).toEqual([["LED true"], [], 0]);
+  });
+
+  test("P-3.5.1-5, P-3.4.3-4: is ended when it is that parameter which is not granted any more", async () => {
+    const { wire, cache, calls, asking } = await begin();
+    wire.peer(server, () => says(true, { parameters: ["Fan"] }));
+    await cache.clear();
+    expect(told(await asking)).toEqual(ended);
+    expect(calls).toEqual(["LED true"]);
+  });
+
+  test("P-3.5.1-5: goes on after a clearCache that leaves the right to it", async () => {
+    const { cache, held, asking } = await begin();
+    await cache.clear();
+    await settled();
+    expect(held[0]?.signal.aborted).toBe(false);
+    held[0]?.end();
+    await settled();
+    held[1]?.end();
+    expect(told(await asking)).toEqual({ nodes: [], parameters: [] });
+  });
+
+  test("P-5.3-2: goes on if one of several servers still allows it", async () => {
+    const { wire, cache, clock, held, asking } = await begin([server, second]);
+    wire.peer(server, () => says(false));
+    wire.peer(second, () => says(true));
+    await cache.clear();
+    await clock.advance(6_000);
+    expect(held[0]?.signal.aborted).toBe(false);
+    held[0]?.end();
+    await settled();
+    held[1]?.end();
+    expect((await asking).type).toBe("result");
+  });
+
+  test("P-E28: is ended when nobody can be asked whether it may go on", async () => {
+    const { wire, cache, clock, asking } = await begin();
+    wire.peer(server, () => "silent");
+    await cache.clear();
+    await clock.advance(6_000);
+    expect(told(await asking)).toMatchObject({
+      condition: "resource-constraint",
+      type: "wait",
+      text: "Nobody could be asked whether you may control. Try again later. It may be set, or not.",
+    });
+  });
+
+  test("P-3.2.3-3: is ended with the friendship; what was set before is told", async () => {
+    const { guard, calls, held, asking } = await begin();
+    held[0]?.end();
+    await settled();
+    guard.running.end(bareJid("other@example.org"));
+    await settled();
+    expect(held[1]?.signal.aborted).toBe(false);
+    guard.running.end(bareJid("caller@example.org"));
+    expect(told(await asking)).toMatchObject({
+      condition: "forbidden",
+      text: expect.stringContaining("Already set: LED.") as string,
+    });
+    expect([calls, guard.running.count]).toEqual([["LED true", "Fan true"], 0]);
+  });
+
+  test("is not said not to have been begun, if the device stops as it is told to", async () => {
+    const obeys = (_name: string, _value: boolean, { signal }: ControlContext): Promise<void> =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stopped"))));
+    const taken = await begin(undefined, obeys);
+    taken.wire.peer(server, () => says(false));
+    await taken.cache.clear();
+    expect(told(await taken.asking)).toEqual(ended);
+    const late = await begin(undefined, obeys);
+    await late.clock.advance(8_500);
+    expect(told(await late.asking)).toMatchObject({ text: "It took too long: it may be set, or not." });
+  });
+
+  test("P-3.5.1-5: is not begun by a right that was taken back while it was asked for", async () => {
+    const { wire, cache, calls } = await site();
+    const answers: ((said: XmlElement) => void)[] = [];
+    wire.peer(server, () => new Promise<XmlElement>((resolve) => answers.push(resolve)));
+    const asking = wire.ask(caller, "set", setting(on("LED")));
+    await settled();
+    await cache.clear();
+    answers[0]?.(says(true));
+    await settled();
+    answers[1]?.(says(false));
+    expect((await asking).condition).toBe("forbidden");
+    expect(calls).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Clock } from "../../src/core/clock.ts";
 import { Refusal } from "../../src/core/refusal.ts";
 import { bareJid, type BareJid } from "../../src/core/jid.ts";
 import { buildCanReadResponse, type CanReadResponse } from "../../src/codec/provisioning.ts";
@@ -7,7 +8,7 @@ import { fieldTypes, type FieldType } from "../../src/codec/field-types.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
-import { Guard } from "../../src/provisioning/guard.ts";
+import { Guard, type Standing } from "../../src/provisioning/guard.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
 import type { Reading, SensorDefinition } from "../../src/sensor/definition.ts";
 import { answerReadouts } from "../../src/sensor/sensor-responder.ts";
@@ -39,20 +40,28 @@ const thermometer: SensorDefinition = {
 const says = (result: boolean, parts: Partial<CanReadResponse> = {}): XmlElement =>
   buildCanReadResponse({ result, types: new Set(), nodes: [], fields: [], ...parts });
 
-async function site(sensor: SensorDefinition = thermometer, servers: readonly BareJid[] = [server]) {
+async function site(
+  of: SensorDefinition | ((clock: Clock) => SensorDefinition) = thermometer,
+  servers: readonly BareJid[] = [server],
+) {
   const logger = listeningLogger();
   const parts = scriptedChannel({ logger });
+  const sensor = typeof of === "function" ? of(parts.clock) : of;
   const storage = memoryStorage();
   await storage.open();
   const cache = new RightsCache({ storage, logger, onFault: () => undefined });
   await cache.load();
   const barrier = new Barrier();
-  const standing = { owner, registry: undefined, servers };
-  const guard = new Guard({ ...parts, cache, barrier, logger, standing: () => standing, onDecision: () => undefined });
+  const now: { standing: Standing } = { standing: { owner, registry: undefined, servers } };
+  const guard = new Guard({
+    ...{ ...parts, cache, barrier, logger },
+    standing: () => now.standing,
+    onDecision: () => undefined,
+  });
   const trouble: string[] = [];
   answerReadouts({ ...parts, guard, sensor, onFault: (_, message) => void trouble.push(message) });
   parts.wire.peer(server, () => says(true));
-  return { ...parts, barrier, cache, trouble };
+  return { ...parts, barrier, cache, guard, now, trouble };
 }
 type Site = Awaited<ReturnType<typeof site>>;
 
@@ -363,6 +372,15 @@ function heldSensor(): {
   };
 }
 
+/** A sensor that reads what it is asked for in two seconds of the clock. */
+const takingTwoSeconds = (clock: Clock): SensorDefinition => ({
+  ...thermometer,
+  read: async ({ fields }) => {
+    await new Promise<void>((resolve) => clock.schedule(2_000, resolve));
+    return [...fields].map((name) => ({ name, value: 21.5 }));
+  },
+});
+
 async function askSlow({ wire, clock }: Site): Promise<Outcome> {
   const asking = wire.ask(reader, "get", req());
   await clock.advance(1_000);
@@ -375,8 +393,8 @@ describe("a sensor that is quick", () => {
     const here = await site(sensor);
     const asking = here.wire.ask(reader, "get", req());
     await here.clock.advance(100);
-    await here.cache.clear();
     here.wire.peer(server, () => says(false));
+    await here.cache.clear();
     give(value(21.5));
     const answer = await asking;
     await settled();
@@ -391,8 +409,8 @@ describe("what was measured before a clearCache", () => {
     const { sensor, give } = heldSensor();
     const here = await site(sensor);
     await askSlow(here);
-    await here.cache.clear();
     here.wire.peer(server, () => "silent");
+    await here.cache.clear();
     give(value(21.5));
     await settled();
     expect(here.wire.asked(server)).toHaveLength(2);
@@ -401,23 +419,153 @@ describe("what was measured before a clearCache", () => {
     expect([here.wire.messages, here.trouble, here.faults, here.clock.pending]).toEqual([[], [], [], 0]);
   });
 
-  test("P-3.5.1-5: is not shown when less of it is granted now", async () => {
-    const { wire, clock, cache } = await site({
-      ...thermometer,
-      read: async (context) => {
-        await new Promise<void>((resolve) => clock.schedule(2_000, resolve));
-        return [...context.fields].map((name) => ({ name, value: 21.5 }));
-      },
-    });
+  test("P-3.5.1-5, P-3.3.3-6: is shown as far as it is granted still", async () => {
+    const { wire, clock, cache } = await site(takingTwoSeconds);
     const asking = wire.ask(reader, "get", req());
     await clock.advance(1_000);
     await asking;
-    await cache.clear();
     wire.peer(server, () => says(true, { fields: ["Humidity"] }));
+    await cache.clear();
     await clock.advance(1_000);
     expect(wire.messages).toHaveLength(1);
-    expect(String(wire.messages[0])).toContain("Access denied.");
-    expect(String(wire.messages[0])).not.toContain("21.5");
+    expect(String(wire.messages[0])).toContain('name="Humidity"');
+    expect(String(wire.messages[0])).not.toContain("Temperature");
+  });
+
+  test("P-3.5.1-5: is asked about for as long as rights go on changing", async () => {
+    const { wire, clock, cache } = await site(takingTwoSeconds);
+    const asking = wire.ask(reader, "get", req());
+    await clock.advance(1_000);
+    await asking;
+    let clears = 0;
+    wire.peer(server, async () => {
+      // The second one takes back what the first answer gives.
+      if (++clears === 1) await cache.clear();
+      return clears === 1 ? says(true) : says(true, { fields: ["Humidity"] });
+    });
+    await cache.clear();
+    await clock.advance(1_000);
+    expect(clears).toBe(2);
+    expect(String(wire.messages[0])).not.toContain("Temperature");
+  });
+});
+
+describe("a readout under way", () => {
+  const begin = async (servers?: readonly BareJid[]) => {
+    const signals: AbortSignal[] = [];
+    const sensor = oneField(({ signal }) => {
+      signals.push(signal);
+      return new Promise<never>(() => undefined);
+    });
+    const here = await site(sensor, servers);
+    await askSlow(here);
+    return { ...here, signals };
+  };
+  const end = (here: Site): string | undefined => {
+    const [last, ...more] = here.wire.messages.map((message) => message.getChildElements()[0] as XmlElement);
+    expect(more).toEqual([]);
+    return last === undefined ? undefined : parseFailure(last).errors[0]?.text;
+  };
+
+  test("P-3.5.1-5: is ended at once when a clearCache takes the right to it, and the sensor is told to stop", async () => {
+    const here = await begin();
+    here.wire.peer(server, () => says(false));
+    await here.cache.clear();
+    await settled();
+    expect(here.signals[0]?.aborted).toBe(true);
+    expect(end(here)).toBe("Access denied.");
+    expect([here.trouble, here.clock.pending]).toEqual([[], 0]);
+  });
+
+  test("P-3.5.1-5: goes on after a clearCache that leaves the right to it", async () => {
+    const here = await begin();
+    await here.cache.clear();
+    await settled();
+    expect([here.signals[0]?.aborted, end(here)]).toEqual([false, undefined]);
+    expect(here.wire.asked(server)).toHaveLength(2);
+  });
+
+  test("P-E28: is ended when nobody can be asked whether it may go on, in other words than a no", async () => {
+    const here = await begin();
+    here.wire.peer(server, () => "silent");
+    await here.cache.clear();
+    await here.clock.advance(5_999);
+    expect(end(here)).toBeUndefined();
+    await here.clock.advance(1);
+    expect(end(here)).toBe("Nobody could be asked whether you may read. Try again later.");
+  });
+
+  test("P-5.3-2: goes on if one of several servers still allows it, whatever becomes of the others", async () => {
+    const here = await begin([server, second]);
+    here.wire.peer(server, () => says(false));
+    here.wire.peer(second, () => says(true));
+    await here.cache.clear();
+    await here.clock.advance(6_000);
+    expect([here.signals[0]?.aborted, end(here)]).toEqual([false, undefined]);
+  });
+
+  test("P-5.2-7: is asked about anew when the Thing answers to other servers", async () => {
+    const here = await begin();
+    here.wire.peer(second, () => says(false));
+    here.now.standing = { ...here.now.standing, servers: [second] };
+    here.guard.running.recheck();
+    await settled();
+    expect([here.signals[0]?.aborted, end(here)]).toEqual([true, "Access denied."]);
+  });
+
+  test("of the owner, who may read without a server, is ended when it is the owner no more", async () => {
+    const here = await site(heldSensor().sensor, []);
+    const asking = here.wire.ask(`${owner}/phone`, "get", req());
+    await here.clock.advance(1_000);
+    await asking;
+    here.now.standing = { ...here.now.standing, owner: undefined };
+    here.guard.running.recheck();
+    await settled();
+    expect(end(here)).toBe("Access denied.");
+  });
+
+  test("P-3.2.3-3: is ended with the friendship, although the server would let it go on; those of others go on", async () => {
+    const here = await begin();
+    const other = here.wire.ask("other@example.org/desk", "get", req());
+    await here.clock.advance(1_000);
+    await other;
+    here.guard.running.end(bareJid("reader@example.org"));
+    await settled();
+    expect(here.signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+    expect(here.wire.messages.map(({ attrs }) => attrs["to"])).toEqual([reader]);
+    expect(end(here)).toBe("Access denied.");
+    here.guard.running.end(bareJid("reader@example.org"));
+    await settled();
+    expect(here.wire.messages).toHaveLength(1);
+  });
+
+  test("is ended also within the time in which its answer would be in the same write", async () => {
+    const { sensor } = heldSensor();
+    const here = await site(sensor);
+    const asking = here.wire.ask(reader, "get", req());
+    await here.clock.advance(100);
+    here.wire.peer(server, () => says(false));
+    await here.cache.clear();
+    const answer = await asking;
+    expect(answer.write.map((stanza) => stanza.name)).toEqual(["iq", "message"]);
+    expect(end(here)).toBe("Access denied.");
+  });
+
+  test("P-3.5.1-5: is ended when the right was taken back while it was asked for", async () => {
+    const { sensor } = heldSensor();
+    const here = await site(sensor);
+    const answers: ((said: XmlElement) => void)[] = [];
+    here.wire.peer(server, () => new Promise<XmlElement>((resolve) => answers.push(resolve)));
+    const asking = here.wire.ask(reader, "get", req());
+    await settled();
+    await here.cache.clear();
+    answers[0]?.(says(true));
+    await settled();
+    expect(answers).toHaveLength(2);
+    answers[1]?.(says(false));
+    await asking;
+    expect(end(here)).toBe("Access denied.");
+    expect(here.cache.entries().map(({ grants }) => grants)).toEqual([[]]);
   });
 });
 
@@ -462,8 +610,8 @@ describe("a slow sensor", () => {
     const { sensor, give } = heldSensor();
     const here = await site(sensor);
     await askSlow(here);
-    await here.cache.clear();
     here.wire.peer(server, () => says(false));
+    await here.cache.clear();
     give(value(21.5));
     await settled();
     const [end] = here.wire.messages.map((message) => message.getChildElements()[0] as XmlElement);

@@ -198,6 +198,31 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
     expect(guard.isKnown({ kind: "friend", jid: friend })).toBe(false);
   });
 
+  test("P-3.2.3-3, P-E17: stops what goes on for that party, friend or not, and nothing of others", async () => {
+    const { tell, guard } = await site([item(friend, "both")]);
+    const ended: BareJid[] = [];
+    for (const jid of [friend, former, asked]) {
+      guard.running.begin({ jid, recheck: () => undefined, end: () => void ended.push(jid) }, never);
+    }
+    await tell(server, buildUnfriend({ jid: friend }));
+    expect(ended).toEqual([friend]);
+    await tell(server, buildUnfriend({ jid: former }));
+    expect(ended).toEqual([friend, former]);
+    await tell("stranger@example.org/x", buildUnfriend({ jid: asked }));
+    expect(ended).toHaveLength(2);
+  });
+
+  test("P-5.3-3: stops nothing for whom another server allows", async () => {
+    const { tell, guard, recommends } = await site([item(friend, "both")], [server, otherServer]);
+    const ended: BareJid[] = [];
+    let checks = 0;
+    guard.running.begin({ jid: friend, recheck: () => (checks += 1), end: () => void ended.push(friend) }, never);
+    recommends(server);
+    recommends(otherServer, friend);
+    await tell(server, buildUnfriend({ jid: friend }));
+    expect([ended, checks]).toEqual([[], 1]);
+  });
+
   test.each([["stranger@example.org/x"], ["friend@example.org/x"], [`${owner}/x`], [registry], ["evil.example.org"]])(
     "P-E17: from %s is passed over in silence",
     async (from) => {

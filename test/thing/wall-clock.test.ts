@@ -25,7 +25,7 @@ describe("wall time in the source", () => {
       "sandbox/certificates.ts", // when the sandbox's certificates are valid
       "sandbox/registry.ts", // when a Thing was registered and claimed, for people
       "sandbox/server/messages.ts", // when a message was kept (XEP-0203)
-      "sensor/sensor-responder.ts", // the timestamp of a reading (XEP-0323)
+      "sensor/running-readout.ts", // the timestamp of a reading (XEP-0323)
       "thing/last-fault.ts", // when a fault happened, for people
       "thing/pairing.ts", // until when the LED is lit, for showing; it is measured on the other clock
     ]);
