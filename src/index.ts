@@ -5,6 +5,7 @@
  */
 export { Thing } from "./thing/thing.ts";
 export type { AccountOptions, ServerOptions, ThingOptions } from "./thing/options.ts";
+export type { OnBehalf, ThingControlOptions, ThingReadOptions } from "./thing/acting.ts";
 export type { DecisionMade, ThingClaimed, ThingEvents } from "./thing/events.ts";
 export type { Fault, FaultCode } from "./thing/faults.ts";
 export type { ResetOptions } from "./thing/reset.ts";
@@ -26,11 +27,15 @@ export type { Right } from "./provisioning/right.ts";
 export type { RightsOptions } from "./provisioning/rights-cache.ts";
 export type { Decision, DecisionSource } from "./provisioning/guard.ts";
 export type { ControlQuestion, FriendQuestion, Question, ReadQuestion } from "./provisioning/questions.ts";
+export type { IncomingRequest } from "./provisioning/incoming-request.ts";
 export type { Grant } from "./provisioning/grants.ts";
+export type { ControlOptions, ControlOutcome, ParameterValues } from "./control/controller.ts";
 export type { ControlContext, ControlParameter } from "./control/definition.ts";
 export type { FieldDefinition, ReadContext, Reading, SensorDefinition } from "./sensor/definition.ts";
+export type { ReadOptions } from "./sensor/sensor-reader.ts";
 export type { FieldType, FieldTypeSet } from "./codec/field-types.ts";
 export type { NodeRef } from "./codec/node-ref.ts";
+export type { Field, FieldGroup, FieldValue, NumericValue } from "./codec/sensor-data.ts";
 export type { Tags } from "./codec/tags.ts";
 export type { Tokens } from "./codec/tokens.ts";
 export type { CanControl } from "./codec/can-control.ts";

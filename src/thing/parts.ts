@@ -8,6 +8,9 @@ import { Barrier } from "../provisioning/barrier.ts";
 import { Guard, type Standing } from "../provisioning/guard.ts";
 import { withoutTokens } from "../provisioning/questions.ts";
 import { RightsCache } from "../provisioning/rights-cache.ts";
+import { SentTokens } from "../provisioning/sent-tokens.ts";
+import { answerTokenChallenges } from "../provisioning/token-challenge.ts";
+import { Acting } from "./acting.ts";
 import { answerRequests } from "./answers.ts";
 import { Connecting } from "./connecting.ts";
 import { abilitiesOf } from "./disco.ts";
@@ -44,6 +47,7 @@ export interface ThingParts {
   readonly friendships: Friendships;
   readonly runner: Runner;
   readonly connecting: Connecting;
+  readonly acting: Acting;
   /** Lets an event happen; a state that could not be kept is a fault. */
   dispatch(event: ThingEvent): void;
 }
@@ -65,8 +69,9 @@ export function makeParts(needs: PartsNeeds): ThingParts {
   const barrier = new Barrier();
   const cache = new RightsCache({ storage, logger, onFault, onHealed, ...settings.rights });
   const identity = new Identity({ storage, random, account: settings.account, domain: settings.server.domain });
+  const sent = new SentTokens(clock);
   const guard = new Guard({
-    ...{ channel, whereabouts, cache, barrier, clock, logger, standing },
+    ...{ channel, whereabouts, cache, barrier, clock, logger, standing, sent },
     onDecision: (question, decision, ms) => tell("decision", { question: withoutTokens(question), decision, ms }),
   });
   const connecting = new Connecting({
@@ -120,5 +125,13 @@ export function makeParts(needs: PartsNeeds): ThingParts {
       friendships.requests.reconsider();
     },
   });
-  return { channel, cache, identity, friendships, runner, connecting, dispatch };
+  // There are no tokens of the Thing's own yet.
+  const own = { ownTokens: (): readonly string[] => [], decryptChallenge: () => undefined };
+  answerTokenChallenges({
+    ...{ channel, sent, clock, logger },
+    servers: () => standing().servers,
+    decryptChallenge: own.decryptChallenge,
+  });
+  const acting = new Acting({ channel, whereabouts, sent, clock, ownTokens: own.ownTokens });
+  return { acting, channel, cache, identity, friendships, runner, connecting, dispatch };
 }

@@ -3,7 +3,10 @@ import { withDeadline, type CallOptions } from "../core/abort.ts";
 import { StateError, messageOf } from "../core/errors.ts";
 import { foldedLogger } from "../core/folded-logger.ts";
 import { formatClaimText } from "../codec/claim-text.ts";
+import type { FieldGroup } from "../codec/sensor-data.ts";
 import { traceIfWanted, type WireTrace } from "../connection/wire-trace.ts";
+import type { ControlOutcome, ParameterValues } from "../control/controller.ts";
+import type { ThingControlOptions, ThingReadOptions } from "./acting.ts";
 import { announce } from "./announce.ts";
 import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
 import { FaultLog } from "./fault-log.ts";
@@ -141,6 +144,32 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     if (satisfies(this.state, condition)) return this.state;
     this.#ended.signal.throwIfAborted();
     return this.#waiting.wait(condition, options);
+  }
+
+  /**
+   * Reads another Thing (XEP-0323), at its full JID as it is, at its bare one where its presence says it is: it is asked
+   * for friendship first if it must be. The Thing's own device tokens go along, all of them, and the tokens of the request
+   * on whose behalf it reads (XEP-0324 3.1.3, 5.6). Resolves to what the other has sent, by node and moment. Rejects with
+   * `ERR_STANZA` (`forbidden`: not allowed), `ERR_TIMEOUT` (default 30,000 ms), `ERR_CONNECTION` while offline,
+   * `ERR_DISCOVERY` for somebody who cannot be read, `ERR_PROTOCOL` when it reports a failure or sends nonsense, and
+   * `ERR_CONFIG` for a text that is no JID, and an `onBehalfOf` that is no request.
+   *
+   * @example
+   * ```ts
+   * const groups = await thing.read("meter@example.org", { fields: ["Power"], onBehalfOf: request, signal });
+   * ```
+   */
+  read(jid: string, options: ThingReadOptions = {}): Promise<readonly FieldGroup[]> {
+    return this.#parts.acting.read(jid, options);
+  }
+
+  /**
+   * Sets boolean parameters of another Thing (XEP-0325), in the order given; where, and with which tokens, as {@link read}.
+   * Resolves to what was done of it. Rejects as `read` does; `parameters` of an `ERR_STANZA` says what is wrong with which.
+   * `ERR_TIMEOUT` and `ERR_CONNECTION` leave open whether it was done.
+   */
+  control(jid: string, values: ParameterValues, options: ThingControlOptions = {}): Promise<ControlOutcome> {
+    return this.#parts.acting.control(jid, values, options);
   }
 
   /** The request that the LED shows, and that {@link pressButton} accepts; `undefined` while there is none. */

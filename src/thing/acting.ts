@@ -1,0 +1,103 @@
+// A Thing that reads and controls other Things: of its own accord, or on behalf of whoever has asked it to. XEP-0324 3.1.3,
+// 3.1.5, 5.6; P-3.1.3-7, P-5.6-2, X-E7.
+import type { CallOptions } from "../core/abort.ts";
+import type { Clock } from "../core/clock.ts";
+import { configJid, parseJid } from "../core/jid.ts";
+import { ns } from "../codec/namespaces.ts";
+import type { FieldGroup } from "../codec/sensor-data.ts";
+import { joinTokens, parseTokenList, type Tokens } from "../codec/tokens.ts";
+import type { Channel, Whereabouts } from "../channel/channel.ts";
+import {
+  setParameters,
+  type ControlOptions,
+  type ControlOutcome,
+  type ParameterValues,
+} from "../control/controller.ts";
+import { carried, type IncomingRequest } from "../provisioning/incoming-request.ts";
+import type { SentTokens } from "../provisioning/sent-tokens.ts";
+import { SensorReader, type ReadOptions } from "../sensor/sensor-reader.ts";
+
+/** On whose behalf a Thing asks another one. */
+export interface OnBehalf {
+  /**
+   * The request that it is done for: the `request` that the callback was given. Its tokens are passed on (XEP-0324 3.1.3).
+   * Default: none; the Thing does it of its own accord.
+   */
+  readonly onBehalfOf?: IncomingRequest;
+}
+
+/** How a Thing reads another one. */
+export interface ThingReadOptions extends Omit<ReadOptions, "tokens">, OnBehalf {}
+
+/** How a Thing controls another one. */
+export interface ThingControlOptions extends Omit<ControlOptions, "tokens">, OnBehalf {}
+
+/** What acting is done with. */
+export interface ActingParts {
+  readonly channel: Channel;
+  /** Where other Things are reached. */
+  readonly whereabouts: Whereabouts;
+  /** Where the tokens that go out are noted, for the challenges that may come. */
+  readonly sent: SentTokens;
+  /** The Thing's own tokens, one from each provisioning server. */
+  readonly ownTokens: () => readonly string[];
+  readonly clock: Clock;
+}
+
+/** Asks other Things. */
+export class Acting {
+  readonly #parts: ActingParts;
+  readonly #reader: SensorReader;
+
+  constructor(parts: ActingParts) {
+    this.#parts = parts;
+    this.#reader = new SensorReader(parts.channel, parts.clock);
+  }
+
+  /** Reads a Thing. */
+  async read(jid: string, { onBehalfOf, ...options }: ThingReadOptions): Promise<readonly FieldGroup[]> {
+    const to = await this.#addressOf(jid, ns.sensorData, options);
+    return this.#reader.read(to, { ...options, tokens: this.#tokensTo(to, onBehalfOf) });
+  }
+
+  /** Controls a Thing. */
+  async control(
+    jid: string,
+    values: ParameterValues,
+    { onBehalfOf, ...options }: ThingControlOptions,
+  ): Promise<ControlOutcome> {
+    const to = await this.#addressOf(jid, ns.control, options);
+    return setParameters(this.#parts.channel, to, values, { ...options, tokens: this.#tokensTo(to, onBehalfOf) });
+  }
+
+  async #addressOf(text: string, feature: string, { signal, timeout }: CallOptions): Promise<string> {
+    const jid = configJid(text, "jid");
+    return jid.resource === "" ? this.#parts.whereabouts.addressOf(jid.bare, feature, { signal, timeout }) : jid.full;
+  }
+
+  /** All the tokens that go along: the Thing's own, and those of the request. They are noted before they go out. */
+  #tokensTo(to: string, request: IncomingRequest | undefined): Tokens {
+    const { sent, ownTokens } = this.#parts;
+    const { bare } = parseJid(to);
+    const own = ownTokens();
+    const acting = asAttributes({ deviceToken: own });
+    sent.record(acting, bare, undefined);
+    if (request === undefined) return acting;
+    const { from, tokens } = carried(request);
+    // One that is the Thing's own goes as its own: for it the Thing answers itself.
+    const foreign = (list = ""): readonly string[] => parseTokenList(list).filter((token) => !own.includes(token));
+    const [serviceToken, deviceToken, userToken] = [
+      foreign(tokens.serviceToken),
+      foreign(tokens.deviceToken),
+      foreign(tokens.userToken),
+    ];
+    sent.record(asAttributes({ serviceToken, deviceToken, userToken }), bare, from);
+    return asAttributes({ serviceToken, deviceToken: [...own, ...deviceToken], userToken });
+  }
+}
+
+/** Tokens as they are sent (P-3.1.5-2, P-E15); without those attributes that would be empty. */
+function asAttributes(lists: Readonly<Partial<Record<keyof Tokens, readonly string[]>>>): Tokens {
+  const attributes = Object.entries(lists).map(([name, tokens]) => [name, joinTokens(tokens)] as const);
+  return Object.fromEntries(attributes.filter(([, text]) => text !== ""));
+}
