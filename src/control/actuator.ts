@@ -4,6 +4,7 @@ import type { BareJid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import { isXmlText } from "../codec/xml.ts";
+import type { IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { ControlParameter } from "./definition.ts";
 
 /** A parameter and the value it is to have. */
@@ -29,6 +30,8 @@ export interface Command {
   /** Fires when the caller is told that time is up, or the stream has ended: nothing more is begun. */
   readonly signal: AbortSignal;
   readonly permission: Permission;
+  /** What they have sent. */
+  readonly request: IncomingRequest;
 }
 
 /** How far a request has come: to be looked at also when nobody waits for its end. */
@@ -86,11 +89,11 @@ export class Actuator {
     }
   }
 
-  async #setOne({ parameter, value }: Setting, { from, signal }: Command, progress: Progress): Promise<void> {
+  async #setOne({ parameter, value }: Setting, { from, signal, request }: Command, progress: Progress): Promise<void> {
     const { name } = parameter;
     progress.setting = name;
     try {
-      await parameter.set(value, { from, signal });
+      await parameter.set(value, { from, signal, request });
       progress.done.push(name);
     } catch (error) {
       // Who has been told to stop has not failed.

@@ -10,6 +10,7 @@ import type { XmlElement } from "../codec/xml.ts";
 import type { IncomingIq, Router } from "../channel/router.ts";
 import { permitsControl, permitsNode, type Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
+import { IncomingRequest } from "../provisioning/incoming-request.ts";
 import { Actuator, problem, type Progress, type Setting } from "./actuator.ts";
 import type { ControlParameter } from "./definition.ts";
 import { RunningControl } from "./running-control.ts";
@@ -54,7 +55,8 @@ export function answerControl(options: ControlResponderOptions): void {
       await withDeadline(clock, limits, "control", async (signal) => {
         onAbort(signal, () => (stopped = { ...progress, done: [...progress.done] }));
         await control.refresh();
-        const command = { from: iq.from.bare, signal, permission: control };
+        const asked = new IncomingRequest(iq.from, tokens);
+        const command = { from: iq.from.bare, signal, permission: control, request: asked };
         // Rights first: who may not control does not learn what there is to control.
         await actuator.set(checked(known, request, control.grants), command, progress);
       });

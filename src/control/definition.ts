@@ -3,6 +3,7 @@ import { ConfigError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import { checkKnown } from "../core/options.ts";
 import { isXmlText } from "../codec/xml.ts";
+import type { IncomingRequest } from "../provisioning/incoming-request.ts";
 
 /** Who sets a parameter, and for how long they wait for it. */
 export interface ControlContext {
@@ -13,6 +14,8 @@ export interface ControlContext {
    * took is part of it), or the connection has ended. Stop then if the device can be left as it is.
    */
   readonly signal: AbortSignal;
+  /** The request that is being obeyed: to be handed on, as `onBehalfOf`, to what is asked of other Things for it. */
+  readonly request: IncomingRequest;
 }
 
 /** Something of the device that can be set from outside, for instance a lamp. */

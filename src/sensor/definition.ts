@@ -4,6 +4,7 @@ import { checkKnown } from "../core/options.ts";
 import { fieldTypes, type FieldType } from "../codec/field-types.ts";
 import type { Field, FieldValue } from "../codec/sensor-data.ts";
 import { isXmlText } from "../codec/xml.ts";
+import type { IncomingRequest } from "../provisioning/incoming-request.ts";
 
 /** One field that the Thing can be asked for. */
 export interface FieldDefinition {
@@ -33,6 +34,8 @@ export interface ReadContext {
   readonly fields: ReadonlySet<string>;
   /** Fires when nobody waits for the values any more. */
   readonly signal: AbortSignal;
+  /** The request that is being answered: to be handed on, as `onBehalfOf`, to what is asked of other Things for it. */
+  readonly request: IncomingRequest;
 }
 
 /** The sensor of a Thing. */

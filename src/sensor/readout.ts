@@ -2,7 +2,14 @@
 import { permits, type Grant } from "../provisioning/grants.ts";
 import type { ReadRequest, Field } from "../codec/sensor-data.ts";
 import { THE_THING } from "../codec/node-ref.ts";
-import { categoriesOf, toField, type FieldDefinition, type Reading, type SensorDefinition } from "./definition.ts";
+import {
+  categoriesOf,
+  toField,
+  type FieldDefinition,
+  type ReadContext,
+  type Reading,
+  type SensorDefinition,
+} from "./definition.ts";
 
 /** The fields that a request means: named, or all of them, of a kind that is asked for. */
 export function wantedFields(
@@ -37,7 +44,7 @@ const MOST_READINGS = 1_000;
 export async function readOut(
   sensor: SensorDefinition,
   allowed: ReadonlyMap<string, FieldDefinition>,
-  signal: AbortSignal,
+  { signal, request }: Pick<ReadContext, "signal" | "request">,
   onMistake: (problem: string) => void,
 ): Promise<readonly Field[]> {
   if (allowed.size === 0) return []; // nothing is worth measuring
@@ -49,7 +56,7 @@ export async function readOut(
   const known = new Set(sensor.fields.map((field) => field.name));
   const fields = new Map<string, Field>();
   let count = 0;
-  for await (const reading of readingsOf(await sensor.read({ fields: new Set(allowed.keys()), signal }))) {
+  for await (const reading of readingsOf(await sensor.read({ fields: new Set(allowed.keys()), signal, request }))) {
     signal.throwIfAborted();
     if (typeof reading !== "object" || (reading as Reading | null) === null) {
       throw new Error(`sensor.read yielded ${naming(reading)}, not a reading: { name, value }`);

@@ -10,6 +10,7 @@ import { message } from "../codec/stanza.ts";
 import { isXmlText, type XmlElement } from "../codec/xml.ts";
 import type { Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
+import type { IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { Run } from "../provisioning/running.ts";
 import type { FieldDefinition, SensorDefinition } from "./definition.ts";
 import { allowedFields, readOut } from "./readout.ts";
@@ -23,6 +24,8 @@ export interface ReadoutOptions {
   /** Who reads, and by which number they know it. */
   readonly from: Jid;
   readonly seqnr: number;
+  /** What they have sent, for the sensor. */
+  readonly request: IncomingRequest;
   /** The fields that were granted at that epoch. */
   readonly allowed: ReadonlyMap<string, FieldDefinition>;
   readonly epoch: number;
@@ -111,11 +114,11 @@ export class Readout implements Run {
   }
 
   async #read(): Promise<void> {
-    const { sensor, clock, onFault } = this.#options;
+    const { sensor, clock, onFault, request } = this.#options;
     const limits = { timeout: LONGEST_READOUT, signal: this.#ended.signal };
     try {
       const fields = await withDeadline(clock, limits, "the sensor", (signal) =>
-        readOut(sensor, this.#allowed, signal, (problem) => onFault("sensor", problem)),
+        readOut(sensor, this.#allowed, { signal, request }, (problem) => onFault("sensor", problem)),
       );
       this.#result = { fields, at: timestamp(clock) };
     } catch (error) {

@@ -9,6 +9,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { IqReply } from "../channel/router.ts";
 import type { Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
+import { IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { SensorDefinition } from "./definition.ts";
 import { allowedFields, wantedFields } from "./readout.ts";
 import { Readout } from "./running-readout.ts";
@@ -53,7 +54,9 @@ export function answerReadouts(options: SensorResponderOptions): void {
     if (wanted.length > 0 && allowed.size === 0) throw new Refusal("forbidden", "Access denied.");
     const { seqnr } = request;
     const ask = (until: AbortSignal): Promise<readonly Grant[]> => decide(options, request, from, until);
-    const readout = new Readout({ guard, sensor, clock, onFault, from, seqnr, allowed, epoch, ask, stream });
+    const carried = new IncomingRequest(from, request.tokens);
+    const parts = { guard, sensor, clock, onFault, request: carried };
+    const readout = new Readout({ ...parts, from, seqnr, allowed, epoch, ask, stream });
     slow++;
     void readout.done.then(() => slow--);
     return reply(options, readout, seqnr, stream);
