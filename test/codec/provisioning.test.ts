@@ -45,7 +45,7 @@ describe("isFriendResponse (XEP-0324 3.2.1)", () => {
     isTotal(anyElement("isFriendResponse", ns.provisioning), parseIsFriendResponse, buildIsFriendResponse);
   });
 
-  it("need not repeat the JID (P-E29), but must have a result: without one nobody is a friend", () => {
+  it("P-3.1.4-2: need not repeat the JID (P-E29), nor say that secondary trust is not allowed, but must have a result: without one nobody is a friend", () => {
     expect(parseIsFriendResponse(of("<isFriendResponse result='1'/>"))).toEqual({
       result: true,
       secondaryTrustAllowed: false,

@@ -60,14 +60,14 @@ async function site(subscription: Subscription | undefined = "both") {
 }
 
 describe("where a service is reached", () => {
-  test("X-E3: a component at its own address; it is neither asked for friendship nor for what it can do", async () => {
+  test("P-5.1-1, P-5.1-2, P-3.1.2-5, X-E3: a component at its own address; it is neither asked for friendship nor for what it can do", async () => {
     const { whereabouts, wire } = await site();
     const before = wire.sent.length;
     expect(await whereabouts.addressOf(component, ns.provisioning)).toBe(component);
     expect(wire.sent).toHaveLength(before);
   });
 
-  test("P-E27: an account at the connection of highest priority that has the feature", async () => {
+  test("P-5.1-1, P-E27: an account at the connection of highest priority that has the feature", async () => {
     const { comes, find, wire } = await site();
     wire.peer(`${server}/phone`, offers(ns.ping));
     wire.peer(`${server}/low`, offers(ns.provisioning));
@@ -88,7 +88,7 @@ describe("where a service is reached", () => {
     expect(await find()).toBe(`${server}/a`);
   });
 
-  test("P-E8: waits for its presence, and asks for friendship where there is none", async () => {
+  test("P-5.1-3, P-E8: waits for its presence, and asks for friendship where there is none", async () => {
     const { comes, find, wire, friends } = await site("from");
     wire.peer(`${server}/s`, offers(ns.provisioning));
     const found = find();

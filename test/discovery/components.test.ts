@@ -45,7 +45,7 @@ async function failureOf(promise: Promise<unknown>): Promise<{ code: string; mes
 }
 
 describe("looking for components", () => {
-  test("D-3.5-7, D-3.11-9, D-4-2 to D-4-4, P-4-3: asks the own server what it has, for its components, then each what it can do", async () => {
+  test("P-3.1.2-2, P-3.1.2-3, P-3.1.2-4, D-3.5-7, D-3.11-9, D-4-2 to D-4-4, P-4-3: asks the own server what it has, for its components, then each what it can do", async () => {
     const { wire, lists, find } = site();
     lists("conference.example.org", "discovery.example.org");
     wire.peer("discovery.example.org", has(ns.discoInfo, ns.discovery));
@@ -56,7 +56,7 @@ describe("looking for components", () => {
     expect(wire.asked("discovery.example.org").map(String)).toEqual(queries.slice(0, 1));
   });
 
-  test("takes the first in the server's order, whoever answers first", async () => {
+  test("P-3.1.2-4: takes the first in the server's order, whoever answers first", async () => {
     const { lists, wire, clock, find } = site();
     lists("b.example.org", "a.example.org");
     wire.peer("b.example.org", () => new Promise((resolve) => clock.schedule(100, () => resolve(info(ns.discovery)))));
@@ -334,7 +334,7 @@ describe("a search that finds nothing", () => {
     });
   });
 
-  test("says what the server answered that does not tell its components", async () => {
+  test("P-3.1.2-2: says what the server answered that does not tell its components", async () => {
     const { wire, clock, find } = site();
     wire.peer(domain, (payload) =>
       payload.is("query", ns.discoItems) ? { error: "service-unavailable" } : info(ns.ping),

@@ -692,7 +692,7 @@ describe("friendships that the server speaks of unasked", () => {
 });
 
 describe("secondary trust (XEP-0324 3.1.4)", () => {
-  it("is allowed on either answer to isFriend, from when it is set (P-E16)", () => {
+  it("P-3.1.4-1: is allowed on either answer to isFriend, from when it is set (P-E16)", () => {
     const response = (result: boolean, more: string): string =>
       answer(
         `<isFriendResponse xmlns='urn:xmpp:iot:provisioning' jid='client1@example.org' result='${result}'${more}/>`,

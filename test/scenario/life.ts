@@ -127,7 +127,7 @@ export function lifeOfAThing(
       expect(await read(stranger, thing.jid)).toBe("forbidden");
     });
 
-    it("accepts the friend, and shows what is allowed and nothing else (P-3.2.1-1, P-3.3.3-4)", async () => {
+    it("accepts the friend, and shows what is allowed and nothing else (P-3.1.1-2, P-3.2.1-1, P-3.2.1-2, P-3.3.3-4)", async () => {
       allow({ fields: ["Temperature"] });
       await acknowledged();
       expect(await client(friend).befriend(bare(), { timeout: 10_000 })).toBe(thing.jid);

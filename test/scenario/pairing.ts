@@ -110,7 +110,7 @@ export function pairing(startSite: () => Promise<PairingSite>): void {
       await site?.stop();
     }, 60_000);
 
-    it("P-3.1.1-5, -6, -9, -10: pressed in time the server is accepted, asked what it is, and trusted", async () => {
+    it("P-3.1.1-1, P-3.1.1-2, P-3.1.1-3, P-3.1.1-5, P-3.1.1-6, P-3.1.1-9, P-3.1.1-10: pressed in time the server is accepted, asked what it is, and trusted", async () => {
       const { lamp, server: one } = await paired();
       expect(lamp.trusts).toEqual([one.jid]);
       expect(lamp.thing.pairing).toBeUndefined();
@@ -124,7 +124,7 @@ export function pairing(startSite: () => Promise<PairingSite>): void {
       await expect(reader.read(lamp.thing.jid, { timeout: 20_000 })).rejects.toMatchObject({ condition: "forbidden" });
     }, 60_000);
 
-    it("trust outlives a power cut: the same server is asked, and no button is needed again", async () => {
+    it("P-3.1.1-2: trust outlives a power cut: the same server is asked, and no button is needed again", async () => {
       const disk = new Disk();
       const boot = disk.boot();
       const { lamp, server: one } = await paired({}, boot.storage);
@@ -232,7 +232,7 @@ export function pairing(startSite: () => Promise<PairingSite>): void {
       }
     }, 60_000);
 
-    it("P-3.1.4-4: with trust the server is asked first; its no is the end of it, and the LED stays dark", async () => {
+    it("P-3.1.4-4, P-6.1-1: with trust the server is asked first; its no is the end of it, and the LED stays dark", async () => {
       const { lamp, server: one } = await paired();
       const two = await server();
       expect(await two.askFriendship(lamp.bare, slow)).toBe("refused");
@@ -244,7 +244,7 @@ export function pairing(startSite: () => Promise<PairingSite>): void {
       expect([lamp.windows, lamp.trusts]).toEqual([[one.jid], [one.jid]]);
     }, 60_000);
 
-    it("P-3.1.4-4, -5: its no with secondaryTrustAllowed opens a window; pressed, both are trusted", async () => {
+    it("P-3.1.4-3, P-3.1.4-4, P-3.1.4-5: its no with secondaryTrustAllowed opens a window; pressed, both are trusted", async () => {
       const { lamp, server: one } = await paired();
       one.secondaryTrustAllowed = true;
       const two = await server();
@@ -277,7 +277,7 @@ export function pairing(startSite: () => Promise<PairingSite>): void {
       await expect.poll(() => lamp.trusts, slow).toEqual([two.jid]);
     }, 60_000);
 
-    it("P-3.1.1-12, -13: a server that is configured is asked for friendship by the Thing, and needs no button", async () => {
+    it("P-3.1.1-12, P-3.1.1-13: a server that is configured is asked for friendship by the Thing, and needs no button", async () => {
       const one = await server();
       const lamp = await device({ provisioning: [one.jid] });
       await expect.poll(() => one.friends, slow).toContain(lamp.bare);

@@ -47,7 +47,7 @@ export function findingServices(start: (hosting: "component" | "account") => Pro
     await site.stop();
   });
 
-  it("accounts by their user names, for the Thing and for its owner (D-3.5-6, D-3.11-6)", async () => {
+  it("accounts by their user names, for the Thing and for its owner (P-3.1.1-1, P-5.1-1, D-3.5-6, D-3.11-6)", async () => {
     await live("account", { registry: { username: "discovery" }, provisioning: { username: "provisioning" } });
     expect(thing.state.ownership).toEqual({ is: "registered", registry: site.registry.jid });
     await claim({ registry: { username: "discovery" } });
@@ -56,7 +56,7 @@ export function findingServices(start: (hosting: "component" | "account") => Pro
     expect(site.provisioning.jid).toBe(`provisioning@${site.domain}`);
   }, 60_000);
 
-  it("components by their subdomains; what does not answer is passed over (D-3.5-5, D-3.11-1, D-3.11-5)", async () => {
+  it("components by their subdomains; what does not answer is passed over (P-3.1.1-1, P-3.1.2-5, P-5.1-1, D-3.5-5, D-3.11-1, D-3.11-5)", async () => {
     const nowhere = "nowhere.localhost";
     await live("component", {
       registry: { component: nowhere, subdomain: "discovery" },
@@ -83,7 +83,7 @@ export function findingServices(start: (hosting: "component" | "account") => Pro
     expect(thing.state.trust).toMatchObject({ servers: [{ jid: owner.jid.bare, origin: "owner" }] });
   }, 60_000);
 
-  it("not the owner whose program advertises everything and answers nothing: then the search (D-3.11-8, D-3.11-9)", async () => {
+  it("not the owner whose program advertises everything and answers nothing: then the search (P-3.1.2-4, D-3.11-8, D-3.11-9)", async () => {
     await live("component", { provisioning: { owner: true, search: true } });
     owner.channel.router.onIq(ns.discoInfo, "query", () => ({
       payload: buildInfo({ identities: [], features: [ns.discoInfo, ns.provisioning, ns.discovery] }),

@@ -68,7 +68,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
 }
 
 describe("greeting", () => {
-  test("RFC 6121 2.2, P-5.1-2, D-E15: asks for the roster, then sends presence, to components directly, in one write", async () => {
+  test("RFC 6121 2.2, P-3.1.2-5, P-5.1-2, D-E15: asks for the roster, then sends presence, to components directly, in one write", async () => {
     const { perform, wire } = site();
     expect(await perform({ do: "greet", registry, servers: [server, otherServer] }, never)).toBeUndefined();
     expect(wire.writes[0]?.map(({ name }) => name)).toEqual(["iq"]);
@@ -81,7 +81,7 @@ describe("greeting", () => {
     ]);
   });
 
-  test("P-5.1-3, P-3.1.1-13: sends each component directed presence, and asks accounts to be friends", async () => {
+  test("P-5.1-1, P-5.1-3, P-3.1.1-13: sends each component directed presence, and asks accounts to be friends", async () => {
     const { perform, wire } = site();
     const servers = [bareJid("provisioning@example.org"), registry, server];
     await perform({ do: "greet", registry, servers }, never);

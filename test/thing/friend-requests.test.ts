@@ -56,6 +56,15 @@ describe("a request for friendship", () => {
     expect(wire.asked(server).map(({ attrs }) => attrs["jid"])).toEqual([friend]);
   });
 
+  test("P-E27, X-E1: of a trusted server, the Registry or the owner is accepted, and nobody is asked about it", async () => {
+    const account = bareJid("provisioning@example.net");
+    const { wire, friended } = await site([server, account]);
+    for (const jid of [account, registry, owner]) wire.presence(`${jid}/anywhere`, "subscribe");
+    await settled();
+    expect(friended).toEqual([account, registry, owner]);
+    expect([wire.asked(server), wire.asked(account)]).toEqual([[], []]);
+  });
+
   test("P-3.2.2-1: that the server does not recommend is refused", async () => {
     const { wire, friended } = await site();
     wire.peer(server, no);

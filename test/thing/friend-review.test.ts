@@ -189,7 +189,7 @@ describe("friends of whom nothing is remembered", () => {
 });
 
 describe("unfriend (XEP-0324 3.2.3)", () => {
-  test("P-E17: from a trusted server ends the friendship, and what was remembered is forgotten", async () => {
+  test("P-3.2.3-3, P-3.2.3-5, P-E17: from a trusted server ends the friendship, and what was remembered is forgotten", async () => {
     const { tell, friends, guard, recommends, unfriended, removed } = await site([item(friend, "both")]);
     recommends(server, friend);
     await guard.decide({ kind: "friend", jid: friend }, never);
@@ -224,7 +224,7 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
   });
 
   test.each([["stranger@example.org/x"], ["friend@example.org/x"], [`${owner}/x`], [registry], ["evil.example.org"]])(
-    "P-E17: from %s is passed over in silence",
+    "P-3.2.3-3, P-3.2.3-4, P-E17: from %s is passed over in silence",
     async (from) => {
       const { tell, friends, unfriended, wire, cache } = await site([item(friend, "both")]);
       const [before, epoch] = [wire.sent.length, cache.epoch];
@@ -234,7 +234,7 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
     },
   );
 
-  test("P-E17: whom another server allows stays; whom nobody else answers for goes", async () => {
+  test("P-5.3-3, P-E17: whom another server allows stays; whom nobody else answers for goes", async () => {
     const { tell, unfriended, recommends, wire } = await site(
       [item(friend, "both"), item(former, "both")],
       [server, otherServer],
@@ -355,14 +355,14 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
 });
 
 describe("friend (XEP-0324 3.2.4)", () => {
-  test("P-E17: isFriend first, then the Thing asks for friendship", async () => {
+  test("P-3.2.4-2, P-3.2.4-3, P-E17: isFriend first, then the Thing asks for friendship", async () => {
     const { tell, recommends, isAsked, wire } = await site([]);
     recommends(server, friend);
     await tell(server, buildFriend({ jid: friend }));
     expect([isAsked(server), wire.presences]).toEqual([[friend], [`subscribe ${friend}`]]);
   });
 
-  test("P-E17: a no of that question prevails over the recommendation", async () => {
+  test("P-3.2.4-2, P-E17: a no of that question prevails over the recommendation", async () => {
     const { tell, recommends, wire } = await site([]);
     recommends(server);
     await tell(server, buildFriend({ jid: friend }));
