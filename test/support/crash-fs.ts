@@ -97,10 +97,11 @@ function describe(operation: Operation | undefined): string {
   return operation.kind === "mark" ? `mark ${operation.label}` : operation.kind;
 }
 
-type Draw = (below: number) => number;
+/** A whole number below the one given. */
+export type Draw = (below: number) => number;
 
 /** A small seeded generator (mulberry32). */
-function drawFrom(seed: number): Draw {
+export function drawFrom(seed: number): Draw {
   let state = seed >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -93,8 +93,10 @@ function hostAccount(domain: XmppDomain, service: StanzaService): { cut: () => v
   };
 }
 
-/** The scenario's site without a socket: channels bound straight to the domain. */
-export function startMemorySite(options: SiteOptions = {}): Promise<Site> {
+/** The scenario's site without a socket: channels bound straight to the domain; with more components, if there are any. */
+export function startMemorySite(
+  options: SiteOptions & { readonly services?: readonly StanzaService[] } = {},
+): Promise<Site> {
   const domain = new XmppDomain({ domain: "localhost", ...parts });
   const there = options.elsewhere === true ? new XmppDomain({ domain: "elsewhere.localhost", ...parts }) : domain;
   if (there !== domain) domain.federate(there);
@@ -107,6 +109,7 @@ export function startMemorySite(options: SiteOptions = {}): Promise<Site> {
     if (service.jid.includes("@")) accounts.push(hostAccount(where, service));
     else where.attach(service);
   }
+  for (const service of options.services ?? []) domain.attach(service);
   const sent: XmlElement[] = [];
   domain.onStanza((direction, _from, _to, stanza) => direction === "in" && sent.push(stanza));
 

@@ -1,0 +1,193 @@
+// The power goes at any moment of random lives, in which rights come and go in every way there is; also on a disk that is
+// full or fails at times. Whatever is found on it, the Thing starts, and nothing that it acknowledged is undone.
+import { setImmediate } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import type { FileSystem } from "../../src/storage/file-system.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import { crashSeed, crashStates, recordRun, soakFactor, variant } from "../support/crash-fs.ts";
+import { RecordingFileSystem } from "../support/recording-fs.ts";
+import { liveOnce, type Lived, type LifeOptions } from "../support/rights-life.ts";
+import { recover } from "../support/rights-recovery.ts";
+
+const seed = crashSeed();
+const LIVES = 2 * soakFactor;
+const timeout = 120_000 * soakFactor;
+
+interface Outcome {
+  readonly lived: Lived;
+  readonly operations: number;
+  /** How many disks were found after a crash, and how many answers on all of them. */
+  readonly disks: number;
+  readonly found: number;
+  /** What must not be. */
+  readonly complaints: readonly string[];
+}
+
+/**
+ * One life, and some of the disks that may be found after a crash at each of its moments; until there is a complaint, or
+ * one that is looked for.
+ */
+async function play(options: LifeOptions, wanted = /./): Promise<Outcome> {
+  let lived: Lived | undefined;
+  let disk = new RecordingFileSystem();
+  const recording = await recordRun(async (fs) => {
+    lived = await liveOnce(fs, options);
+    disk = fs.copy();
+  });
+  if (lived === undefined) throw new Error("nothing was lived");
+  const complaints = [...lived.wrong];
+
+  const marks = recording.operations.flatMap((operation) => (operation.kind === "mark" ? [operation.label] : []));
+  const end = await recover({ fs: disk, marks, prefix: 0, description: "the clean end" }, lived.seen);
+  complaints.push(...end.complaints);
+  if (end.remembered.join() !== lived.last.join()) complaints.push("remembers something else after a clean end");
+
+  let disks = 0;
+  let found = 0;
+  for (const state of crashStates(recording, { seed: options.seed, statesPerCrash: 5 })) {
+    if (complaints.some((one) => wanted.test(one))) break;
+    disks++;
+    const recovery = await recover(state, lived.seen);
+    found += recovery.remembered.length;
+    complaints.push(...recovery.complaints);
+  }
+  return { lived, operations: recording.operations.length, disks, found, complaints };
+}
+
+/** Several lives; none may give a reason to complain. Their sums. */
+async function playAll(options: Omit<LifeOptions, "seed">): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (let life = 0; life < LIVES; life++) {
+    const outcome = await play({ ...options, seed: seed + life });
+    expect(outcome.complaints, `life ${life} of CRASH_SEED=${seed}`).toEqual([]);
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+const sum = (outcomes: readonly Outcome[], of: (outcome: Outcome) => number): number =>
+  outcomes.reduce((total, one) => total + of(one), 0);
+
+function summary(what: string, outcomes: readonly Outcome[]): string {
+  const disks = sum(outcomes, (one) => one.disks);
+  const found = sum(outcomes, (one) => one.found);
+  return `${what}: ${outcomes.length} lives, ${sum(outcomes, (one) => one.operations)} operations, ${disks} disks, ${found} rights found on them`;
+}
+
+describe("the power goes at any moment of a random life", () => {
+  it(
+    `each Thing starts, remembers nothing that was not granted, and nothing that was taken back (P-3.5.1-5, P-5.2-6, P-5.2-8; seed ${seed})`,
+    async () => {
+      const outcomes = await playAll({ steps: 60 });
+      console.log(summary("power cut", outcomes));
+      expect(sum(outcomes, (one) => one.found)).toBeGreaterThan(0);
+      expect(sum(outcomes, ({ lived }) => lived.kept)).toBeGreaterThan(0);
+    },
+    timeout,
+  );
+
+  it(
+    `and on a disk that is full, or fails, from a random write on: it says so, goes on from memory, acknowledges nothing that is not durable, and heals (seed ${seed})`,
+    async () => {
+      const outcomes = await playAll({ steps: 80, badDisk: true });
+      const refused = sum(outcomes, ({ lived }) => lived.refused);
+      const unforgotten = sum(outcomes, ({ lived }) => lived.unforgotten);
+      console.log(
+        `${summary("bad disk", outcomes)}; ${refused} writes refused, ${unforgotten} commands not acknowledged`,
+      );
+      expect(sum(outcomes, (one) => one.found)).toBeGreaterThan(0);
+      expect(refused).toBeGreaterThan(0);
+    },
+    timeout,
+  );
+});
+
+/** A storage that differs from another one in how it replaces. */
+function replacing(storage: Storage, replace: Storage["replace"]): Storage {
+  return {
+    open: () => storage.open(),
+    close: () => storage.close(),
+    read: (name) => storage.read(name),
+    append: (name, content) => storage.append(name, content),
+    delete: (name) => storage.delete(name),
+    replace,
+  };
+}
+
+/** Says that it has replaced the rights, and does it later: before anything else is done with them, or after a while. */
+function hasty(storage: Storage): Storage {
+  let last: Promise<unknown> = Promise.resolve();
+  const late = async (name: string, content: Uint8Array): Promise<void> => {
+    for (let turn = 0; turn < 500; turn++) await setImmediate();
+    await storage.replace(name, content);
+  };
+  return {
+    ...replacing(storage, (name, content) => {
+      if (name !== "rights") return storage.replace(name, content);
+      const copy = content.slice();
+      last = last.then(() => late(name, copy)).catch(() => undefined);
+      return Promise.resolve();
+    }),
+    read: (name) => last.then(() => storage.read(name)),
+    append: (name, content) => last.then(() => storage.append(name, content)),
+    close: () => last.then(() => storage.close()),
+  };
+}
+
+/** No folder is synced after the rights were replaced. */
+function withoutFolderSync(fs: FileSystem): FileSystem {
+  let replaced = false;
+  return variant(fs, {
+    rename: (from, to) => {
+      replaced = to.endsWith("/rights");
+      return fs.rename(from, to);
+    },
+    syncFolder: (path) => (replaced ? Promise.resolve() : fs.syncFolder(path)),
+  });
+}
+
+/** What takes the place of something is not synced before. */
+const withoutFileSync = (fs: FileSystem): FileSystem =>
+  variant(fs, {
+    open: async (path, mode, permissions) => ({
+      ...(await fs.open(path, mode, permissions)),
+      sync: () => Promise.resolve(),
+    }),
+  });
+
+/** All is written over what is there. */
+const inPlace = (fs: FileSystem): FileSystem =>
+  variant(fs, {
+    open: (path, mode, permissions) => fs.open(path.replace(/\.([a-z.]+)\.tmp$/, "$1"), mode, permissions),
+    rename: () => Promise.resolve(),
+  });
+
+const planted: readonly (readonly [string, RegExp, Omit<LifeOptions, "seed" | "steps">])[] = [
+  ["does not sync the folder after the rights were replaced", /taken back|forgotten/, { fs: withoutFolderSync }],
+  ["does not sync a file before it takes its place", /does not start|older identity/, { fs: withoutFileSync }],
+  ["writes over a file in the place of replacing it", /does not start|older identity/, { fs: inPlace }],
+  ["says that it has forgotten before that is durable", /taken back|forgotten/, { storage: hasty }],
+  [
+    "keeps to itself that the disk did not take what was to be forgotten",
+    /taken back|forgotten/,
+    {
+      badDisk: true,
+      storage: (storage) =>
+        replacing(storage, (name, content) => storage.replace(name, content).catch(() => undefined)),
+    },
+  ],
+];
+
+describe("the lives would show a Thing that", () => {
+  it.each(planted)(
+    "%s",
+    async (_, complaint, fault) => {
+      const heard: string[] = [];
+      for (let life = 0; life < 20 && !heard.some((one) => complaint.test(one)); life++) {
+        heard.push(...(await play({ steps: 80, seed: seed + life, ...fault }, complaint)).complaints);
+      }
+      expect(heard.join("\n"), `CRASH_SEED=${seed}`).toMatch(complaint);
+    },
+    timeout,
+  );
+});
