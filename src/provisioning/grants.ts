@@ -37,7 +37,7 @@ export function intersect(question: ReadQuestion, response: CanReadResponse, by:
   const types = fieldTypes.filter(
     (type) => question.types.has(type) && (response.types.size === 0 || response.types.has(type)),
   );
-  const nodes = meet(question.nodes, response.nodes, (node) => node.nodeId, commonNode);
+  const nodes = meetNodes(question.nodes, response.nodes);
   const fields = meetNames(question.fields, response.fields);
   if (types.length === 0 || nodes === undefined || fields === undefined) return undefined;
   return { by, types, nodes, fields, parameters: [] };
@@ -50,41 +50,54 @@ export function intersectControl(
   by: BareJid,
 ): Grant | undefined {
   if (!response.result) return undefined;
-  const nodes = meet(question.nodes, response.nodes, (node) => node.nodeId, commonNode);
+  const nodes = meetNodes(question.nodes, response.nodes);
   const parameters = meetNames(question.parameters, response.parameters);
   if (nodes === undefined || parameters === undefined) return undefined;
   return { by, types: [], nodes, fields: [], parameters };
 }
 
 function meetNames(asked: readonly string[], granted: readonly string[]): readonly string[] | undefined {
-  const same = (name: string): string => name;
-  return meet(asked, granted, same, same);
+  if (asked.length === 0) return [...new Set(granted)];
+  if (granted.length === 0) return [...new Set(asked)];
+  const allowed = new Set(granted);
+  const both = [...new Set(asked)].filter((name) => allowed.has(name));
+  return both.length === 0 ? undefined : both;
 }
 
 /**
- * What two lists have in common, an empty list standing for everything; `undefined` if nothing. Each entry once: the
+ * What two lists of nodes have in common, an empty list standing for all; `undefined` if nothing. Each node once: the
  * lists may come from a stranger, and a thousand repetitions met by a thousand are a million.
  */
-function meet<T>(
-  asked: readonly T[],
-  granted: readonly T[],
-  idOf: (one: T) => string,
-  common: (a: T, b: T) => T | undefined,
-): readonly T[] | undefined {
-  if (asked.length === 0) return distinct(granted);
-  if (granted.length === 0) return distinct(asked);
-  const grantedById = new Map<string, T[]>();
-  for (const one of distinct(granted)) {
-    const group = grantedById.get(idOf(one));
-    if (group === undefined) grantedById.set(idOf(one), [one]);
-    else group.push(one);
-  }
-  const both = distinct(asked).flatMap((a) => (grantedById.get(idOf(a)) ?? []).flatMap((b) => common(a, b) ?? []));
-  return both.length === 0 ? undefined : distinct(both);
+function meetNodes(asked: readonly NodeRef[], granted: readonly NodeRef[]): readonly NodeRef[] | undefined {
+  if (asked.length === 0) return simplest(granted);
+  if (granted.length === 0) return simplest(asked);
+  const grantedById = byId(simplest(granted));
+  const both = simplest(asked).flatMap((a) => (grantedById.get(a.nodeId) ?? []).flatMap((b) => commonNode(a, b) ?? []));
+  return both.length === 0 ? undefined : simplest(both);
 }
 
-function distinct<T>(list: readonly T[]): readonly T[] {
-  return [...new Map(list.map((one) => [JSON.stringify(one), one])).values()];
+/** The same nodes without a reference twice, or one beside another that means it too. */
+function simplest(nodes: readonly NodeRef[]): readonly NodeRef[] {
+  const wide = new Map(nodes.map((node) => [nameOf(node), node]));
+  return [...wide.values()].filter(
+    ({ nodeId, sourceId, cacheType }) =>
+      !(sourceId !== undefined && wide.has(nameOf({ nodeId, ...(cacheType !== undefined && { cacheType }) }))) &&
+      !(cacheType !== undefined && wide.has(nameOf({ nodeId, ...(sourceId !== undefined && { sourceId }) }))) &&
+      !(sourceId !== undefined && cacheType !== undefined && wide.has(nameOf({ nodeId }))),
+  );
+}
+
+const nameOf = ({ nodeId, sourceId, cacheType }: NodeRef): string =>
+  JSON.stringify([nodeId, sourceId ?? null, cacheType ?? null]);
+
+function byId(nodes: readonly NodeRef[]): ReadonlyMap<string, readonly NodeRef[]> {
+  const groups = new Map<string, NodeRef[]>();
+  for (const node of nodes) {
+    const group = groups.get(node.nodeId);
+    if (group === undefined) groups.set(node.nodeId, [node]);
+    else group.push(node);
+  }
+  return groups;
 }
 
 /** The nodes that two references both mean, as one reference (P-E19: absent attributes match any value). */
@@ -93,29 +106,83 @@ function commonNode(a: NodeRef, b: NodeRef): NodeRef | undefined {
   return refersTo(a, merged) && refersTo(b, merged) ? merged : undefined;
 }
 
-/** Tells whether a grant gives everything a question asks for, so that no other server can add to it. */
-export function isWhole(question: ReadQuestion | ControlQuestion, grant: Grant): boolean {
-  if (!coversNodes(question.nodes, grant.nodes)) return false;
-  if (question.kind === "control") return coversNames(question.parameters, grant.parameters);
-  return [...question.types].every((type) => grant.types.includes(type)) && coversNames(question.fields, grant.fields);
+// By how many grants a question is looked at: a bit each.
+const MOST_TOGETHER = 31;
+
+/**
+ * Tells whether grants give everything a question asks for, so that no other server can add to it: each field of each
+ * node and kind by one of them as a whole (P-E20).
+ */
+export function areWhole(question: ReadQuestion | ControlQuestion, grants: readonly Grant[]): boolean {
+  const some = grants.slice(0, MOST_TOGETHER);
+  const nodes = givenBy(
+    question.nodes,
+    some,
+    ({ nodes: given }) => {
+      const groups = byId(given);
+      return (node) => groups.get(node.nodeId)?.some((one) => refersTo(one, node)) ?? false;
+    },
+    "nodes",
+  );
+  const names =
+    question.kind === "control"
+      ? givenBy(question.parameters, some, ({ parameters }) => has(parameters), "parameters")
+      : givenBy(question.fields, some, ({ fields }) => has(fields), "fields");
+  const types = question.kind === "control" ? [-1] : givenBy([...question.types], some, (grant) => has(grant.types));
+  // What is given by the same grants is the same here: a long question costs no more than a short one.
+  return nodes.every((node) => names.every((name) => types.every((type) => (node & name & type) !== 0)));
 }
 
-function coversNames(asked: readonly string[], granted: readonly string[]): boolean {
-  if (granted.length === 0) return true;
-  const names = new Set(granted);
-  return asked.length > 0 && asked.every((name) => names.has(name));
+const has = <T>(list: readonly T[]): ((one: T) => boolean) => {
+  const set = new Set(list);
+  return (one) => set.has(one);
+};
+
+/**
+ * By which of the grants each of the things asked for is given, a bit for each grant; equal ones once. Where lists are
+ * named, an empty one stands for everything.
+ */
+function givenBy<T>(
+  asked: readonly T[],
+  grants: readonly Grant[],
+  gives: (grant: Grant) => (one: T) => boolean,
+  list?: "nodes" | "fields" | "parameters",
+): readonly number[] {
+  const bits = (isGiven: (index: number) => boolean): number =>
+    grants.reduce((sum, _, index) => (isGiven(index) ? sum | (1 << index) : sum), 0);
+  const unlimited = grants.map((grant) => list !== undefined && grant[list].length === 0);
+  if (list !== undefined && asked.length === 0) return [bits((index) => unlimited[index] === true)];
+  const each = grants.map(gives);
+  return [...new Set(asked.map((one) => bits((index) => unlimited[index] === true || each[index]?.(one) === true)))];
 }
 
-function coversNodes(asked: readonly NodeRef[], granted: readonly NodeRef[]): boolean {
-  if (granted.length === 0) return true;
-  // By id first: a server that repeats a long list must not cost the square of its length.
-  const byId = new Map<string, NodeRef[]>();
-  for (const node of granted) {
-    const group = byId.get(node.nodeId);
-    if (group === undefined) byId.set(node.nodeId, [node]);
-    else group.push(node);
-  }
-  return asked.length > 0 && asked.every((one) => byId.get(one.nodeId)?.some((given) => refersTo(given, one)) ?? false);
+/**
+ * The grants in the order in which they let through less and less (XEP-0324 5.3): one that gives all that another gives,
+ * and more, stands before it.
+ */
+export function mostForgivingFirst(grants: readonly Grant[]): readonly Grant[] {
+  const sizes = new Map(grants.map((grant) => [grant, sizesOf(grant)]));
+  const sizeOf = (grant: Grant, index: number): number => sizes.get(grant)?.[index] ?? 0;
+  return [...grants].sort((one, other) => {
+    const index = SIZES.find((at) => sizeOf(one, at) !== sizeOf(other, at));
+    return index === undefined ? 0 : sizeOf(other, index) - sizeOf(one, index);
+  });
+}
+
+const SIZES = [0, 1, 2, 3, 4, 5] as const;
+
+/** No size of a grant is less than the same of one that it contains, if those before are equal. */
+function sizesOf({ types, nodes, fields, parameters }: Grant): readonly number[] {
+  const count = (list: readonly unknown[]): number => (list.length === 0 ? Number.MAX_SAFE_INTEGER : list.length);
+  const parts = (node: NodeRef): number => Number(node.sourceId !== undefined) + Number(node.cacheType !== undefined);
+  // A reference that says less means more.
+  const byParts = [0, 1, 2].map((number) => nodes.filter((node) => parts(node) === number).length);
+  return [
+    types.length,
+    count(fields),
+    count(parameters),
+    ...(nodes.length === 0 ? [Number.MAX_SAFE_INTEGER] : byParts),
+  ];
 }
 
 /** Tells whether one of the grants lets a field of a node through: node, name and kind by the same grant (P-E20). */

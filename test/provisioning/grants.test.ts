@@ -6,9 +6,10 @@ import type { CanReadResponse } from "../../src/codec/provisioning.ts";
 import { fieldTypes, type FieldType } from "../../src/codec/field-types.ts";
 import type { NodeRef } from "../../src/codec/node-ref.ts";
 import {
+  areWhole,
   intersect,
   intersectControl,
-  isWhole,
+  mostForgivingFirst,
   permits,
   permitsControl,
   permitsNode,
@@ -16,6 +17,8 @@ import {
   type Grant,
 } from "../../src/provisioning/grants.ts";
 import type { ControlQuestion, ReadQuestion } from "../../src/provisioning/questions.ts";
+
+const isWhole = (question: ReadQuestion | ControlQuestion, grant: Grant): boolean => areWhole(question, [grant]);
 
 const server = bareJid("provisioning.example.org");
 const other = bareJid("second.example.org");
@@ -228,6 +231,99 @@ describe("a grant of everything", () => {
     const grant = intersect(asked, answering({ nodes: [{ nodeId: "a", sourceId: "s" }] }), server) as Grant;
     expect(grant.nodes).toEqual([{ nodeId: "a", sourceId: "s" }]);
     expect(isWhole(asked, grant)).toBe(false);
+  });
+});
+
+describe("grants of several servers", () => {
+  const granted = (asked: ReadQuestion, answers: readonly CanReadResponse[]): readonly Grant[] =>
+    answers.flatMap((answer) => intersect(asked, answer, server) ?? []);
+  // Those of the world that nobody names stand for all that there may be besides.
+  const open = [...new Set([...sources, "nobody names it"])].flatMap((source) =>
+    [...new Set([...caches, "nobody names it"])].flatMap((cache) =>
+      [...ids, "nobody names it"].flatMap((id) =>
+        names.flatMap((name) => kinds.map((kind) => ({ node: compact(id, source, cache), name, kind }))),
+      ),
+    ),
+  );
+
+  test("P-5.3-2, P-E20: are whole together exactly if each thing that is asked for is let through by one of them", () => {
+    let whole = 0;
+    fc.assert(
+      fc.property(question, fc.array(response, { minLength: 1, maxLength: 4 }), (asked, answers) => {
+        const grants = granted(asked, answers);
+        const expected = open.every((thing) => !asks(asked, thing) || lets(grants, thing));
+        expect(areWhole(asked, grants)).toBe(expected);
+        if (expected && grants.every((grant) => !isWhole(asked, grant))) whole++;
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(whole).toBeGreaterThan(0);
+  });
+
+  test("P-E20: two halves are whole, two halves of a square are not", () => {
+    const asked = asking({ nodes: [{ nodeId: "1" }, { nodeId: "2" }], fields: ["X", "Y"] });
+    const part = (id: string | undefined, field: string | undefined): CanReadResponse =>
+      answering({ nodes: id === undefined ? [] : [{ nodeId: id }], fields: field === undefined ? [] : [field] });
+    expect(areWhole(asked, granted(asked, [part("1", undefined), part("2", undefined)]))).toBe(true);
+    expect(areWhole(asked, granted(asked, [part(undefined, "X"), part(undefined, "Y")]))).toBe(true);
+    expect(areWhole(asked, granted(asked, [part("1", "X"), part("2", "Y")]))).toBe(false);
+    expect(areWhole(asked, granted(asked, [part("1", undefined), part(undefined, "Y")]))).toBe(false);
+  });
+
+  test("are whole by one that stands behind any number of others", () => {
+    const asked = asking({ fields: ["X", "Y"] });
+    const many = Array.from({ length: 30 }, () => answering({ fields: ["X"] }));
+    expect(areWhole(asked, granted(asked, many))).toBe(false);
+    expect(areWhole(asked, granted(asked, [...many, answering({ fields: ["Y"] })]))).toBe(true);
+    // With more than 31 it is left to all having answered.
+    expect(areWhole(asked, granted(asked, [...many, ...many, answering({ fields: ["Y"] })]))).toBe(false);
+  });
+
+  test("of a question with as many names as one may have are compared without trying each combination", () => {
+    const nodes = Array.from({ length: 500 }, (_, index) => ({ nodeId: `n${index}` }));
+    const fields = Array.from({ length: 500 }, (_, index) => `f${index}`);
+    const asked = asking({ nodes, fields, types: new Set(fieldTypes) });
+    const grants = granted(asked, [
+      answering({ nodes: nodes.slice(0, 250) }),
+      answering({ nodes: nodes.slice(250), fields: fields.slice(0, 250) }),
+      answering({ nodes: nodes.slice(250), fields: fields.slice(250) }),
+    ]);
+    let looked = 0;
+    const counting = grants.map((grant) => ({
+      ...grant,
+      nodes: new Proxy(grant.nodes, { get: (list, key) => (looked++, Reflect.get(list, key) as unknown) }),
+    }));
+    expect(areWhole(asked, counting)).toBe(true);
+    expect(looked).toBeLessThan(10_000);
+  });
+
+  test("P-5.3-2: stand most forgiving first: none lets through all that one before it does, and more", () => {
+    fc.assert(
+      fc.property(question, fc.array(response, { minLength: 2, maxLength: 4 }), (asked, answers) => {
+        const grants = mostForgivingFirst(granted(asked, answers));
+        for (const [index, later] of grants.entries()) {
+          for (const before of grants.slice(0, index)) {
+            const more = open.some((thing) => lets([later], thing) && !lets([before], thing));
+            const all = open.every((thing) => !lets([before], thing) || lets([later], thing));
+            expect(more && all).toBe(false);
+          }
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("stand in the order in which they were given if none gives more than another", () => {
+    const asked = asking();
+    const grants = [other, server].map((by) => intersect(asked, answering(), by) as Grant);
+    expect(mostForgivingFirst(grants).map(({ by }) => by)).toEqual([other, server]);
+  });
+
+  test("of control stand most forgiving first too", () => {
+    const asked: ControlQuestion = { kind: "control", jid: other, tokens: {}, nodes: [], parameters: ["A", "B"] };
+    const part = intersectControl(asked, { result: true, nodes: [], parameters: ["A"] }, server) as Grant;
+    const whole = intersectControl(asked, { result: true, nodes: [], parameters: [] }, other) as Grant;
+    expect(mostForgivingFirst([part, whole])).toEqual([whole, part]);
   });
 });
 

@@ -438,6 +438,35 @@ describe("several provisioning servers", () => {
     }
   });
 
+  test("P-5.3-2: parts that are whole together answer while a third server is silent, and are remembered", async () => {
+    const third = bareJid("third.example.org");
+    const { decide, wire, cache } = await site({ servers: [third, server, second] });
+    const asked = read(stranger, { fields: ["X", "Y"] });
+    wire.peer(server, () => says(true, { fields: ["X"] }));
+    wire.peer(second, () => says(true, { fields: ["Y"] }));
+    for (const source of ["server", "cache"]) {
+      const grants = [{ by: server }, { by: second }];
+      expect(await decide(asked)).toMatchObject({ outcome: "granted", source, grants });
+    }
+    expect([cache.count, wire.asked(third).length]).toEqual([1, 1]);
+  });
+
+  test("P-5.3-2: grants stand most forgiving first, whoever was quicker", async () => {
+    const { decide, wire } = await site({ servers: [server, second] });
+    wire.peer(server, () => says(true, { fields: ["X"] }));
+    wire.peer(second, async () => {
+      await settled();
+      return says(true, { fields: ["X", "Y"] });
+    });
+    const decision = await decide(read(stranger));
+    expect(decision).toMatchObject({
+      grants: [
+        { by: second, fields: ["X", "Y"] },
+        { by: server, fields: ["X"] },
+      ],
+    });
+  });
+
   test("P-E20: a part that came before the yes to all of it does no harm", async () => {
     const { decide, wire } = await site({ servers: [server, second] });
     wire.peer(server, () => says(true, { fields: ["X"] }));

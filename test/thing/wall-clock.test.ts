@@ -23,6 +23,7 @@ describe("wall time in the source", () => {
       "connection/xml-stream.ts", // what the device's clock says, in the message of a fault
       "core/clock-jump.ts", // that it has jumped
       "sandbox/certificates.ts", // when the sandbox's certificates are valid
+      "sandbox/identities.ts", // when a certificate has expired
       "sandbox/registry.ts", // when a Thing was registered and claimed, for people
       "sandbox/server/messages.ts", // when a message was kept (XEP-0203)
       "sensor/running-readout.ts", // the timestamp of a reading (XEP-0323)
