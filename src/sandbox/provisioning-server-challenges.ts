@@ -61,7 +61,7 @@ interface Posed {
 
 const MOST_WAITING = 1_000;
 const MOST_WAITING_FROM_ONE = 64;
-const MOST_REMEMBERED = 10_000;
+const MOST_REMEMBERED = 1_000;
 
 /**
  * Challenges the tokens of questions (P-3.1.3-18, -19, -21), each by itself (P-3.1.5-4), at the full JID that sent

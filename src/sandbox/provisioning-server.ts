@@ -321,7 +321,7 @@ export class ReferenceProvisioningServer implements StanzaService {
     const question = parseCanRead(payload);
     return this.#whenProved(from, "canRead", question, (acting) => {
       const answers = acting.map((who) => narrow(question, decideRead(this.#rules, from.bare, question.jid, who)));
-      const answer = mostForgivingRead(answers);
+      const answer = mostForgivingRead(question, answers);
       return { result: answer.result, payload: buildCanReadResponse(answer) };
     });
   }
@@ -331,7 +331,10 @@ export class ReferenceProvisioningServer implements StanzaService {
     const question = parseCanControl(payload);
     return this.#whenProved(from, "canControl", question, (acting) => {
       const decide = (who: Acting): boolean | ControlLimits => decideControl(this.#rules, from.bare, question.jid, who);
-      const answer = mostForgivingControl(acting.map((who) => narrowControl(question, decide(who))));
+      const answer = mostForgivingControl(
+        question,
+        acting.map((who) => narrowControl(question, decide(who))),
+      );
       return { result: answer.result, payload: buildCanControlResponse(answer) };
     });
   }

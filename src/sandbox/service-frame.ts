@@ -138,30 +138,30 @@ function serveIq(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): read
   const frame = { id, to: optional(stanza, "from"), from: optional(stanza, "to") ?? handlers.address.full };
   if (!isForService(stanza, handlers)) return [iq({ ...frame, type: "error" }, refusal("service-unavailable"))];
   const before = handlers.seen(from);
+  const refuse = (error: unknown): readonly XmlElement[] => [iq({ ...frame, type: "error" }, errorFor(error))];
   const finish = (make: () => ServiceAnswer): readonly XmlElement[] => {
     try {
       const answer = make();
       return [iq({ ...frame, type: "result" }, answer.payload), ...(answer.after ?? [])];
     } catch (error) {
-      return [iq({ ...frame, type: "error" }, errorFor(error))];
+      return refuse(error);
     }
   };
-  let answer: ServiceAnswer | LaterAnswer;
-  try {
-    answer = answerRequest(stanza, from, handlers);
-  } catch (error) {
-    return [...before, iq({ ...frame, type: "error" }, errorFor(error))];
-  }
-  if (!("later" in answer)) return [...before, ...finish(() => answer)];
   let now: readonly XmlElement[] | undefined = [];
-  answer.later((make) => {
-    // What must go out before an answer may have changed while it was waited for.
-    if (now === undefined) handlers.output?.([...handlers.seen(from), ...finish(make)]);
-    else now = finish(make);
-  });
-  const sent = [...before, ...now];
-  now = undefined;
-  return sent;
+  try {
+    const answer = answerRequest(stanza, from, handlers);
+    if (!("later" in answer)) return [...before, ...finish(() => answer)];
+    answer.later((make) => {
+      // What must go out before an answer may have changed while it was waited for.
+      if (now === undefined) handlers.output?.([...handlers.seen(from), ...finish(make)]);
+      else now = finish(make);
+    });
+    return [...before, ...now];
+  } catch (error) {
+    return [...before, ...refuse(error)];
+  } finally {
+    now = undefined; // from here on it is later
+  }
 }
 
 function answerRequest(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): ServiceAnswer | LaterAnswer {

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { CanControl } from "../../src/codec/can-control.ts";
+import type { CanControl, CanControlResponse } from "../../src/codec/can-control.ts";
 import { fieldTypes, type FieldType } from "../../src/codec/field-types.ts";
 import { refersTo, type NodeRef } from "../../src/codec/node-ref.ts";
 import type { CanRead, CanReadResponse } from "../../src/codec/provisioning.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import type { BareJid } from "../../src/core/jid.ts";
+import { mostForgivingControl, mostForgivingRead } from "../../src/sandbox/forgiving.ts";
 import {
   decideControl,
   decideFriend,
@@ -104,6 +105,106 @@ describe("who decides", () => {
     const control: Rule = { thing, jid: reader, control: true };
     expect(withRule([control, first], no)).toEqual([no, control]);
     expect(withRule([first, control], { ...control, control: false })).toEqual([{ ...control, control: false }, first]);
+  });
+});
+
+describe("identities in rules (P-3.1.3-1)", () => {
+  const fingerprint = "0123456789abcdef".repeat(4);
+  const rules = normaliseRules([
+    { service: "billing", user: "anna", read: true },
+    { service: "billing", read: { fields: ["Energy"] } },
+    { device: fingerprint, control: true },
+  ]);
+
+  it("P-3.1.3-1: stand beside JID and domain: a rule speaks when everything fits that it names", () => {
+    expect(decideRead(rules, thing, reader, { service: ["f1", "billing"], user: ["f2", "anna"] })).toBe(true);
+    expect(decideRead(rules, thing, reader, { service: ["billing"] })).toEqual({ fields: ["Energy"] });
+    expect(decideRead(rules, thing, reader, { service: ["billing"], user: ["bob"] })).toEqual({ fields: ["Energy"] });
+    expect(decideRead(rules, thing, reader, { user: ["anna"] })).toBe(false);
+    expect(decideControl(rules, thing, reader, { device: [fingerprint] })).toBe(true);
+    const both = normaliseRules([{ thing: "example.org", jid: "reader@example.org", service: "billing", read: true }]);
+    expect(decideRead(both, thing, reader, { service: ["billing"] })).toBe(true);
+    expect(decideRead(both, thing, jid("thief@example.org"), { service: ["billing"] })).toBe(false);
+    expect(decideRead(both, jid("thing@example.com"), reader, { service: ["billing"] })).toBe(false);
+  });
+
+  it("P-3.1.3-1: a device token is no service token, nor a user token", () => {
+    expect(decideRead(rules, thing, reader, { device: ["billing"], user: ["billing"] })).toBe(false);
+    expect(decideControl(rules, thing, reader, { service: [fingerprint], user: [fingerprint] })).toBe(false);
+  });
+
+  it("P-3.1.3-1: nobody without a token fits, and isFriend carries none", () => {
+    expect(decideRead(rules, thing, reader)).toBe(false);
+    expect(decideControl(rules, thing, reader)).toBe(false);
+    expect(decideFriend([{ service: "billing", friend: true }], thing, reader)).toBe(false);
+  });
+
+  it("are named by a name, exactly, or by a fingerprint, as tools print it", () => {
+    const printed = fingerprint.toUpperCase().replace(/..(?=.)/g, "$&:");
+    expect(normaliseRules([{ device: printed, user: "Anna B." }])).toEqual([{ device: fingerprint, user: "Anna B." }]);
+    expect(decideRead(normaliseRules([{ user: "Anna", read: true }]), thing, reader, { user: ["anna"] })).toBe(false);
+    expect(() => normaliseRules([{ read: true }, { service: " ", read: true }])).toThrow(/rules\[1\]\.service/);
+    expect(() => normaliseRules([{ user: "", read: true }])).toThrow(ConfigError);
+  });
+
+  it("make a rule another one: it is not replaced by one that names nobody, or somebody else", () => {
+    const named: Rule = { thing, jid: reader, service: "billing", read: true };
+    const unnamed: Rule = { thing, jid: reader, read: false };
+    expect(withRule([named], unnamed)).toEqual([unnamed, named]);
+    expect(withRule([unnamed], named)).toEqual([named, unnamed]);
+    expect(withRule([named, unnamed], { ...named, read: false })).toEqual([{ ...named, read: false }, unnamed]);
+    expect(withRule([named], { ...named, service: "other" })).toHaveLength(2);
+  });
+
+  // Written anew from the words of the documentation, over a world so small that everything happens.
+  it("P-3.1.3-1: the first rule decides that fits and mentions the right, whatever the rules are", () => {
+    const people = ["a@x.org", "b@x.org", "a@y.org"];
+    const patterns = [undefined, ...people, "x.org"];
+    const called = [undefined, "n1", "n2"];
+    const arbitraryRule = fc.record({
+      thing: fc.constantFrom(...patterns),
+      jid: fc.constantFrom(...patterns),
+      service: fc.constantFrom(...called),
+      device: fc.constantFrom(...called),
+      user: fc.constantFrom(...called),
+      friend: fc.constantFrom(undefined, true, false),
+      read: fc.constantFrom<Rule["read"]>(undefined, true, false, { fields: ["x"] }),
+      control: fc.constantFrom<Rule["control"]>(undefined, true, false, { parameters: ["x"] }),
+    }) as fc.Arbitrary<Rule>;
+    const acting = fc.record({
+      service: fc.subarray(["n1", "n2"]),
+      device: fc.subarray(["n1", "n2"]),
+      user: fc.subarray(["n1", "n2"]),
+    });
+    const isOne = (pattern: string | undefined, who: string): boolean =>
+      pattern === undefined || (pattern.includes("@") ? who === pattern : who.split("@").at(-1) === pattern);
+    const isNamed = (name: string | undefined, identities: readonly string[]): boolean =>
+      name === undefined || identities.some((one) => one === name);
+    fc.assert(
+      fc.property(
+        fc.array(arbitraryRule, { maxLength: 6 }),
+        fc.constantFrom(...people),
+        fc.constantFrom(...people),
+        acting,
+        (given, one, two, who) => {
+          const expected = (right: "friend" | "read" | "control"): unknown => {
+            for (const rule of given) {
+              if (rule[right] === undefined || !isOne(rule.thing, one) || !isOne(rule.jid, two)) continue;
+              const { service, device, user } = right === "friend" ? { service: [], device: [], user: [] } : who;
+              if (!isNamed(rule.service, service) || !isNamed(rule.device, device) || !isNamed(rule.user, user))
+                continue;
+              return rule[right];
+            }
+            return false;
+          };
+          const all = normaliseRules(given);
+          expect(decideFriend(all, jid(one), jid(two))).toEqual(expected("friend"));
+          expect(decideRead(all, jid(one), jid(two), who)).toEqual(expected("read"));
+          expect(decideControl(all, jid(one), jid(two), who)).toEqual(expected("control"));
+        },
+      ),
+      { numRuns: 1_000 },
+    );
   });
 });
 
@@ -336,6 +437,50 @@ describe("narrowing, whatever is asked and allowed", () => {
 
   it("grants all fourteen types when all are asked and none is limited", () => {
     expect(narrow(asking({ types: fieldTypes }), true).types.size).toBe(14);
+  });
+});
+
+describe("the most forgiving of several answers", () => {
+  // There is more in the world than rules and questions name.
+  const parts = ["1", "2", "3"];
+  const nodes = [...nodeIds, "c"].flatMap((nodeId) =>
+    parts.flatMap((sourceId) => parts.map((cacheType) => ({ nodeId, sourceId, cacheType }))),
+  );
+  const all: readonly Datum[] = nodes.flatMap((node) =>
+    [...names, "w"].flatMap((field) => [...types, "identity" as const].map((type) => ({ node, field, type }))),
+  );
+  const sends = (question: CanRead, answer: CanReadResponse): readonly Datum[] =>
+    answer.result ? all.filter((datum) => covers(question, datum) && covers(answer, datum)) : [];
+
+  it("P-3.1.5-3: is one of them, and none of them allows all that it does and more", () => {
+    fc.assert(
+      fc.property(arbitraryQuestion, fc.array(arbitraryLimits, { minLength: 1, maxLength: 4 }), (question, given) => {
+        const answers = given.map((limits) => narrow(question, limits));
+        const best = mostForgivingRead(question, answers);
+        expect(answers).toContain(best);
+        const sent = new Set(sends(question, best));
+        for (const other of answers) {
+          const more = sends(question, other);
+          expect(more.length > sent.size && [...sent].every((datum) => more.includes(datum))).toBe(false);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("P-3.1.5-3: a yes comes before a no, everything before a list, the longer list before the shorter, the first of equals", () => {
+    const question: CanControl = { jid: reader, tokens: {}, nodes: [], parameters: [] };
+    const no = narrowControl(question, false);
+    const list = (...parameters: readonly string[]): CanControlResponse => narrowControl(question, { parameters });
+    const full = narrowControl(question, true);
+    expect(mostForgivingControl(question, [no, list("a"), no])).toEqual(list("a"));
+    expect(mostForgivingControl(question, [list("a"), list("b", "c")])).toEqual(list("b", "c"));
+    expect(mostForgivingControl(question, [list("a"), list("b")])).toEqual(list("a"));
+    expect(mostForgivingControl(question, [list("a", "b"), full, list("c")])).toBe(full);
+    expect(mostForgivingControl(question, [no])).toBe(no);
+    const one = narrowControl(question, { nodes: [{ nodeId: "n" }] });
+    const two = narrowControl(question, { nodes: ["1", "2"].map((sourceId) => ({ nodeId: "n", sourceId })) });
+    expect(mostForgivingControl(question, [two, one])).toBe(one); // whatever its source is
   });
 });
 

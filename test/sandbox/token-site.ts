@@ -70,9 +70,9 @@ export class TokenSite {
     );
   }
 
-  /** Asks for a token: what comes back. */
+  /** Asks for a token: what comes back, behind a `clearCache` that is due. */
   getToken(certificate: string, from = THING): XmlElement | undefined {
-    return this.iq(from, `<getToken xmlns='urn:xmpp:iot:provisioning'>${certificate}</getToken>`)[0];
+    return this.iq(from, `<getToken xmlns='urn:xmpp:iot:provisioning'>${certificate}</getToken>`).at(-1);
   }
 
   /** Answers a challenge: what comes back. */
@@ -81,7 +81,7 @@ export class TokenSite {
     return this.iq(
       from,
       `<getTokenChallengeResponse xmlns='${xmlns}' seqnr='${seqnr}'>${response}</getTokenChallengeResponse>`,
-    )[0];
+    ).at(-1);
   }
 
   /** The whole exchange: the token. */
