@@ -24,6 +24,8 @@ export type { Paired, PairingEnded, PairingOptions, PairingWindow } from "./thin
 export type { PairingOutcome } from "./thing/pairing-windows.ts";
 export type { Rights } from "./thing/rights.ts";
 export type { Right } from "./provisioning/right.ts";
+export type { CertificateOptions, MakeCertificateOptions } from "./provisioning/certificate-options.ts";
+export type { Padding } from "./provisioning/decrypt.ts";
 export type { RightsOptions } from "./provisioning/rights-cache.ts";
 export type { Decision, DecisionSource } from "./provisioning/guard.ts";
 export type { ControlQuestion, FriendQuestion, Question, ReadQuestion } from "./provisioning/questions.ts";

@@ -25,7 +25,7 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   connection: { folders: [...lower, "discovery"], packages: ["@xmpp/"], world: ["node:net", "node:os", "node:tls"] },
   registry: { folders: lower, packages: [], world: [] },
-  provisioning: { folders: lower, packages: ["lru-cache"], world: [] },
+  provisioning: { folders: lower, packages: ["lru-cache", "node-forge"], world: [] },
   sensor: { folders: [...lower, "provisioning"], packages: [], world: [] },
   control: { folders: [...lower, "provisioning"], packages: [], world: [] },
   thing: {

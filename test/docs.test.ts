@@ -258,6 +258,7 @@ describe("docs/thing.md", () => {
         ...propertiesOf("src/thing/server-options.ts", "ServerOptions"),
       ]),
       account: propertiesOf("src/thing/options.ts", "AccountOptions"),
+      certificate: propertiesOf("src/provisioning/certificate-options.ts", "CertificateOptions"),
       tls: propertiesOf("src/connection/tls-policy.ts", "TlsPolicy"),
       keepalive: propertiesOf("src/connection/keepalive.ts", "KeepaliveOptions"),
       registry: propertiesOf("src/discovery/service-options.ts", "RegistryMethods"),

@@ -12,8 +12,9 @@ export const reset: Command = {
   summary: "Make a Thing a new one: factory reset, while it is off",
   help: `Usage: xmpp-thing reset --state DIR [OPTIONS]
 
-Forgets who the Thing is: account, KEY, owner, trust, rights. The next start makes a new one, as a
-copied SD card needs. The Thing must be off. What else is in the folder stays.
+Forgets who the Thing is: account, KEY, owner, trust, rights, tokens, the certificate it has made. The
+next start makes a new one, as a copied SD card needs. The Thing must be off. What else is in the
+folder stays.
 
   --state DIR       the folder given to fileStorage
   --yes             do not ask
@@ -67,7 +68,7 @@ function losses(identity: IdentityPart): readonly string[] {
     ownership.is === "claimed"
       ? `It belongs to ${ownership.owner}, who loses it and has to claim it again, under a new address.`
       : "It has no owner.",
-    "Its account, KEY, owner, trust and rights are forgotten. This cannot be undone.",
+    "Its account, KEY, owner, trust, rights, tokens and own certificate are forgotten. This cannot be undone.",
   ];
 }
 

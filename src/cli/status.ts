@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { adviceFor } from "../thing/fault-advice.ts";
 import type { SavedServer } from "../discovery/cached.ts";
-import { inspectFolder, type Inspection, type SavedIdentity } from "../thing/inspect.ts";
+import { inspectFolder, type Inspection, type SavedIdentification, type SavedIdentity } from "../thing/inspect.ts";
 import type { SavedFault } from "../thing/last-fault.ts";
 import type { Ownership, Trust } from "../thing/state.ts";
 import { UsageError, parse, type Arguments } from "./args.ts";
@@ -16,8 +16,8 @@ export const status: Command = {
   help: `Usage: xmpp-thing status --state DIR [OPTIONS]
 
 Tells what the state folder of a Thing says of it: account, owner, trust, how many rights it
-remembers, its last fault and what to do about that, and whether it runs now. Also while it runs:
-nothing is written. Shows no password and no KEY.
+remembers, its certificate, who has given it tokens, its last fault and what to do about that, and
+whether it runs now. Also while it runs: nothing is written. Shows no password, KEY, token or key.
 
   --state DIR       THING_STATE     the folder given to fileStorage
   --json                            one line of JSON (docs/troubleshooting.md lists its keys)
@@ -35,7 +35,7 @@ read.`,
       io.err(nothing);
       return exitCode.nothing;
     }
-    const parts = [found.identity, found.rights, found.fault];
+    const parts = [found.identity, found.rights, found.tokens, found.fault];
     return parts.some(({ is }) => is === "unreadable") ? exitCode.failed : exitCode.done;
   },
 };
@@ -66,7 +66,7 @@ export function nothingIn({ folder, kind, identity, holder }: Inspection): strin
 /** A label, empty where a line belongs to the one before, and what it tells. */
 type Line = readonly [label: string, text: string];
 
-function toLines({ folder, holder, identity, rights, fault, server }: Inspection): readonly Line[] {
+function toLines({ folder, holder, identity, rights, tokens, fault, server }: Inspection): readonly Line[] {
   const line = (name: string, text: string): Line => [name, text];
   return [
     line("Folder", folder),
@@ -79,6 +79,9 @@ function toLines({ folder, holder, identity, rights, fault, server }: Inspection
     ...(server.is === "unreadable" ? [line("Server", `${server.why}; it is searched for again`)] : []),
     line("Rights", rights.is === "unreadable" ? rights.why : `${rights.is === "read" ? rights.value : 0} remembered`),
     ...(rights.is === "read" && rights.problem !== undefined ? [line("", `${rights.problem}: asked again`)] : []),
+    ...(tokens.is === "read" ? tokenLines(tokens.value) : []),
+    ...(tokens.is === "read" && tokens.problem !== undefined ? [line("", tokens.problem)] : []),
+    ...(tokens.is === "unreadable" ? [line("Certificate", tokens.why)] : []),
     ...(fault.is === "none" ? [line("Last fault", "none")] : []),
     ...(fault.is === "unreadable" ? [line("Last fault", fault.why)] : []),
     ...(fault.is === "read"
@@ -98,6 +101,14 @@ function identityLines({ jid, pending, elsewhere, ownership, trust }: SavedIdent
     ["Owner", owner],
     ["Registry", registry],
     ["Trust", trustText(trust, ownership)],
+  ];
+}
+
+/** By its fingerprint the operator of a provisioning server knows which Thing it is. */
+function tokenLines({ fingerprint, made, servers }: SavedIdentification): readonly Line[] {
+  return [
+    ["Certificate", `SHA-256 ${fingerprint ?? "unknown"}${made ? ", made on the Thing" : ""}`],
+    ["Tokens", servers.length === 0 ? "none" : `${servers.length}, of ${servers.join(", ")}`],
   ];
 }
 
@@ -135,7 +146,7 @@ function timeText(at: number): string {
   return Number.isNaN(date.getTime()) ? "at an unknown time" : date.toISOString();
 }
 
-function toJson({ folder, kind, holder, identity, rights, fault, server }: Inspection): object {
+function toJson({ folder, kind, holder, identity, rights, tokens, fault, server }: Inspection): object {
   const known = identity.is === "read" ? identity.value : undefined;
   return {
     folder,
@@ -147,9 +158,12 @@ function toJson({ folder, kind, holder, identity, rights, fault, server }: Inspe
     ownership: known?.ownership ?? null,
     trust: known?.trust ?? null,
     rights: rights.is === "read" ? rights.value : null,
+    certificate:
+      tokens.is === "read" ? { fingerprint: tokens.value.fingerprint ?? null, made: tokens.value.made } : null,
+    tokens: tokens.is === "read" ? tokens.value.servers : null,
     server: server.is === "read" ? server.value : null,
     fault: fault.is === "read" ? { ...fault.value, advice: adviceFor(fault.value.code) ?? null } : null,
-    problems: Object.entries({ identity, rights, fault, server }).flatMap(([part, found]) => {
+    problems: Object.entries({ identity, rights, tokens, fault, server }).flatMap(([part, found]) => {
       if (found.is === "unreadable") return [{ part, unreadable: true, message: found.why }];
       if (found.is === "read" && found.problem !== undefined)
         return [{ part, unreadable: false, message: found.problem }];

@@ -16,3 +16,12 @@ export interface Storage {
   /** Removes a name, durably. Nothing happens if there is none. */
   delete(name: string): Promise<void>;
 }
+
+/** Removes a name, durably. Writes nothing if there is none: a folder is synced for each removal. */
+export async function removeIfThere(storage: Storage, name: string): Promise<void> {
+  const isThere = await storage.read(name).then(
+    (content) => content !== undefined,
+    () => true, // and cannot be read
+  );
+  if (isThere) await storage.delete(name);
+}

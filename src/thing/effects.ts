@@ -10,6 +10,7 @@ import type { Tag } from "../codec/tags.ts";
 import type { Friends } from "../connection/friends.ts";
 import { Components } from "../discovery/components.ts";
 import { whoIsAway, type Barrier } from "../provisioning/barrier.ts";
+import type { OwnTokens } from "../provisioning/own-tokens.ts";
 import { emptyKey, register, unregister } from "../registry/registry-client.ts";
 import { resetAccount, type AccountResetParts } from "./account-reset.ts";
 import { ownCaps, type Abilities } from "./disco.ts";
@@ -26,6 +27,8 @@ export interface EffectParts extends Omit<FindServicesParts, "components"> {
   /** Ends the friendship with somebody of whom a server has said `unfriend`. */
   readonly part: (jid: BareJid, signal: AbortSignal) => Promise<void>;
   readonly barrier: Barrier;
+  /** Gets tokens. */
+  readonly ownTokens: Pick<OwnTokens, "get">;
   /** Randomness for the spread of tries. */
   readonly random: RandomSource;
   /** The Registry, if the options name its address. */
@@ -78,6 +81,9 @@ export function performer(given: EffectParts): Perform {
       case "part":
         await parts.part(effect.jid, signal);
         return { type: "parted", jid: effect.jid };
+      case "getToken":
+        await parts.ownTokens.get(effect.jid, signal);
+        return undefined;
       case "findServers":
         return { type: "serversFound", servers: [await findAServer(parts, effect, signal)] };
     }

@@ -30,6 +30,10 @@ const advice: Readonly<Record<FaultCode, string>> = {
   "unfriend-ignored": "Nothing is wrong with the Thing: ask whoever runs that provisioning server what was meant.",
   "not-delivered": "Nothing: who misses an answer asks again. If it comes often, look at the network.",
   provisioning: "Attach a provisioning server, or name it in `provisioning`. Until then only the owner may read.",
+  certificate:
+    "Do what the message says: `chmod 600` for a file that others can read, a new certificate for one that has expired. Of a damaged one put a backup of the state folder in its place; a factory reset makes another one, which has no rights yet.",
+  token:
+    "Nothing, if the server was away: it is asked again. If it refuses, look at its log: does it know the certificate (`npx xmpp-thing status` shows its fingerprint), and does it pad challenges as `certificate.padding` says?",
   pairing:
     "Nothing: it is asked again. If it stays so, see that whom the button has accepted is online and answers service discovery.",
   owner: "Nothing: it is tried again. If it stays so, the owner's server cannot be reached from the Thing's.",

@@ -37,6 +37,10 @@ export type FaultCode =
   | "registry-changed"
   /** No provisioning server was found. */
   | "provisioning"
+  /** The Thing's certificate: others can read its key, it has expired, or what was made cannot be read. */
+  | "certificate"
+  /** A provisioning server has given no token, or a challenge could not be decrypted. */
+  | "token"
   /** A provisioning server wanted a friendship ended that the Thing cannot do without. */
   | "unfriend-ignored"
   /** Somebody whom the button has accepted has not said yet whether it is a provisioning server. */

@@ -1,8 +1,11 @@
 // What a state folder says of its Thing, also while that is off: for `npx xmpp-thing status` and `reset`.
 import { messageOf } from "../core/errors.ts";
+import type { BareJid } from "../core/jid.ts";
 import { serverDocument, type SavedServer } from "../discovery/cached.ts";
 import { countRights, rightsJournal } from "../provisioning/rights-journal.ts";
 import type { FileStorageOptions } from "../storage/file-storage.ts";
+import { certificateDocument, fingerprintOf } from "../provisioning/made-certificate.ts";
+import { tokensDocument } from "../provisioning/token-store.ts";
 import { FolderView, type FolderHolder } from "../storage/folder-view.ts";
 import { isLockName } from "../storage/lock.ts";
 import { NewerFormatError } from "../storage/newer-format.ts";
@@ -13,7 +16,7 @@ import { savedDocument, type Saved } from "./saved.ts";
 import type { Ownership, Trust } from "./state.ts";
 
 /** The names under which a Thing keeps what must outlive it. */
-export const stateNames = ["thing", "rights", "faults", "server"] as const;
+export const stateNames = ["thing", "rights", "faults", "server", "tokens", "certificate"] as const;
 
 /** Something that is kept: what it says, or why it cannot be read. Damage that does no harm is in `problem`. */
 export type Part<T> =
@@ -35,6 +38,16 @@ export interface SavedIdentity {
   readonly trust: Trust;
 }
 
+/** What a Thing has to be known by to provisioning servers (XEP-0324 3.1.3), without its secrets. */
+export interface SavedIdentification {
+  /** The fingerprint (SHA-256) of the certificate; `undefined` if none was made, and none has brought a token yet. */
+  readonly fingerprint: string | undefined;
+  /** True if the Thing has made it. */
+  readonly made: boolean;
+  /** The servers that have given a token for it. */
+  readonly servers: readonly BareJid[];
+}
+
 /** What a folder says. */
 export interface Inspection {
   /** Its absolute path. */
@@ -47,6 +60,8 @@ export interface Inspection {
   readonly identity: Part<SavedIdentity>;
   /** How many rights it remembers. */
   readonly rights: Part<number>;
+  /** Its certificate and tokens. */
+  readonly tokens: Part<SavedIdentification>;
   /** Its newest fault. */
   readonly fault: Part<SavedFault>;
   /** The server that was found and worked last. */
@@ -60,7 +75,8 @@ export async function inspectFolder(folder: string, options: FileStorageOptions 
   const kind = kindOf(names);
   const none = { is: "none" } as const;
   if (kind !== "state") {
-    return { folder: view.folder, kind, holder: undefined, identity: none, rights: none, fault: none, server: none };
+    const nothing = { identity: none, rights: none, tokens: none, fault: none, server: none };
+    return { folder: view.folder, kind, holder: undefined, ...nothing };
   }
   const storage = view.storage();
   return { folder: view.folder, kind, holder: await view.holder(), ...(await inspectStorage(storage)) };
@@ -69,7 +85,7 @@ export async function inspectFolder(folder: string, options: FileStorageOptions 
 /** What a storage holds. */
 export async function inspectStorage(
   storage: Storage,
-): Promise<Pick<Inspection, "identity" | "rights" | "fault" | "server">> {
+): Promise<Pick<Inspection, "identity" | "rights" | "tokens" | "fault" | "server">> {
   return {
     identity: await part(async () => {
       const { value, problem } = await savedDocument(storage).load();
@@ -79,6 +95,7 @@ export async function inspectStorage(
       const { count, problem } = await countRights(storage);
       return { value: count, problem };
     }),
+    tokens: await part(() => loadIdentification(storage)),
     fault: await part(() => faultDocument(storage).load()),
     server: await part(async () => {
       const { value, problem } = await serverDocument(storage).load();
@@ -92,7 +109,14 @@ export async function inspectStorage(
  * and which version. Called before anything in it is touched.
  */
 export async function refuseNewer(storage: Storage): Promise<void> {
-  const kept = [savedDocument(storage), rightsJournal(storage), faultDocument(storage), serverDocument(storage)];
+  const kept = [
+    savedDocument(storage),
+    rightsJournal(storage),
+    faultDocument(storage),
+    serverDocument(storage),
+    tokensDocument(storage),
+    certificateDocument(storage),
+  ];
   for (const one of kept) {
     await one.load().catch((error: unknown) => {
       if (error instanceof NewerFormatError) throw error; // what is damaged is the matter of who uses it
@@ -123,6 +147,19 @@ function withoutSecrets({ accounts, ownership, trust }: Saved): SavedIdentity {
   const [inUse, ...others] = accounts;
   const elsewhere = others.filter(({ pending }) => !pending).map(addressOf);
   return { jid: inUse && addressOf(inUse), pending: inUse?.pending ?? true, elsewhere, ownership, trust };
+}
+
+async function loadIdentification(
+  storage: Storage,
+): Promise<{ readonly value: SavedIdentification | undefined; readonly problem?: string | undefined }> {
+  const made = await certificateDocument(storage).load();
+  const tokens = await tokensDocument(storage).load();
+  if (made.value === undefined && tokens.value === undefined) return { value: undefined };
+  const problem = made.problem ?? tokens.problem;
+  const own = made.value && fingerprintOf(made.value);
+  const { certificate: fingerprint = own, tokens: all = [] } = tokens.value ?? {};
+  const servers = all.map(({ server }) => server);
+  return { value: { fingerprint, made: own !== undefined && own === fingerprint, servers }, problem };
 }
 
 const addressOf = ({ username, domain }: DomainAccount): string => `${username}@${domain}`;

@@ -17,6 +17,11 @@ import {
   type RegistryWays,
 } from "../discovery/service-options.ts";
 import { checkTls, type TlsPolicy } from "../connection/tls-policy.ts";
+import {
+  checkCertificate,
+  type CertificateOptions,
+  type CertificateSettings,
+} from "../provisioning/certificate-options.ts";
 import type { RightsOptions } from "../provisioning/rights-cache.ts";
 import { checkControl, type ControlParameter } from "../control/definition.ts";
 import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
@@ -51,6 +56,11 @@ export interface ThingOptions {
   readonly control?: readonly ControlParameter[];
   /** The account. Default: made on the server at the first start (XEP-0077). */
   readonly account?: AccountOptions;
+  /**
+   * The certificate by which provisioning servers know the Thing, whatever its address, and give it tokens (XEP-0324
+   * 3.1.3, docs/tokens.md). `{ make: true }` makes one on the Thing. Default: none.
+   */
+  readonly certificate?: CertificateOptions;
   /** Which certificates to trust. Default: those that Node.js trusts. */
   readonly tls?: TlsPolicy;
   /** When a silent link is asked whether it lives. Default: after 60 s; an answer within 20 s. */
@@ -93,6 +103,7 @@ export interface ThingSettings {
   readonly sensor: SensorDefinition | undefined;
   readonly control: readonly ControlParameter[];
   readonly account: AccountOptions;
+  readonly certificate: CertificateSettings | undefined;
   readonly tls: TlsPolicy;
   readonly keepalive: KeepaliveOptions | undefined;
   readonly registry: BareJid | undefined;
@@ -117,6 +128,7 @@ const KNOWN: readonly (keyof ThingOptions)[] = [
   "sensor",
   "control",
   "account",
+  "certificate",
   "tls",
   "keepalive",
   "registry",
@@ -158,6 +170,7 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     sensor,
     control: [...control],
     account: checkAccount(options.account ?? {}, server),
+    certificate: options.certificate === undefined ? undefined : checkCertificate(options.certificate),
     tls: checkTls(options.tls ?? {}),
     keepalive: options.keepalive === undefined ? undefined : checkKeepalive(options.keepalive),
     registry: registry.address,

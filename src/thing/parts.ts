@@ -6,6 +6,7 @@ import { Friends } from "../connection/friends.ts";
 import { FriendWhereabouts } from "../connection/whereabouts.ts";
 import { Barrier } from "../provisioning/barrier.ts";
 import { Guard, type Standing } from "../provisioning/guard.ts";
+import { OwnTokens } from "../provisioning/own-tokens.ts";
 import { withoutTokens } from "../provisioning/questions.ts";
 import { RightsCache } from "../provisioning/rights-cache.ts";
 import { SentTokens } from "../provisioning/sent-tokens.ts";
@@ -23,7 +24,7 @@ import type { MakeLink } from "./link.ts";
 import type { ThingSettings } from "./options.ts";
 import { Runner } from "./runner.ts";
 import type { Hide } from "./secrets.ts";
-import { registryOf, standingOf, type ThingEvent, type ThingState } from "./state.ts";
+import { registryOf, standingOf, trustedServers, type ThingEvent, type ThingState } from "./state.ts";
 import { withKey } from "./tags.ts";
 
 /** What the parts need of the Thing itself. */
@@ -44,6 +45,7 @@ export interface ThingParts {
   readonly channel: StanzaChannel;
   readonly cache: RightsCache;
   readonly identity: Identity;
+  readonly ownTokens: OwnTokens;
   readonly friendships: Friendships;
   readonly runner: Runner;
   readonly connecting: Connecting;
@@ -74,6 +76,11 @@ export function makeParts(needs: PartsNeeds): ThingParts {
     ...{ channel, whereabouts, cache, barrier, clock, logger, standing, sent },
     onDecision: (question, decision, ms) => tell("decision", { question: withoutTokens(question), decision, ms }),
   });
+  const ownTokens = new OwnTokens({
+    ...{ channel, whereabouts, storage, clock, random, logger, onFault },
+    certificate: settings.certificate,
+    trusted: () => trustedServers(state()),
+  });
   const connecting = new Connecting({
     ...{ settings, channel, identity, makeLink, hide, dispatch, onFault },
     onUp: () => {
@@ -96,14 +103,19 @@ export function makeParts(needs: PartsNeeds): ThingParts {
       guard.running.recheck();
     },
     locked: settings.pairing?.locked === true,
-    save: (next, event) =>
-      identity.keepAfter(next, event).then(() => (event.type === "reset" ? connecting.forget() : undefined)),
+    save: async (next, event) => {
+      // First: whoever has the Thing next must not be taken for what it was (X-E4), nor its token be shown to whom it
+      // trusts no more.
+      await (event.type === "reset" ? ownTokens.clear() : ownTokens.retain(trustedServers(next)));
+      await identity.keepAfter(next, event);
+      if (event.type === "reset") await connecting.forget();
+    },
     clearRights: async (of) => {
       if (of === undefined) return cache.clear();
       for (const jid of of) await cache.forget(jid);
     },
     perform: performer({
-      ...{ channel, friends, whereabouts, barrier, clock, random, onFault },
+      ...{ channel, friends, whereabouts, barrier, ownTokens, clock, random, onFault },
       reviewFriends: (signal) => friendships.review(signal),
       part: (jid, signal) => friendships.part(jid, signal),
       registry: settings.registry,
@@ -125,13 +137,11 @@ export function makeParts(needs: PartsNeeds): ThingParts {
       friendships.requests.reconsider();
     },
   });
-  // There are no tokens of the Thing's own yet.
-  const own = { ownTokens: (): readonly string[] => [], decryptChallenge: () => undefined };
   answerTokenChallenges({
     ...{ channel, sent, clock, logger },
     servers: () => standing().servers,
-    decryptChallenge: own.decryptChallenge,
+    decryptChallenge: (token, challenge) => ownTokens.decryptChallenge(token, challenge),
   });
-  const acting = new Acting({ channel, whereabouts, sent, clock, ownTokens: own.ownTokens });
-  return { acting, channel, cache, identity, friendships, runner, connecting, dispatch };
+  const acting = new Acting({ channel, whereabouts, sent, clock, ownTokens: () => ownTokens.ownTokens() });
+  return { acting, channel, cache, identity, ownTokens, friendships, runner, connecting, dispatch };
 }

@@ -51,6 +51,7 @@ const faultOf: Readonly<Record<WireEffect["do"], FaultCode>> = {
   part: "greeting",
   askOwner: "owner",
   findServers: "provisioning",
+  getToken: "token",
   reviewFriends: "provisioning",
 };
 
@@ -63,6 +64,7 @@ function nameOf(effect: WireEffect): string {
   switch (effect.do) {
     case "examine":
     case "part":
+    case "getToken":
       return `${effect.do} ${effect.jid}`;
     case "askOwner":
     case "findServers":

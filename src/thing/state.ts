@@ -183,6 +183,8 @@ export type ThingEffect =
   | { readonly do: "part"; readonly jid: BareJid }
   /** Look for a provisioning server, also at the Registry and the owner. */
   | { readonly do: "findServers"; readonly registry: BareJid; readonly owner: BareJid }
+  /** Get a token of a server that is trusted, if there is a certificate and no token yet (P-3.1.1-11). */
+  | { readonly do: "getToken"; readonly jid: BareJid }
   /** Ask again about friends of whom nothing is remembered (XEP-0324 3.2). */
   | { readonly do: "reviewFriends" }
   /** Forget all rights, since other servers decide now (P-5.2-7); or those of these parties only. */

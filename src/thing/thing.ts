@@ -71,7 +71,11 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     super();
     refuseUnknownEvents(this);
     const checked = checkOptions(options);
-    this.#hide = hider(() => [...this.#parts.identity.secrets, ...keysIn(checked.tags)]);
+    this.#hide = hider(() => [
+      ...this.#parts.identity.secrets,
+      ...this.#parts.ownTokens.secrets(),
+      ...keysIn(checked.tags),
+    ]);
     const discreet = discreetLogger(checked.logger, this.#hide);
     this.#settings = { ...checked, logger: foldedLogger(discreet, checked.clock) };
     const { storage, clock, logger } = this.#settings;
@@ -117,7 +121,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   /**
    * Reads what is saved and begins to connect. Resolves then: it does not wait for the network, which may be away for
    * days; {@link waitFor} does. Rejects with `ERR_STORAGE` when what is saved is damaged, newer than this library, or
-   * in use by another process, with `ERR_CONFIG` when it is another account's, with `ERR_STATE` when it was started
+   * in use by another process, with `ERR_CONFIG` when it is another account's or the certificate cannot be used, with `ERR_STATE` when it was started
    * before or is stopped meanwhile, and with `ERR_TIMEOUT` or the signal's reason. Default: no time limit.
    */
   start(options: CallOptions = {}): Promise<void> {
@@ -261,6 +265,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     await refuseNewer(this.#settings.storage); // before anything there is touched
     const { saved, problem } = await this.#parts.identity.open();
     if (problem !== undefined) this.#fault("identity-restored", problem);
+    await this.#parts.ownTokens.open();
     await this.#parts.cache.load();
     await this.#parts.connecting.load();
     for (const key of [saved.key, ...keysIn(this.#settings.tags)]) this.#trace?.hide(key);

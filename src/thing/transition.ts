@@ -125,6 +125,10 @@ function leavingOf({ ownership }: ThingState): Leaving | undefined {
 
 /** What is still to be done on the wire: all of it is derived from the state, so that nothing is lost with a stream. */
 function due(state: ThingState): readonly ThingEffect[] {
+  return [...dueFirst(state), ...tokensOf(state, trustedServers(state))];
+}
+
+function dueFirst(state: ThingState): readonly ThingEffect[] {
   const { ownership, trust } = state;
   const leaving = leavingOf(state);
   // One after the other: whoever is befriended, and whoever claims the Thing from now on, is to stay.
@@ -218,7 +222,8 @@ function serversFound(state: ThingState, servers: readonly TrustedServer[]): Ste
 
 function newTrust(state: ThingState, servers: readonly BareJid[]): Step {
   const effects: ThingEffect[] = [{ do: "clearRights" }];
-  if (state.link.is === "online") effects.push({ do: "introduce", servers }, ...review(state));
+  if (state.link.is === "online")
+    effects.push({ do: "introduce", servers }, ...review(state), ...tokensOf(state, servers));
   return { state, effects };
 }
 
@@ -258,6 +263,14 @@ function unfriended(state: ThingState, jid: BareJid): Step {
 function withoutParting(state: ThingState, jid: BareJid): ThingState {
   if (!state.parting.includes(jid)) return state;
   return { ...state, parting: state.parting.filter((one) => one !== jid) };
+}
+
+/**
+ * The last step of figures 1, 2 and 4 (P-3.1.1-11, P-3.1.4-5); at each start, for who could not be reached before
+ * (P-3.1.1-13). Not while the roster is emptied: a server that is an account has to be a friend first.
+ */
+function tokensOf(state: ThingState, servers: readonly BareJid[]): readonly ThingEffect[] {
+  return leavingOf(state)?.friends === true ? [] : servers.map((jid) => ({ do: "getToken", jid }));
 }
 
 function withoutExamining(state: ThingState, jid: BareJid): ThingState {

@@ -98,7 +98,7 @@ describe("xmpp-thing reset", () => {
     expect(io.lines).toEqual([
       "This Thing is thing-made-up@example.org.",
       "It belongs to owner@example.org, who loses it and has to claim it again, under a new address.",
-      "Its account, KEY, owner, trust and rights are forgotten. This cannot be undone.",
+      "Its account, KEY, owner, trust, rights, tokens and own certificate are forgotten. This cannot be undone.",
     ]);
     expect(io.errors).toEqual([
       "Type yes to go on: ",

@@ -63,6 +63,8 @@ describe("xmpp-thing status", () => {
       ownership: expect.objectContaining({ is: "claimed", owner: "owner@example.org" }) as object,
       trust: expect.objectContaining({ is: "delegated" }) as object,
       rights: 2,
+      certificate: null,
+      tokens: null,
       fault: {
         code: "registry",
         message: "no component of example.org has urn:xmpp:iot:discovery",

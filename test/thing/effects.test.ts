@@ -35,12 +35,14 @@ function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMet
   const registering: string[] = [];
   const faults: string[] = [];
   const parted: string[] = [];
+  const got: string[] = [];
   const perform = performer({
     ...parts,
     random: new SeededRandom("effects"),
     friends,
     ...(options.finds === true && { whereabouts: new FriendWhereabouts({ ...parts, friends }) }),
     barrier,
+    ownTokens: { get: (jid: BareJid) => Promise.resolve(void got.push(jid)) },
     registry: options.registry,
     ways: { registry: checkRegistry(options.ways, true).ways, provisioning: checkProvisioning(undefined, true).ways },
     hints: () => ({ registries: [], provisioning: [] }),
@@ -56,7 +58,7 @@ function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMet
   parts.wire.peer(owner, () => ({ error: "service-unavailable" }));
   const lists = (...jids: string[]): void =>
     parts.wire.peer("example.org", () => buildItems(jids.map((jid) => ({ jid }))));
-  return { ...parts, friends, barrier, perform, registering, parted, faults, lists };
+  return { ...parts, friends, barrier, perform, registering, parted, got, faults, lists };
 }
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -66,6 +68,12 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   );
   return isSdkError(error) ? error.code : String(error);
 }
+
+test("P-3.1.1-11: a token is got by those who know how", async () => {
+  const { perform, got } = site();
+  expect(await perform({ do: "getToken", jid: server }, never)).toBeUndefined();
+  expect(got).toEqual([server]);
+});
 
 describe("greeting", () => {
   test("RFC 6121 2.2, P-3.1.2-5, P-5.1-2, D-E15: asks for the roster, then sends presence, to components directly, in one write", async () => {

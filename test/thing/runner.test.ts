@@ -172,7 +172,7 @@ describe("what follows from an event", () => {
     expect(log.slice(1)).toEqual(["greet"]);
     greeting.go();
     await settled();
-    expect(log.slice(1)).toEqual(["greet", "emptyKey", "askOwner", "reviewFriends"]);
+    expect(log.slice(1)).toEqual(["greet", "emptyKey", "askOwner", "getToken", "reviewFriends"]);
   });
 
   test("that comes to an event is what happens next", async () => {

@@ -49,7 +49,10 @@ const everyState = everyLink.flatMap((link) =>
   everyOwnership.flatMap((ownership) => everyTrust.map((trust) => [link, ownership, trust] as const)),
 );
 
-/** What is to be done, in few words. */
+/** What is to be done, in few words. That tokens are got has tests of its own. */
+const words = (effects: readonly ThingEffect[]): readonly string[] =>
+  effects.filter((effect) => effect.do !== "getToken").map(inWords);
+
 function inWords(effect: ThingEffect): string {
   switch (effect.do) {
     case "greet":
@@ -66,6 +69,7 @@ function inWords(effect: ThingEffect): string {
       return `askOwner ${effect.owner}`;
     case "examine":
     case "part":
+    case "getToken":
       return `${effect.do} ${effect.jid}`;
     case "resetAccount":
       return `${effect.how} account`;
@@ -215,7 +219,7 @@ describe("the state after an event, and what is done", () => {
           const { state, effects } = transition(before, frozen(event));
           if (becomes === undefined) expect(state).toBe(before);
           else expect(state).toEqual({ ...before, ...becomes });
-          expect(effects.map(inWords)).toEqual([...always, ...(link === "online" ? does : [])]);
+          expect(words(effects)).toEqual([...always, ...(link === "online" ? does : [])]);
         }
       }
     }
@@ -265,7 +269,7 @@ describe("the link", () => {
       expect(state).toEqual({ ...before, link: links.online });
       const servers = trust === "none" ? [] : [server];
       const search = trust === "none" && ownership.startsWith("claimed") ? [`findServers ${registry}`] : [];
-      expect(effects.map(inWords)).toEqual([
+      expect(words(effects)).toEqual([
         `greet ${[greeting[ownership], ...servers].join(" ")}`,
         ...due[ownership],
         ...search,
@@ -316,7 +320,7 @@ describe("the start", () => {
       }
       const { state, effects } = loaded(ownerships[ownership], trusts.configured);
       expect(state.trust).toEqual({ is: "none" });
-      expect(effects.map(inWords)).toEqual(["clearRights"]);
+      expect(words(effects)).toEqual(["clearRights"]);
     }
   });
 
@@ -348,7 +352,7 @@ describe("the start", () => {
   ])("P-5.2-7: with servers configured, trust %s becomes %s, and the rights are %s", (trust, servers, does) => {
     const { state, effects } = loaded(ownerships.claimed, trusts[trust], { servers });
     expect(state.trust).toEqual(trustIn(servers.map((jid) => ({ jid, origin: "configured" }))));
-    expect(effects.map(inWords)).toEqual(does);
+    expect(words(effects)).toEqual(does);
   });
 
   test("P-5.2-7: one server whose address looks like two is not the same as the two", () => {
@@ -367,7 +371,7 @@ describe("whom the button has accepted (XEP-0324 3.1.1, 3.1.4)", () => {
     const { state, effects } = transition(online(trusts[trust]), { type: "accepted", jid });
     const allowed = trust !== "locked";
     expect(state.examining).toEqual(allowed ? [jid] : []);
-    expect(effects.map(inWords)).toEqual(allowed ? [`examine ${jid}`] : []);
+    expect(words(effects)).toEqual(allowed ? [`examine ${jid}`] : []);
     expect(transition(state, { type: "accepted", jid }).effects).toEqual([]);
   });
 
@@ -376,7 +380,7 @@ describe("whom the button has accepted (XEP-0324 3.1.1, 3.1.4)", () => {
     expect(effects).toEqual([]);
     for (const ownership of [ownerships.registered, ownerships["claimed, all done"]] as const) {
       const next = transition({ ...state, ownership, trust: trusts.found }, { type: "link", link: links.online });
-      expect(next.effects.map(inWords)).toContain(`examine ${jid}`);
+      expect(words(next.effects)).toContain(`examine ${jid}`);
     }
   });
 
@@ -391,7 +395,7 @@ describe("whom the button has accepted (XEP-0324 3.1.1, 3.1.4)", () => {
         locked: false,
       });
       expect(state.examining).toEqual([]);
-      expect(effects.map(inWords)).toEqual(["clearRights", `introduce ${jid}`, "reviewFriends"]);
+      expect(words(effects)).toEqual(["clearRights", `introduce ${jid}`, "reviewFriends"]);
     }
   });
 
@@ -468,16 +472,16 @@ describe("what the owner brought (X-E4, D-E18)", () => {
   test.each([false, true])("goes with the owner, the rest stays; locked: %s", (locked) => {
     const { state, effects } = transition(with_(trustIn([ofOwner, ...bySomebody], locked)), disowned);
     expect(state).toEqual({ ...with_(trustIn(bySomebody, locked)), ownership: { is: "registered", registry } });
-    expect(effects.map(inWords)).toEqual(["clearRights", `register ${registry}`, "reviewFriends"]);
+    expect(words(effects)).toEqual(["clearRights", `register ${registry}`, "reviewFriends"]);
   });
 
   test.each([false, true])("and with it all trust, if there was no other; locked: %s", (locked) => {
     const { state, effects } = transition(with_(trustIn([ofOwner], locked)), disowned);
     expect(withLock(state).trust).toEqual({ is: "none" });
-    expect(effects.map(inWords)).toEqual(["clearRights", `register ${registry}`]);
+    expect(words(effects)).toEqual(["clearRights", `register ${registry}`]);
     // Another owner brings what is his.
     const next = transition(state, { ...claim, owner: thief });
-    expect(next.effects.map(inWords)).toEqual([`emptyKey ${registry}`, `askOwner ${thief}`, `findServers ${registry}`]);
+    expect(words(next.effects)).toEqual([`emptyKey ${registry}`, `askOwner ${thief}`, `findServers ${registry}`]);
   });
 
   test("is not there for another owner, however the one of before has gone", () => {
@@ -485,9 +489,9 @@ describe("what the owner brought (X-E4, D-E18)", () => {
       const before = with_(trustIn([ofOwner, ...bySomebody], locked), ownerships.registered);
       const { state, effects } = transition(before, claim);
       expect(state.trust).toEqual(trustIn(bySomebody, locked));
-      expect(effects.map(inWords)).toEqual(["clearRights", ...followUp]);
+      expect(words(effects)).toEqual(["clearRights", ...followUp]);
       const alone = transition(with_(trustIn([ofOwner], locked), ownerships.registered), claim);
-      expect(alone.effects.map(inWords)).toEqual(["clearRights", ...followUp, `findServers ${registry}`]);
+      expect(words(alone.effects)).toEqual(["clearRights", ...followUp, `findServers ${registry}`]);
     }
   });
 
@@ -501,9 +505,9 @@ describe("what the owner brought (X-E4, D-E18)", () => {
   test("offline nothing goes out; what is due comes on the next stream", () => {
     const away = { ...with_(trustIn([ofOwner])), link: links.waiting };
     const { state, effects } = transition(away, disowned);
-    expect(effects.map(inWords)).toEqual(["clearRights"]);
+    expect(words(effects)).toEqual(["clearRights"]);
     const up = transition(state, { type: "link", link: links.online });
-    expect(up.effects.map(inWords)).toEqual([`greet ${registry}`, `register ${registry}`]);
+    expect(words(up.effects)).toEqual([`greet ${registry}`, `register ${registry}`]);
   });
 
   test("what was found for an owner who has gone meanwhile is trusted by nobody", () => {
@@ -532,7 +536,7 @@ describe("a friendship that is to end (XEP-0324 3.2.3)", () => {
   test("P-3.2.3-5: is kept, then ended; who was accepted by button a moment ago is examined no more", () => {
     const { state, effects } = transition(to([], [jid, otherServer]), { type: "unfriended", jid });
     expect([state.parting, state.examining]).toEqual([[jid], [otherServer]]);
-    expect(effects.map(inWords)).toEqual([`part ${jid}`]);
+    expect(words(effects)).toEqual([`part ${jid}`]);
     expect(transition(state, { type: "unfriended", jid })).toEqual({ state, effects: [] });
     expect(transition(state, { type: "parted", jid }).state.parting).toEqual([]);
     expect(transition(to([]), { type: "parted", jid }).effects).toEqual([]);
@@ -542,14 +546,14 @@ describe("a friendship that is to end (XEP-0324 3.2.3)", () => {
     const { state, effects } = transition({ ...to([]), link: links.waiting }, { type: "unfriended", jid });
     expect(effects).toEqual([]);
     const up: ThingEvent = { type: "link", link: links.online };
-    expect(transition(state, up).effects.map(inWords)).toContain(`part ${jid}`);
+    expect(words(transition(state, up).effects)).toContain(`part ${jid}`);
     const stored = parseSaved({ ...kept, ...(JSON.parse(JSON.stringify(state)) as object) }, SAVED_FORMAT);
     const started = transition(initialState, { ...startOf(trusts.found), parting: stored.parting });
-    expect(started.effects.map(inWords)).toEqual([`clearRights of ${jid}`]);
-    expect(transition(started.state, up).effects.map(inWords)).toContain(`part ${jid}`);
+    expect(words(started.effects)).toEqual([`clearRights of ${jid}`]);
+    expect(words(transition(started.state, up).effects)).toContain(`part ${jid}`);
     // With other servers everything is forgotten anyway.
     const moved = transition(initialState, { ...startOf(trusts.found), parting: [jid], servers: [otherServer] });
-    expect(moved.effects.map(inWords)).toEqual(["clearRights"]);
+    expect(words(moved.effects)).toEqual(["clearRights"]);
   });
 
   test("means nothing while the roster is emptied, nor at another address", () => {
@@ -580,7 +584,7 @@ describe("a factory reset (X-E4, P-6.1-2)", () => {
       parting: [],
     });
     const greets = link === "online" ? ["greet undefined, empty the roster"] : [];
-    expect(effects.map(inWords)).toEqual(["clearRights", ...greets]);
+    expect(words(effects)).toEqual(["clearRights", ...greets]);
   });
 
   test("D-3.16-1, D-E20: takes back friends, then the registration, then registers anew; whatever is cut in between", () => {
@@ -592,16 +596,16 @@ describe("a factory reset (X-E4, P-6.1-2)", () => {
       const { ownership, trust, examining, parting } = stored;
       const restarted = transition(initialState, { ...startOf(trust), ownership, examining, parting }).state;
       for (const state of [step.state, restarted]) {
-        expect(transition(state, up).effects.map(inWords).slice(1)).toEqual(due);
+        expect(words(transition(state, up).effects).slice(1)).toEqual(due);
       }
     };
-    expect(transition(step.state, up).effects.map(inWords)).toEqual(["greet undefined, empty the roster"]);
+    expect(words(transition(step.state, up).effects)).toEqual(["greet undefined, empty the roster"]);
     expectDue();
     step = transition(step.state, { type: "friendsLeft" });
-    expect(step.effects.map(inWords)).toEqual([`unregister ${registry}`]);
+    expect(words(step.effects)).toEqual([`unregister ${registry}`]);
     expectDue(`unregister ${registry}`);
     step = transition(step.state, { type: "registryLeft" });
-    expect(step.effects.map(inWords)).toEqual(["register undefined"]);
+    expect(words(step.effects)).toEqual(["register undefined"]);
     expectDue("register undefined");
     expect(step.state).toEqual({ ...initialState, link: links.online });
   });
@@ -622,7 +626,7 @@ describe("a factory reset (X-E4, P-6.1-2)", () => {
     const moved = transition(frozen({ ...state, link: links.waiting }), { type: "moved" });
     expect(moved).toEqual({ state: { ...initialState, link: links.waiting }, effects: [] });
     expect(transition(moved.state, { type: "moved" }).state).toBe(moved.state);
-    expect(transition(moved.state, { type: "link", link: links.online }).effects.map(inWords)).toEqual([
+    expect(words(transition(moved.state, { type: "link", link: links.online }).effects)).toEqual([
       "greet undefined",
       "register undefined",
     ]);
@@ -766,6 +770,7 @@ describe("whatever happens, in whatever order", () => {
       if (leaving?.friends === true) expect(["greet", "clearRights"]).toContain(effect.do);
       if (leaving?.registry !== undefined) expect(["register", "emptyKey", "askOwner"]).not.toContain(effect.do);
       if (effect.do === "examine") expect(examining).toContain(effect.jid);
+      if (effect.do === "getToken") expect(trustedServers(state)).toContain(effect.jid);
       if (effect.do === "part") expect(parting).toContain(effect.jid);
       if (effect.do === "register") expect(ownership.is).not.toBe("claimed");
       if (effect.do === "emptyKey")
@@ -819,9 +824,9 @@ describe("what a factory reset does with the account", () => {
     const state = reset(account);
     expect(state.ownership).toEqual({ is: "unregistered", leaving: { friends: true, registry, account } });
     const unfriended = apply(state, { type: "friendsLeft" });
-    expect(unfriended.effects.map(inWords)).toEqual([`unregister ${registry}`]);
+    expect(words(unfriended.effects)).toEqual([`unregister ${registry}`]);
     const forgotten = apply(unfriended.state, { type: "registryLeft" });
-    expect(forgotten.effects.map(inWords)).toEqual([`${account} account`]);
+    expect(words(forgotten.effects)).toEqual([`${account} account`]);
     expect(forgotten.state.ownership).toEqual({ is: "unregistered", leaving: { friends: false, account } });
     // A Registry that forgets nobody, and took a registration in its place.
     expect(apply(unfriended.state, { type: "registered", registry })).toEqual(forgotten);
@@ -831,8 +836,8 @@ describe("what a factory reset does with the account", () => {
 
   test("lets the Thing register afterwards; with an account that was removed on the next stream only", () => {
     const leaving = apply(reset("remove"), { type: "friendsLeft" }, { type: "registryLeft" }).state;
-    expect(apply(leaving, done("kept")).effects.map(inWords)).toEqual(["register undefined"]);
-    expect(apply(leaving, done("changed")).effects.map(inWords)).toEqual(["register undefined"]);
+    expect(words(apply(leaving, done("kept")).effects)).toEqual(["register undefined"]);
+    expect(words(apply(leaving, done("changed")).effects)).toEqual(["register undefined"]);
     const removed = apply(leaving, done("removed"));
     expect(removed).toEqual({ state: { ...leaving, ownership: { is: "unregistered" } }, effects: [] });
     expect(apply(online, done("removed")).state).toBe(online);
