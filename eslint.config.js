@@ -34,7 +34,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["examples/**/*.ts", "scripts/**/*.mjs", "test/**/*.ts"],
+    files: ["examples/**/*.ts", "scripts/**/*.mjs", "test/**/*.ts", "bench/**"],
     rules: { "no-console": "off" },
   },
   {
@@ -45,6 +45,9 @@ export default tseslint.config(
         console: "readonly",
         URL: "readonly",
         setTimeout: "readonly",
+        globalThis: "readonly",
+        performance: "readonly",
+        AbortController: "readonly",
         Buffer: "readonly",
       },
     },

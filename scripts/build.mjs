@@ -26,16 +26,6 @@ const subpaths = {
 };
 const entries = { ...subpaths, cli: "src/cli/bin.ts" };
 
-// @xmpp/xml imports the CommonJS form of ltx; the same code is there as modules.
-const ltx = {
-  name: "ltx",
-  setup({ onResolve, resolve }) {
-    onResolve({ filter: /^ltx\/lib\// }, ({ path, resolveDir, kind }) =>
-      resolve(path.replace("/lib/", "/src/"), { resolveDir, kind }),
-    );
-  },
-};
-
 const common = {
   absWorkingDir: root,
   outdir: dist,
@@ -52,6 +42,8 @@ const common = {
 const bundling = {
   ...common,
   bundle: true,
+  // @xmpp/xml imports the CommonJS form of ltx; the same code is there as modules.
+  alias: { "ltx/lib": "ltx/src" },
   // What is installed beside the package. Everything else is bundled.
   external: Object.keys({ ...dependencies, ...peerDependencies }).flatMap((name) => [name, `${name}/*`]),
 };
@@ -61,7 +53,6 @@ const { metafile } = await build({
   ...bundling,
   entryPoints: Object.values(entries),
   splitting: true,
-  plugins: [ltx],
 });
 const importsOf = (path, kind) =>
   metafile.inputs[path].imports.filter((one) => one.kind === kind && !one.external).map((one) => one.path);
@@ -139,7 +130,7 @@ function buildGroup(file, modules, users, others) {
     stdin: { contents: list.join("\n"), resolveDir: root, sourcefile: `${file}.js` },
     outdir: undefined,
     outfile: join(dist, `${file}.js`),
-    plugins: [ltx, standIns(others)],
+    plugins: [standIns(others)],
   });
 }
 
@@ -160,7 +151,7 @@ const outer = await build({
   ],
   splitting: true,
   chunkNames: "chunk-[hash]",
-  plugins: [ltx, standIns(["shared", "thing"])],
+  plugins: [standIns(["shared", "thing"])],
 });
 const things = await buildGroup("thing", thing, outer.outputFiles, ["shared"]);
 const base = await buildGroup("shared", shared, [...outer.outputFiles, ...things.outputFiles], []);
