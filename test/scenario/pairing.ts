@@ -22,6 +22,13 @@ export interface PairingSite {
   thing(storage: Storage, overrides?: Partial<ThingOptions>): Thing;
   /** A Provisioning Server that is an account. */
   server(name: string): Promise<ReferenceProvisioningServer>;
+  /** One goes offline, or comes back. */
+  leaves(server: ReferenceProvisioningServer): Promise<void>;
+  returns(server: ReferenceProvisioningServer): Promise<void>;
+  /** Another connection of one's account. */
+  also(name: string): Promise<Connection>;
+  /** A Provisioning Server that is a component of the Things' own server. There is one. */
+  component(): Promise<ReferenceProvisioningServer>;
   /** Somebody who is online. */
   user(name: string): Promise<Connection>;
   /** The link of a Thing goes, without a word from either side. */

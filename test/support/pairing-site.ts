@@ -1,5 +1,5 @@
 // Where Provisioning Servers are accounts: the sites of the pairing scenario.
-import { connect } from "../../src/connection/connect.ts";
+import { connect, type Connection } from "../../src/connection/connect.ts";
 import { attachAccount } from "../../src/sandbox/attach-account.ts";
 import type { Attachment } from "../../src/sandbox/attach-component.ts";
 import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
@@ -13,23 +13,32 @@ import type { RealXmppServer } from "./server-process.ts";
 import { thingOptions } from "./site.ts";
 
 interface Servers {
-  readonly attach: (name: string) => Promise<ReferenceProvisioningServer>;
+  readonly server: (name: string) => Promise<ReferenceProvisioningServer>;
+  readonly leaves: (server: ReferenceProvisioningServer) => Promise<void>;
+  readonly returns: (server: ReferenceProvisioningServer) => Promise<void>;
+  readonly also: (name: string) => Promise<Connection>;
   readonly stop: () => Promise<void>;
 }
 
 /** Provisioning Servers as accounts of a domain. */
 function accounts(service: string, domain: string, ca: string): Servers {
-  const attached: { server: ReferenceProvisioningServer; attachment: Attachment }[] = [];
+  const attached = new Map<ReferenceProvisioningServer, Attachment>();
+  const login = { service, password: "secret", register: true, tls: { ca } };
+  const attach = async (server: ReferenceProvisioningServer): Promise<void> => {
+    attached.set(server, await attachAccount(server, login));
+  };
   return {
-    attach: async (name) => {
+    server: async (name) => {
       const server = new ReferenceProvisioningServer({ jid: `${name}@${domain}` });
-      const attachment = await attachAccount(server, { service, password: "secret", register: true, tls: { ca } });
-      attached.push({ server, attachment });
+      await attach(server);
       return server;
     },
+    leaves: async (server) => attached.get(server)?.close(),
+    returns: attach,
+    also: (username) => connect({ ...login, domain, username }),
     stop: async () => {
-      for (const { server } of attached) server.stop();
-      await Promise.all(attached.map(({ attachment }) => attachment.close()));
+      for (const server of attached.keys()) server.stop();
+      await Promise.all([...attached.values()].map((attachment) => attachment.close()));
     },
   };
 }
@@ -45,7 +54,12 @@ export async function startTwoDomains(): Promise<PairingSite> {
     name: "two sandboxes",
     tellsWithdrawal: true,
     thing: (storage, overrides) => new Thing(thingOptions(storage, { service, domain }, { tls: { ca }, ...overrides })),
-    server: (name) => servers.attach(name),
+    ...servers,
+    component: () => {
+      const component = new ReferenceProvisioningServer({ jid: `rights.${domain}` });
+      home.attach(component);
+      return Promise.resolve(component);
+    },
     user: (username) => connect({ service, domain, username, password: "secret", register: true, tls: { ca } }),
     cut: (thing) => {
       home.drop(thing.jid);
@@ -65,7 +79,8 @@ export async function startRealPairingSite(starting: Promise<RealXmppServer | un
   const { ca, domain } = real;
   const service = `xmpp://127.0.0.1:${real.port}`;
   const registry = new ReferenceRegistry({ jid: "discovery.localhost" });
-  const attachment = await attachComponent(registry, real.component(registry.jid));
+  const attachments = [await attachComponent(registry, real.component(registry.jid))];
+  let component: ReferenceProvisioningServer | undefined;
   const relay = await startRelay(real.port);
   const server = { service: `xmpp://127.0.0.1:${relay.port}`, domain };
   const servers = accounts(service, domain, ca);
@@ -74,7 +89,12 @@ export async function startRealPairingSite(starting: Promise<RealXmppServer | un
     // RFC 6121 A.2.3 has it routed; ejabberd 23.01 does not.
     tellsWithdrawal: real.name !== "ejabberd",
     thing: (storage, overrides) => new Thing(thingOptions(storage, server, { tls: { ca }, ...overrides })),
-    server: (name) => servers.attach(name),
+    ...servers,
+    component: async () => {
+      component = new ReferenceProvisioningServer({ jid: "provisioning.localhost" });
+      attachments.push(await attachComponent(component, real.component(component.jid)));
+      return component;
+    },
     user: (username) => connect({ service, domain, username, password: "secret", register: true, tls: { ca } }),
     cut: () => {
       relay.cut();
@@ -83,7 +103,8 @@ export async function startRealPairingSite(starting: Promise<RealXmppServer | un
     stop: async () => {
       await servers.stop();
       registry.stop();
-      await attachment.close();
+      component?.stop();
+      await Promise.all(attachments.map((attachment) => attachment.close()));
       await relay.stop();
       await real.stop();
     },
