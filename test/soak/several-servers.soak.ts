@@ -1,0 +1,3 @@
+import { compareWithModel } from "../support/several-servers-run.ts";
+
+compareWithModel(10_000);
