@@ -9,7 +9,10 @@ const LOOK = 500;
 /** When it asks again who has not accepted: a Thing that has refused rests for a minute at first. */
 const AGAIN = 65_000;
 
-/** Has the Provisioning Server ask each Thing that registers for friendship, until it accepts or the signal fires. */
+/**
+ * Has each Provisioning Server ask each Thing that registers for friendship, until it accepts or the signal fires; one
+ * after the other, since a Thing has one LED.
+ */
 export async function askNewThings(site: Sandbox, tell: (line: string) => void, signal: AbortSignal): Promise<void> {
   const known = new Set<string>();
   try {
@@ -17,7 +20,7 @@ export async function askNewThings(site: Sandbox, tell: (line: string) => void, 
       for (const { jid } of site.registry.things) {
         if (known.has(jid)) continue;
         known.add(jid);
-        void ask(site, jid, tell, signal);
+        void askForAll(site, jid, tell, signal);
       }
       await sleep(systemClock, LOOK, signal);
     }
@@ -26,11 +29,20 @@ export async function askNewThings(site: Sandbox, tell: (line: string) => void, 
   }
 }
 
-async function ask(site: Sandbox, jid: string, tell: (line: string) => void, signal: AbortSignal): Promise<void> {
+async function askForAll(site: Sandbox, jid: string, tell: (line: string) => void, signal: AbortSignal): Promise<void> {
+  for (const server of site.provisioningServers) await ask(server, jid, tell, signal);
+}
+
+async function ask(
+  server: Sandbox["provisioning"],
+  jid: string,
+  tell: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     for (;;) {
-      tell(`Asking ${jid} to trust ${site.provisioning.jid}: press its button while the LED blinks`);
-      const outcome = await site.provisioning.askFriendship(jid, { signal });
+      tell(`Asking ${jid} to trust ${server.jid}: press its button while the LED blinks`);
+      const outcome = await server.askFriendship(jid, { signal });
       tell(`${jid}: ${outcome}`);
       if (outcome === "accepted") return;
       await sleep(systemClock, AGAIN, signal);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { AnnounceOptions } from "../sandbox/announce.ts";
+import type { Rule } from "../sandbox/rules.ts";
 import { startSandbox } from "../sandbox/sandbox.ts";
 import { UsageError, parse, wholeNumber } from "./args.ts";
 import { exitCode, type Io } from "./io.ts";
@@ -10,6 +11,8 @@ const OPTIONS = {
   port: { type: "string" },
   domain: { type: "string" },
   pair: { type: "boolean" },
+  rights: { type: "string" },
+  also: { type: "string", multiple: true },
   announce: { type: "boolean" },
   interface: { type: "string" },
   dhcp: { type: "boolean" },
@@ -33,14 +36,19 @@ reachable from this machine only unless announced. Nothing is kept: each start i
                     away; must be root, on a machine that is no DHCP server
   --pair            the Provisioning Server is an account, and asks each Thing that
                     registers to trust it: its LED blinks, somebody presses its button
+  --rights RIGHTS   what it lets the owner do: any of friend,read,control, or none; default: all
+  --also NAME       or NAME=RIGHTS: one more Provisioning Server, which lets the owner do that much;
+                    default: none. Given again, one more: see how their answers are joined
   --json            one line of JSON once it is ready (docs/sandbox.md lists its keys)
   --help`,
   async run(argv, io) {
-    const { values, flags } = parse(argv, OPTIONS, []);
+    const { values, lists, flags } = parse(argv, OPTIONS, []);
     const port = wholeNumber(values.get("port"), "port", 0, 65_535);
     const domain = values.get("domain");
     const pair = flags.has("pair");
-    const hosting = pair ? ({ provisioning: "account" } as const) : {};
+    const how = pair ? "account" : "component";
+    const rights = rightsOf(values.get("rights") ?? Object.keys(ALL).join(), "--rights");
+    const also = (lists.get("also") ?? []).map((text) => furtherServer(text));
     const json = flags.has("json");
     // In the form for programs nothing else stands on stdout.
     const tell = json ? io.err : io.out;
@@ -48,7 +56,10 @@ reachable from this machine only unless announced. Nothing is kept: each start i
     await using site = await startSandbox({
       ...(port !== undefined && { port }),
       ...(domain !== undefined && { domain }),
-      hosting,
+      hosting: { provisioning: how },
+      // A Thing that trusts the first would refuse to pair with the others else (XEP-0324 3.1.4).
+      provisioning: { secondaryTrustAllowed: pair && also.length > 0 },
+      furtherProvisioning: also.map(({ name }) => ({ name, hosting: how })),
       ...(announce !== undefined && { announce }),
     });
     const folder = await io.makeFolder();
@@ -56,8 +67,10 @@ reachable from this machine only unless announced. Nothing is kept: each start i
       const ca = join(folder, "ca.pem");
       await io.writeFile(ca, site.ca);
       const owner = site.addUser("owner");
-      // The owner is who tries things out here: allowed to be a friend of every Thing, to read and to control it.
-      site.provisioning.setRules([{ jid: owner.jid, friend: true, read: true, control: true }]);
+      // The owner is who tries things out here.
+      const given = [rights, ...also.map((server) => server.rights)];
+      site.provisioningServers.forEach((server, i) => server.setRules([{ ...given[i], jid: owner.jid }]));
+      const [, ...further] = site.provisioningServers.map(({ jid }) => jid);
       const facts = {
         service: site.service,
         domain: site.domain,
@@ -66,6 +79,7 @@ reachable from this machine only unless announced. Nothing is kept: each start i
         provisioning: site.provisioning.jid,
         username: owner.username,
         password: owner.password,
+        ...(further.length > 0 && { furtherProvisioning: further }),
         ...(site.announcement !== undefined && {
           interface: site.announcement.interface,
           machine: site.announcement.machine,
@@ -83,6 +97,29 @@ reachable from this machine only unless announced. Nothing is kept: each start i
     }
   },
 };
+
+/** What a rule may allow. */
+type Rights = Pick<Rule, "friend" | "read" | "control">;
+const ALL: Rights = { friend: true, read: true, control: true };
+
+/** Reads a list of rights. Throws a {@link UsageError} for words that are none. */
+function rightsOf(text: string, option: string): Rights {
+  if (text === "none") return {};
+  const named = text.split(",");
+  const unknown = named.find((name) => !Object.hasOwn(ALL, name));
+  if (unknown !== undefined)
+    throw new UsageError(`${option}: "${unknown}" is none of friend, read, control; or say none`);
+  return Object.fromEntries(named.map((name) => [name, true]));
+}
+
+/** Reads `NAME[=RIGHTS]`. Throws a {@link UsageError} for what is none. */
+function furtherServer(text: string): { readonly name: string; readonly rights: Rights } {
+  const [name = "", ...rest] = text.split("=");
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(name))
+    throw new UsageError(`--also: "${name}" is no name: small letters, digits, -`);
+  if (["owner", "discovery", "provisioning"].includes(name)) throw new UsageError(`--also: "${name}" is taken`);
+  return { name, rights: rightsOf(rest.length === 0 ? "none" : rest.join("="), `--also ${name}`) };
+}
 
 /** How to announce, if at all. Throws a {@link UsageError} for what makes no sense without. */
 function announceOptions(
@@ -109,6 +146,7 @@ interface Facts {
   readonly ca: string;
   readonly registry: string;
   readonly provisioning: string;
+  readonly furtherProvisioning?: readonly string[];
   readonly username: string;
   readonly password: string;
   readonly interface?: string;
@@ -124,6 +162,7 @@ function describe(facts: Facts, state: string, io: Io): readonly string[] {
     `Its authority          ${ca}`,
     `Thing Registry         ${registry}`,
     `Provisioning Server    ${provisioning}`,
+    ...(facts.furtherProvisioning ?? []).map((jid) => `                  and  ${jid}`),
     `Account to claim with  ${username}, password ${password}`,
     ...(machine === undefined
       ? ["", "In a second terminal, before you start the Thing:", `  ${server} THING_STATE=${state}`]

@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 export { startSandbox } from "./sandbox.ts";
-export type { Hosting, HostingOptions, Sandbox, SandboxOptions, SandboxUser } from "./sandbox.ts";
+export type { HostingOptions, Sandbox, SandboxOptions, SandboxUser } from "./sandbox.ts";
+export type { FurtherProvisioning, Hosting, ProvisioningSettings } from "./sandbox-provisioning.ts";
 export type { AnnounceOptions, Announcement } from "./announce.ts";
 export type { DhcpCounts } from "./announce-dhcp.ts";
 export { ReferenceRegistry, type RegisteredThing, type RegistryOptions } from "./registry.ts";

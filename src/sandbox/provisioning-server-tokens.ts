@@ -38,7 +38,7 @@ interface Posed {
 export const CHALLENGE_BYTES = 32;
 // P-3.1.3-17: at least one minute. A small device may take its time over a private key.
 const KEPT = 120_000;
-const MOST_POSED = 10_000;
+const MOST_POSED = 2_000;
 const MOST_POSED_TO_ONE = 16;
 
 /**

@@ -16,14 +16,17 @@ import {
 import { attachAccount } from "./attach-account.ts";
 import type { Attachment } from "./attach-component.ts";
 import { makeCertificates } from "./certificates.ts";
-import { ReferenceProvisioningServer } from "./provisioning-server.ts";
+import type { ReferenceProvisioningServer } from "./provisioning-server.ts";
 import { ReferenceRegistry } from "./registry.ts";
+import {
+  makeProvisioningServers,
+  type FurtherProvisioning,
+  type Hosting,
+  type ProvisioningSettings,
+} from "./sandbox-provisioning.ts";
 import { XmppDomain, type StanzaListener } from "./server/domain.ts";
 import { XmppListener } from "./server/listener.ts";
 import type { StanzaService } from "./stanza-service.ts";
-
-/** How a service is reached: at an address of its own (`provisioning.localhost`), or as an account, a friend. */
-export type Hosting = "component" | "account";
 
 /** How each of the two services is reached. */
 export interface HostingOptions {
@@ -51,6 +54,13 @@ export interface SandboxOptions {
    * themselves. Accounts (`discovery@` and `provisioning@` + domain) they must be told of, or be asked by.
    */
   readonly hosting?: HostingOptions;
+  /** What its Provisioning Server is told. Default: it refuses everything. */
+  readonly provisioning?: ProvisioningSettings;
+  /**
+   * Further Provisioning Servers, to see several answer side by side (XEP-0324 5.3). Things do not trust them by
+   * themselves: configure them with all the addresses, or let accounts among them ask.
+   */
+  readonly furtherProvisioning?: readonly FurtherProvisioning[];
   /**
    * How clients make accounts (XEP-0077): by plain `fields`, by a data `form` beside them, as Prosody offers it, or not
    * at all: `closed`. Default `fields`.
@@ -93,6 +103,8 @@ export interface Sandbox extends AsyncDisposable {
    * here. Without rules every answer is no.
    */
   readonly provisioning: ReferenceProvisioningServer;
+  /** All its Provisioning Servers, that one first. */
+  readonly provisioningServers: readonly ReferenceProvisioningServer[];
   /** Makes an account. Default password: random. Throws `ERR_REGISTRATION` if the name is taken. */
   addUser(username: string, password?: string): SandboxUser;
   /** Cuts the connection of a full JID, or all of a bare one, as if the link had gone. Tells how many there were. */
@@ -148,11 +160,16 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     how === "account" ? `${name}@${domain}` : `${name}.${domain}`;
   const parts = { clock, random, logger };
   const registry = new ReferenceRegistry({ jid: address("discovery", hosting.registry), ...parts });
-  const provisioning = new ReferenceProvisioningServer({
-    jid: address("provisioning", hosting.provisioning),
-    ...parts,
-  });
-  const services = [registry, provisioning];
+  const provisioningServers = makeProvisioningServers(
+    {
+      first: { ...options.provisioning, jid: address("provisioning", hosting.provisioning) },
+      further: options.furtherProvisioning ?? [],
+    },
+    address,
+    parts,
+  );
+  const [provisioning] = provisioningServers;
+  const services = [registry, ...provisioningServers];
   for (const service of services) if (isComponent(service.jid)) server.attach(service);
   const certificates = await makeCertificates(domain, clock);
   const listener = new XmppListener({ domain: server, certificates, host, port, clock, random, logger });
@@ -191,6 +208,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     ca: certificates.ca,
     registry,
     provisioning,
+    provisioningServers,
     addUser(username, password = randomToken(random, 12)) {
       server.register(username, password);
       return { jid: `${username}@${domain}`, username, password };

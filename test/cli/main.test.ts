@@ -41,6 +41,11 @@ describe("the command line", () => {
     { argv: ["sandbox", "--interface", "lo"], says: "--interface goes with --announce" },
     { argv: ["sandbox", "--dhcp"], says: "--dhcp goes with --announce" },
     { argv: ["sandbox", "--announce", "--interface", "nope0"], says: 'there is no interface "nope0"' },
+    { argv: ["sandbox", "--also", "Zwei"], says: '--also: "Zwei" is no name' },
+    { argv: ["sandbox", "--also", "owner"], says: '--also: "owner" is taken' },
+    { argv: ["sandbox", "--also", "b=read,write"], says: '--also b: "write" is none of friend, read, control' },
+    { argv: ["sandbox", "--also", "b", "--also", "b=read"], says: '"b" is taken' },
+    { argv: ["sandbox", "--rights", ""], says: '--rights: "" is none of friend, read, control' },
     { argv: ["demo", "now"], says: 'there is no story "now"' },
     { argv: ["demo", "life", "now"], says: '"now" is one word too many' },
   ])("$argv is called wrongly: 2, and says what to do", async ({ argv, says }) => {
@@ -157,6 +162,71 @@ describe("xmpp-thing sandbox", () => {
       expect(await main(["read", thing.jid], person)).toBe(0);
       expect(await main(["control", thing.jid, "LED=true"], person)).toBe(0);
       expect(lamp.on).toBe(true);
+    } finally {
+      await thing.stop();
+      io.interrupt();
+      await running;
+    }
+  });
+
+  it("--also: adds Provisioning Servers, each with the rights that it gives the owner", async () => {
+    const io = new FakeIo();
+    const running = main(["sandbox", "--json", "--rights", "friend", "--also", "second=read", "--also", "third"], io);
+    await expect.poll(() => io.lines.length, { timeout: 10_000 }).toBe(1);
+    const facts = JSON.parse(io.lines[0] ?? "") as Record<string, string> & { furtherProvisioning: string[] };
+    expect(facts.furtherProvisioning).toEqual(["second.localhost", "third.localhost"]);
+    const { service = "", domain = "", ca = "", provisioning = "", username = "", password = "" } = facts;
+    const options = thingOptions(memoryStorage(), { service, domain }, { tls: { ca: await io.readFile(ca) } });
+    const things = [...facts.furtherProvisioning, provisioning].map(
+      (jid) => new Thing({ ...options, storage: memoryStorage(), provisioning: [jid] }),
+    );
+    const person = new FakeIo();
+    person.env = {
+      ...{ THING_SERVICE: service, THING_DOMAIN: domain, THING_CA: ca },
+      ...{ OWNER_USERNAME: username, OWNER_PASSWORD: password },
+    };
+    try {
+      const codes: number[] = [];
+      for (const thing of things) {
+        await thing.start();
+        await thing.waitFor("online", { timeout: 10_000 });
+        codes.push(await main(["read", thing.jid], person));
+      }
+      expect(codes).toEqual([0, 1, 1]);
+    } finally {
+      await Promise.all(things.map((thing) => thing.stop()));
+      io.interrupt();
+      await running;
+    }
+    const people = new FakeIo();
+    const told = main(["sandbox", "--also", "second"], people);
+    await expect.poll(() => people.text, { timeout: 10_000 }).toContain("Ctrl-C stops it");
+    expect(people.text).toMatch(/Provisioning Server {4}provisioning\.localhost\n +and {2}second\.localhost\n/);
+    people.interrupt();
+    expect(await told).toBe(0);
+  });
+
+  it("--pair --also: each Provisioning Server asks the Thing, one after the other; the first allows it", async () => {
+    const io = new FakeIo();
+    const running = main(["sandbox", "--pair", "--also", "second", "--json"], io);
+    await expect.poll(() => io.lines.length, { timeout: 10_000 }).toBe(1);
+    const {
+      service = "",
+      domain = "",
+      ca = "",
+      provisioning,
+    } = JSON.parse(io.lines[0] ?? "") as Record<string, string>;
+    const tls = { ca: await io.readFile(ca) };
+    const thing = new Thing(thingOptions(memoryStorage(), { service, domain }, { tls, pairing: {} }));
+    try {
+      await thing.start();
+      for (const trusted of [1, 2]) {
+        await expect.poll(() => thing.pressButton(), { timeout: 20_000, interval: 100 }).toBe(true);
+        await thing.waitFor(({ trust }) => trust.is === "delegated" && trust.servers.length === trusted, {
+          timeout: 20_000,
+        });
+      }
+      expect(thing.state.trust).toMatchObject({ servers: [{ jid: provisioning }, { jid: "second@localhost" }] });
     } finally {
       await thing.stop();
       io.interrupt();

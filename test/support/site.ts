@@ -1,7 +1,8 @@
 import type { XmlElement } from "../../src/codec/xml.ts";
 import { connect, type Connection } from "../../src/connection/connect.ts";
 import { attachAccount, type AccountAttachment } from "../../src/sandbox/attach-account.ts";
-import { startSandbox, type Hosting, type Sandbox } from "../../src/sandbox/sandbox.ts";
+import { startSandbox, type Sandbox } from "../../src/sandbox/sandbox.ts";
+import type { Hosting } from "../../src/sandbox/sandbox-provisioning.ts";
 import { Bystander } from "./bystander.ts";
 import { Holdable } from "./holdable.ts";
 import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
