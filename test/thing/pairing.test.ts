@@ -1,116 +1,22 @@
 // LED and button of a whole Thing, on a scripted stream and a clock that stands still: XEP-0324 3.1.1, 3.1.4, 6.1.
 import { afterEach, describe, expect, test } from "vitest";
 import { bareJid, type BareJid } from "../../src/core/jid.ts";
-import { buildInfo, buildItems } from "../../src/codec/disco.ts";
 import { buildClaimed } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildClearCache, buildIsFriendResponse } from "../../src/codec/provisioning.ts";
-import { buildRoster, type RosterItem } from "../../src/codec/roster.ts";
-import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import type { Storage } from "../../src/storage/storage.ts";
-import { linkSeam, type LinkParts } from "../../src/thing/link.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import { Disk } from "../support/disk.ts";
-import { failingStorage } from "../support/failing-storage.ts";
-import { ScriptedWire, settled, type Said } from "../support/scripted-wire.ts";
+import { settled, type Said } from "../support/scripted-wire.ts";
 import { owner, registry, server } from "./life.ts";
+import { account, closedStorage, scriptedThing, stopThings } from "./scripted-thing.ts";
 
-const account = "thing@example.org";
 const phone = bareJid("phone@example.net");
 const pi = bareJid("server@example.net");
 const other = bareJid("other@example.com");
 
-/** A storage that can be made to fail, for a Thing to open. */
-async function closedStorage() {
-  const storage = await failingStorage();
-  await storage.close();
-  return storage;
-}
-
-const things: Thing[] = [];
-afterEach(async () => {
-  for (const thing of things.splice(0)) await thing.stop();
-});
-
-/** A Thing whose streams the test plays. */
-async function site(options: Partial<ThingOptions> & { storage?: Storage } = {}) {
-  const clock = new SimulatedClock();
-  let parts: LinkParts | undefined;
-  const roster = new Map<BareJid, RosterItem>();
-  const link = (given: LinkParts) => {
-    parts = given;
-    return { start: () => undefined, stop: () => Promise.resolve() };
-  };
-  const told: string[] = [];
-  const thing = new Thing({
-    storage: await closedStorage(),
-    server: { service: "xmpp://127.0.0.1:1", domain: "example.org" },
-    registry,
-    pairing: {},
-    clock,
-    ...options,
-    [linkSeam]: link,
-  } as ThingOptions);
-  things.push(thing);
-  thing.on("pairing", ({ jid, ms }) => told.push(`LED on for ${jid}, ${ms} ms`));
-  thing.on("pairingEnded", ({ jid, outcome }) => told.push(`LED off, ${outcome}: ${jid}`));
-  thing.on("paired", ({ jid, as }) => told.push(`${jid} is a ${as}`));
-  thing.on("friended", (jid) => told.push(`friend ${jid}`));
-  thing.on("fault", ({ code }) => told.push(`fault ${code}`));
-  await thing.start();
-  /** A new stream. */
-  const up = async (): Promise<ScriptedWire> => {
-    if (parts === undefined) throw new Error("not started");
-    const { channel, onState } = parts;
-    const wire = new ScriptedWire(channel, `${account}/home`);
-    wire.peer(account, (payload, type): Said => {
-      if (!payload.is("query", ns.roster)) return undefined;
-      const item = payload.getChild("item");
-      if (item?.attrs["subscription"] === "remove") roster.delete(bareJid(item.attrs["jid"] ?? ""));
-      return type === "get" ? buildRoster([...roster.values()]) : undefined;
-    });
-    wire.peer("example.org", () => buildItems([]));
-    wire.peer(registry, () => undefined);
-    channel.attach(wire);
-    onState({ is: "online", jid: `${account}/home` });
-    await clock.advance(0);
-    await clock.advance(0);
-    return wire;
-  };
-  const down = async (): Promise<void> => {
-    parts?.channel.detach(new Error("cut"));
-    parts?.onState({ is: "waiting", ms: 1_000, reason: new Error("cut") } as never);
-    await clock.advance(0);
-  };
-  /** Somebody accepts the Thing's friendship and shows up, with these features. */
-  const appears = async (wire: ScriptedWire, jid: BareJid, ...features: string[]): Promise<void> => {
-    const item: RosterItem = { jid, subscription: "both", pendingOut: false, name: "", groups: [] };
-    roster.set(jid, item);
-    wire.peer(`${jid}/1`, () => buildInfo({ identities: [], features }));
-    void wire.ask(account, "set", buildRoster([item]));
-    await settled();
-    wire.presence(`${jid}/1`, "available");
-    await clock.advance(0);
-    await clock.advance(0);
-  };
-  const asks = async (wire: ScriptedWire, ...jids: BareJid[]): Promise<void> => {
-    for (const jid of jids) wire.presence(jid, "subscribe");
-    await clock.advance(0);
-  };
-  const press = async (): Promise<boolean> => {
-    await clock.advance(1_000);
-    const accepted = thing.pressButton();
-    await clock.advance(0);
-    await clock.advance(0);
-    return accepted;
-  };
-  /** What was told since the last time. */
-  const news = (): string[] => told.splice(0);
-  const directed = (wire: ScriptedWire, jid: string): string[] =>
-    wire.presences.filter((one) => one.endsWith(` ${jid}`)).map((one) => one.split(" ")[0] ?? "");
-  return { thing, clock, up, down, appears, asks, press, news, directed, roster };
-}
+afterEach(stopThings);
 
 const trustOf = (thing: Thing): unknown => thing.state.trust;
 const pairedWith = (jid: BareJid, locked = false): unknown => ({
@@ -121,7 +27,7 @@ const pairedWith = (jid: BareJid, locked = false): unknown => ({
 
 describe("a Thing that trusts nobody yet (figure 1)", () => {
   test("P-3.1.1-5 to P-3.1.1-10: LED, button, disco#info, trust", async () => {
-    const { thing, up, asks, press, news, appears, directed } = await site();
+    const { thing, up, asks, press, news, appears, directed } = await scriptedThing();
     const wire = await up();
     await asks(wire, pi);
     expect(thing.pairing).toMatchObject({ jid: pi, ms: 30_000 });
@@ -137,7 +43,7 @@ describe("a Thing that trusts nobody yet (figure 1)", () => {
   });
 
   test("P-3.1.1-10: who is no provisioning server is an ordinary friend", async () => {
-    const { thing, up, asks, press, news, appears } = await site();
+    const { thing, up, asks, press, news, appears } = await scriptedThing();
     const wire = await up();
     await asks(wire, phone);
     await press();
@@ -147,7 +53,7 @@ describe("a Thing that trusts nobody yet (figure 1)", () => {
   });
 
   test("P-3.1.1-7: nobody presses: refused; asked again it rests, and the others have their turn", async () => {
-    const { up, asks, press, clock, news, directed } = await site();
+    const { up, asks, press, clock, news, directed } = await scriptedThing();
     const wire = await up();
     await asks(wire, phone, other, phone);
     await clock.advance(29_999);
@@ -168,7 +74,7 @@ describe("a Thing that trusts nobody yet (figure 1)", () => {
   });
 
   test("a request that is taken back ends the window, and that of an examined one the question", async () => {
-    const { thing, up, asks, press, news, directed } = await site();
+    const { thing, up, asks, press, news, directed } = await scriptedThing();
     const wire = await up();
     await asks(wire, phone);
     wire.presence(phone, "unsubscribe");
@@ -183,7 +89,7 @@ describe("a Thing that trusts nobody yet (figure 1)", () => {
   });
 
   test("the end of the stream ends the window; nobody is refused", async () => {
-    const { up, down, asks, press, news, directed, clock } = await site();
+    const { up, down, asks, press, news, directed, clock } = await scriptedThing();
     const wire = await up();
     await asks(wire, pi, phone);
     await down();
@@ -197,7 +103,7 @@ describe("a Thing that trusts nobody yet (figure 1)", () => {
   });
 
   test("X-E1: the owner's request ends its window when the claim is known, and is accepted", async () => {
-    const { thing, up, asks, news, directed } = await site();
+    const { thing, up, asks, news, directed } = await scriptedThing();
     const wire = await up();
     await asks(wire, owner);
     expect(thing.pairing?.jid).toBe(owner);
@@ -208,7 +114,7 @@ describe("a Thing that trusts nobody yet (figure 1)", () => {
   });
 
   test("without the option nothing is lit, and the button does nothing", async () => {
-    const { thing, up, asks, press, news, clock, directed } = await site({ pairing: undefined as never });
+    const { thing, up, asks, press, news, clock, directed } = await scriptedThing({ pairing: undefined as never });
     const wire = await up();
     await asks(wire, phone);
     await clock.advance(600_000);
@@ -216,7 +122,7 @@ describe("a Thing that trusts nobody yet (figure 1)", () => {
   });
 
   test("a thousand strangers close no window, and the owner gets through", async () => {
-    const { thing, up, asks, clock } = await site();
+    const { thing, up, asks, clock } = await scriptedThing();
     const wire = await up();
     await asks(wire, pi);
     await asks(wire, ...Array.from({ length: 1_000 }, (_, i) => bareJid(`mallory-${i}@example.com`)));
@@ -232,14 +138,14 @@ describe("a press that is cut short", () => {
   test("P-3.1.1-6: by the power, before or after it was told: it is told, and asked, after the restart", async () => {
     const disk = new Disk();
     const boot = disk.boot();
-    const first = await site({ storage: boot.storage });
+    const first = await scriptedThing({ storage: boot.storage });
     const wire = await first.up();
     await first.asks(wire, pi);
     await first.press();
     boot.cut();
     await first.thing.stop();
 
-    const again = await site({ storage: disk.boot().storage });
+    const again = await scriptedThing({ storage: disk.boot().storage });
     expect(again.thing.state.examining).toEqual([pi]);
     const next = await again.up();
     expect(again.directed(next, pi)).toEqual(["subscribed", "subscribe"]);
@@ -254,7 +160,7 @@ describe("a press that is cut short", () => {
 
   test("by a full disk: it is not told, and the LED shows it again after the rest", async () => {
     const storage = await closedStorage();
-    const { thing, up, asks, press, news, directed, clock } = await site({ storage });
+    const { thing, up, asks, press, news, directed, clock } = await scriptedThing({ storage });
     const wire = await up();
     await asks(wire, pi);
     storage.failing.add("replace");
@@ -268,7 +174,7 @@ describe("a press that is cut short", () => {
   });
 
   test("by who does not show up: asked again until it does, also on the next stream", async () => {
-    const { thing, up, down, asks, press, news, appears, clock } = await site();
+    const { thing, up, down, asks, press, news, appears, clock } = await scriptedThing();
     const wire = await up();
     await asks(wire, pi);
     await press();
@@ -286,7 +192,7 @@ describe("a Thing that trusts a server (figure 4)", () => {
     buildIsFriendResponse({ result, secondaryTrustAllowed });
 
   async function provisioned(options: Partial<ThingOptions> = {}) {
-    const parts = await site({ provisioning: [server], ...options });
+    const parts = await scriptedThing({ provisioning: [server], ...options });
     const wire = await parts.up();
     return { ...parts, wire };
   }
@@ -367,7 +273,7 @@ describe("a Thing that trusts a server (figure 4)", () => {
     expect([thing.pairing, directed(wire, pi)]).toEqual([undefined, ["unsubscribed"]]);
     await thing.stop();
 
-    const later = await site({ storage: disk.boot().storage });
+    const later = await scriptedThing({ storage: disk.boot().storage });
     expect(trustOf(later.thing)).toMatchObject({ locked: true, servers: [{ jid: server }] });
     await later.thing.reset();
     expect(trustOf(later.thing)).toEqual({ is: "none" });
@@ -376,7 +282,7 @@ describe("a Thing that trusts a server (figure 4)", () => {
 
 describe("pressing for a locked Thing", () => {
   test("P-6.1-2: the first server is trusted, and locks the door", async () => {
-    const { thing, up, asks, press, appears } = await site({ pairing: { locked: true, window: 2_000 } });
+    const { thing, up, asks, press, appears } = await scriptedThing({ pairing: { locked: true, window: 2_000 } });
     const wire = await up();
     await asks(wire, pi);
     expect(thing.pairing?.ms).toBe(2_000);
@@ -392,7 +298,7 @@ describe("a press while it is found out anew who decides", () => {
 
   /** The LED is lit for one, another one waits, and the server takes its time to say again what it thinks. */
   async function pressed() {
-    const parts = await site({ provisioning: [server] });
+    const parts = await scriptedThing({ provisioning: [server] });
     const wire = await parts.up();
     wire.peer(server, () => says(false, true));
     await parts.asks(wire, pi, other);
@@ -451,7 +357,7 @@ describe("a press while it is found out anew who decides", () => {
 
 describe("a press at the moment", () => {
   test("when the stream ends: nobody is accepted, and the LED shows it again", async () => {
-    const { thing, clock, up, down, asks, news, directed } = await site();
+    const { thing, clock, up, down, asks, news, directed } = await scriptedThing();
     const wire = await up();
     await asks(wire, pi);
     await clock.advance(1_000);
@@ -465,7 +371,7 @@ describe("a press at the moment", () => {
   });
 
   test("when the request is taken back: nobody is accepted, and the next one has its turn", async () => {
-    const { thing, clock, up, asks, news, directed } = await site();
+    const { thing, clock, up, asks, news, directed } = await scriptedThing();
     const wire = await up();
     await asks(wire, pi, other);
     await clock.advance(1_000);
@@ -480,7 +386,7 @@ describe("a press at the moment", () => {
 
 describe("a press that comes too late (XEP-0324 6.1)", () => {
   test("P-6.1-3: for one does not accept the next, who has waited for just that", async () => {
-    const { thing, clock, up, asks, news, directed, press } = await site();
+    const { thing, clock, up, asks, news, directed, press } = await scriptedThing();
     const wire = await up();
     await asks(wire, pi, other);
     await clock.advance(30_000);
@@ -496,7 +402,7 @@ describe("a press that comes too late (XEP-0324 6.1)", () => {
   });
 
   test("a factory reset while the LED is dark keeps it dark, and then those who wait have their turn", async () => {
-    const { thing, clock, up, asks } = await site();
+    const { thing, clock, up, asks } = await scriptedThing();
     const wire = await up();
     await asks(wire, pi, other);
     await clock.advance(31_000);
@@ -519,13 +425,13 @@ describe("the options", () => {
     [null, "pairing: must be an object; {} is enough"],
     [true, "pairing: must be an object"],
   ])("%j is refused by name", async (pairing, message) => {
-    await expect(site({ pairing: pairing as never })).rejects.toThrow(message);
+    await expect(scriptedThing({ pairing: pairing as never })).rejects.toThrow(message);
   });
 });
 
 describe("a factory reset of a Thing that runs", () => {
   const claimedThing = async (storage: Storage) => {
-    const parts = await site({ storage });
+    const parts = await scriptedThing({ storage });
     const wire = await parts.up();
     const shown = parts.thing.claimText;
     await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true }));
@@ -575,7 +481,7 @@ describe("a factory reset of a Thing that runs", () => {
     boot.cut();
     await first.thing.stop();
 
-    const again = await site({ storage: disk.boot().storage });
+    const again = await scriptedThing({ storage: disk.boot().storage });
     expect(again.thing.claimText).toBe(claimText);
     again.roster.set(owner, { jid: owner, subscription: "both", pendingOut: false, name: "", groups: [] });
     const wire = await again.up();
@@ -610,7 +516,7 @@ describe("a factory reset of a Thing that runs", () => {
   });
 
   test("forgets who is to rest, and ends what the LED shows", async () => {
-    const { thing, up, asks, clock, news } = await site();
+    const { thing, up, asks, clock, news } = await scriptedThing();
     const wire = await up();
     await asks(wire, phone);
     await clock.advance(30_000);
@@ -625,7 +531,7 @@ describe("a factory reset of a Thing that runs", () => {
   });
 
   test("is for a Thing that runs, and can be given up waiting for", async () => {
-    const { thing, up } = await site();
+    const { thing, up } = await scriptedThing();
     const wire = await up();
     wire.peer(registry, () => "silent");
     const enough = new AbortController();
