@@ -1,4 +1,5 @@
-import { surviveKills } from "./kill.ts";
+import { showHaste, surviveKills } from "./kill.ts";
 
-// A tenth of what `npm run soak` does.
+// A twentieth of what `npm run soak` does.
 surviveKills(50, 300_000);
+showHaste(120_000);

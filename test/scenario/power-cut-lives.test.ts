@@ -3,8 +3,8 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { FileSystem } from "../../src/storage/file-system.ts";
-import type { Storage } from "../../src/storage/storage.ts";
 import { crashSeed, crashStates, recordRun, soakFactor, variant } from "../support/crash-fs.ts";
+import { hastyStorage, replacing } from "../support/hasty-storage.ts";
 import { RecordingFileSystem } from "../support/recording-fs.ts";
 import { liveOnce, type Lived, type LifeOptions } from "../support/rights-life.ts";
 import { recover } from "../support/rights-recovery.ts";
@@ -102,36 +102,9 @@ describe("the power goes at any moment of a random life", () => {
   );
 });
 
-/** A storage that differs from another one in how it replaces. */
-function replacing(storage: Storage, replace: Storage["replace"]): Storage {
-  return {
-    open: () => storage.open(),
-    close: () => storage.close(),
-    read: (name) => storage.read(name),
-    append: (name, content) => storage.append(name, content),
-    delete: (name) => storage.delete(name),
-    replace,
-  };
-}
-
-/** Says that it has replaced the rights, and does it later: before anything else is done with them, or after a while. */
-function hasty(storage: Storage): Storage {
-  let last: Promise<unknown> = Promise.resolve();
-  const late = async (name: string, content: Uint8Array): Promise<void> => {
-    for (let turn = 0; turn < 500; turn++) await setImmediate();
-    await storage.replace(name, content);
-  };
-  return {
-    ...replacing(storage, (name, content) => {
-      if (name !== "rights") return storage.replace(name, content);
-      const copy = content.slice();
-      last = last.then(() => late(name, copy)).catch(() => undefined);
-      return Promise.resolve();
-    }),
-    read: (name) => last.then(() => storage.read(name)),
-    append: (name, content) => last.then(() => storage.append(name, content)),
-    close: () => last.then(() => storage.close()),
-  };
+/** Longer than anything in memory takes. */
+async function manyTurns(): Promise<void> {
+  for (let turn = 0; turn < 500; turn++) await setImmediate();
 }
 
 /** No folder is synced after the rights were replaced. */
@@ -166,7 +139,11 @@ const planted: readonly (readonly [string, RegExp, Omit<LifeOptions, "seed" | "s
   ["does not sync the folder after the rights were replaced", /taken back|forgotten/, { fs: withoutFolderSync }],
   ["does not sync a file before it takes its place", /does not start|older identity/, { fs: withoutFileSync }],
   ["writes over a file in the place of replacing it", /does not start|older identity/, { fs: inPlace }],
-  ["says that it has forgotten before that is durable", /taken back|forgotten/, { storage: hasty }],
+  [
+    "says that it has forgotten before that is durable",
+    /taken back|forgotten/,
+    { storage: (storage) => hastyStorage(storage, manyTurns) },
+  ],
   [
     "keeps to itself that the disk did not take what was to be forgotten",
     /taken back|forgotten/,

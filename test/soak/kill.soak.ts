@@ -1,3 +1,3 @@
 import { surviveKills } from "../scenario/kill.ts";
 
-surviveKills(500, 3_600_000);
+surviveKills(1_000, 3_600_000);

@@ -27,7 +27,8 @@ export type Fact =
   | { readonly is: "gone"; readonly jid?: string };
 
 type Rule = Extract<Fact, { is: "rule" }>;
-type Remembered = ReturnType<Thing["rights"]["entries"]>[number];
+/** A remembered answer. */
+export type Remembered = ReturnType<Thing["rights"]["entries"]>[number];
 
 /** A remembered answer as text: what of it matters. */
 export function textOf({ kind, jid, grants }: Remembered): string {
