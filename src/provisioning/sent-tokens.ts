@@ -88,6 +88,13 @@ export class SentTokens {
     return entries.map(({ from, at }) => ({ from, at }));
   }
 
+  /** Forgets all: nobody may challenge a token any more. */
+  clear(): void {
+    this.#entries.clear();
+    this.#byKey.clear();
+    this.#counts.clear();
+  }
+
   #note(key: string, from: Jid | undefined): void {
     const source = from?.bare ?? "";
     const id = `${source}\n${key}`;

@@ -108,7 +108,9 @@ export function makeParts(needs: PartsNeeds): ThingParts {
       // trusts no more.
       await (event.type === "reset" ? ownTokens.clear() : ownTokens.retain(trustedServers(next)));
       await identity.keepAfter(next, event);
-      if (event.type === "reset") await connecting.forget();
+      if (event.type !== "reset") return;
+      sent.clear();
+      await connecting.forget();
     },
     clearRights: async (of) => {
       if (of === undefined) return cache.clear();

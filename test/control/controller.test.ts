@@ -33,11 +33,14 @@ describe("controlling a Thing", () => {
     ]);
   });
 
-  test("XEP-0325 5.6, 3.4.1: names the nodes and presents the tokens it is given", async () => {
+  test("XEP-0325 5.6, 3.4.1, P-3.1.3-3, P-5.6-1: names the nodes and presents the service and user tokens it is given", async () => {
     const { control, wire } = site(did());
-    await control({ LED: true }, { nodes: [{ nodeId: "n", sourceId: "s" }], tokens: { userToken: "U" } });
+    await control(
+      { LED: true },
+      { nodes: [{ nodeId: "n", sourceId: "s" }], tokens: { serviceToken: "S", userToken: "U" } },
+    );
     expect(String(wire.asked(thing)[0])).toBe(
-      `<set xmlns="${ns.control}" userToken="U"><node nodeId="n" sourceId="s"/><boolean name="LED" value="true"/></set>`,
+      `<set xmlns="${ns.control}" serviceToken="S" userToken="U"><node nodeId="n" sourceId="s"/><boolean name="LED" value="true"/></set>`,
     );
   });
 

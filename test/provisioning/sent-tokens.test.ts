@@ -57,6 +57,15 @@ describe("the record of sent tokens", () => {
     expect(sent.size).toBe(4);
   });
 
+  it("forgets all when it is told to, as by a factory reset", () => {
+    const { sent } = record();
+    sent.record({ userToken: "t" }, server, caller);
+    sent.clear();
+    expect([sent.challenged("t", server), sent.size]).toEqual([[], 0]);
+    sent.record({ userToken: "t" }, server, caller);
+    expect(sent.challenged("t", server)).toHaveLength(1);
+  });
+
   it("keeps those apart from whom the same token came", () => {
     const { sent } = record();
     const thief = parseJid("thief@example.org/x");

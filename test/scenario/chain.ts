@@ -4,16 +4,29 @@ import { constants, privateDecrypt, publicEncrypt } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { systemClock, type Clock } from "../../src/core/clock.ts";
 import { StanzaError } from "../../src/core/errors.ts";
+import { parseJid } from "../../src/core/jid.ts";
+import { silentLogger } from "../../src/core/logger.ts";
+import {
+  buildGetToken,
+  buildGetTokenChallengeResponse,
+  parseGetTokenChallenge,
+  parseGetTokenResponse,
+} from "../../src/codec/get-token.ts";
 import { iq } from "../../src/codec/stanza.ts";
 import { buildTokenChallenge, buildTokenChallengeResponse } from "../../src/codec/token-challenge.ts";
 import { parseTokenList, parseTokens } from "../../src/codec/tokens.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
 import type { Connection } from "../../src/connection/connect.ts";
+import { OwnerClient } from "../../src/owner/owner-client.ts";
+import { SentTokens } from "../../src/provisioning/sent-tokens.ts";
+import { answerTokenChallenges } from "../../src/provisioning/token-challenge.ts";
+import type { Rule } from "../../src/sandbox/rules.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import type { CertificateOptions } from "../../src/provisioning/certificate-options.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
 import type { Thing } from "../../src/thing/thing.ts";
+import { makeKeyHolder } from "../sandbox/key-holder.ts";
 import { makeAuthority } from "../support/certificates.ts";
 import type { Site } from "../support/site.ts";
 import { component, person, pretender, type Speaker } from "../support/speakers.ts";
@@ -50,17 +63,30 @@ async function startChain(site: Site, certificate: CertificateOptions, clock: Cl
         );
       },
     },
+    control: [
+      {
+        name: "LED",
+        type: "boolean",
+        set: async (value, { request, signal }) => {
+          await u1.control(u2.thing?.jid ?? "", { LED: value }, { onBehalfOf: request, signal });
+        },
+      },
+    ],
   });
+  const lamp: boolean[] = [];
   const caller = await start("caller", { certificate }, storage);
   // The last one: in memory it is the one to whom anything can be said.
-  const last = await start("u2", { clock });
+  const last = await start("u2", {
+    clock,
+    control: [{ name: "LED", type: "boolean", set: (value) => void lamp.push(value) }],
+  });
   u2.thing = last;
   // The token is used once it is on disk.
   await vi.waitFor(async () => expect(await storage.read("tokens")).toBeDefined(), { timeout: 20_000 });
 
   /** Nobody remembers anything: whoever is asked next asks the server, which challenges. */
-  const forget = async (): Promise<void> => {
-    site.provisioning.setRules([{ device: "caller", read: true }]);
+  const forget = async (rule: Rule = { device: "caller", read: true, control: true }): Promise<void> => {
+    site.provisioning.setRules([rule]);
     await vi.waitFor(() => expect(site.provisioning.unacknowledged).toEqual([]), { interval: 5, timeout: 15_000 });
   };
   /** What the caller reads, or the condition of the refusal. */
@@ -81,7 +107,27 @@ async function startChain(site: Site, certificate: CertificateOptions, clock: Cl
   const stop = async (): Promise<void> => {
     for (const thing of things) await thing.stop();
   };
-  return { caller, u1, u2: last, forget, read, token, stop };
+  return { caller, u1, u2: last, lamp, forget, read, token, stop };
+}
+
+/** A token of a client's, and the key behind it: XEP-0324 3.1.3, by hand. */
+async function identity(
+  site: Site,
+  { channel }: Connection,
+  name: string,
+  padding: "oaep" | "pkcs1",
+): Promise<{ token: string; open: (challenge: Uint8Array) => Promise<Uint8Array> }> {
+  const holder = makeKeyHolder({ name, now: Date.now() });
+  site.provisioning.enrol(holder.pem, name);
+  const open = (challenge: Uint8Array): Promise<Uint8Array> => {
+    const opened = holder.open(Buffer.from(challenge).toString("base64"), padding);
+    return Promise.resolve(new Uint8Array(Buffer.from(opened, "base64")));
+  };
+  const ask = (payload: XmlElement): Promise<XmlElement | undefined> =>
+    channel.request({ type: "get", to: site.provisioning.jid, payload });
+  const { seqnr, challenge } = parseGetTokenChallenge(await ask(buildGetToken({ certificate: holder.der })));
+  const response = await open(challenge);
+  return { ...parseGetTokenResponse(await ask(buildGetTokenChallengeResponse({ seqnr, response }))), open };
 }
 
 /** What the questions of the Things came to, and who was behind their tokens. */
@@ -112,6 +158,40 @@ export function chainOfThings(startSite: () => Promise<Site>, forging: boolean):
     it("P-3.1.3-3, P-3.1.3-7, P-3.1.3-8, P-3.1.3-19, P-3.1.3-20, P-3.1.3-22: is read by the token of the caller, whose challenge goes back to it and whose answer comes forward", async () => {
       expect(await chain.read()).toBe("Temperature");
       expect(asked(site).slice(-2)).toEqual(["u1: canRead caller true caller", "u2: canRead u1 true caller"]);
+    });
+
+    it("P-3.1.3-7, P-3.1.3-8, P-3.1.3-22: is controlled by it in the same way", async () => {
+      const { caller, u1, lamp } = chain;
+      expect(await caller.control(u1.jid, { LED: true }, { timeout: 20_000 })).toEqual({
+        parameters: ["LED"],
+        nodes: [],
+      });
+      expect(lamp).toEqual([true]);
+      expect(asked(site).slice(-2)).toEqual(["u1: canControl caller true caller", "u2: canControl u1 true caller"]);
+    });
+
+    it("P-5.6-1, P-3.1.5-4: is read by the service token and the user token of a client, each of which is challenged", async () => {
+      const client = await site.user("client");
+      try {
+        const service = await identity(site, client, "service", padding);
+        const user = await identity(site, client, "user", padding);
+        const sent = new SentTokens(systemClock);
+        answerTokenChallenges({
+          ...{ channel: client.channel, sent, clock: systemClock, logger: silentLogger, servers: () => [] },
+          decryptChallenge: (token, challenge) => [service, user].find((one) => one.token === token)?.open(challenge),
+        });
+        await chain.forget({ service: "service", user: "user", read: true });
+        const tokens = { serviceToken: service.token, userToken: user.token };
+        sent.record(tokens, parseJid(chain.u1.jid).bare, undefined);
+        const groups = await new OwnerClient(client).read(chain.u1.jid, { tokens, timeout: 20_000 });
+        expect(groups.flatMap(({ fields }) => fields.map(({ name }) => name))).toEqual(["Temperature"]);
+        expect(asked(site).slice(-2)).toEqual([
+          "u1: canRead client true service,user",
+          "u2: canRead u1 true service,user",
+        ]);
+      } finally {
+        await client.close();
+      }
     });
 
     it("P-3.1.3-6: is not read without that token, whoever asks", async () => {

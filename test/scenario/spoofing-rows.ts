@@ -5,6 +5,7 @@ import { bareJid } from "../../src/core/jid.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildClearCache } from "../../src/codec/provisioning.ts";
 import { buildReq } from "../../src/codec/sensor-data.ts";
+import { buildTokenChallenge } from "../../src/codec/token-challenge.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
 
 /** Who speaks. In capitals: the same address in another letter case. */
@@ -92,6 +93,14 @@ const set: Row = {
   others: "forbidden",
 };
 
+// XEP-0324 3.1.3, 6.2: no token was sent to anybody, so that nobody may challenge one. Who may is in chain.ts.
+const tokenChallenge: Row = {
+  name: "tokenChallenge",
+  kind: "get",
+  payload: () => buildTokenChallenge({ token: "abcdef", challenge: new Uint8Array(256) }),
+  others: "forbidden",
+};
+
 /** Before it is claimed: the Registry is known, and no provisioning server trusted. What the Registry says is tried by claiming it. */
 export const unclaimedRows: readonly Row[] = [
   { ...claimed, except: all("-", ...REGISTRY) },
@@ -103,6 +112,7 @@ export const unclaimedRows: readonly Row[] = [
     others: "forbidden",
   },
   set,
+  tokenChallenge,
 ];
 
 // Friends and owner may end what is between them and the Thing; what one tells one's own account the server answers itself.
@@ -128,6 +138,7 @@ export const provisionedRows: readonly Row[] = [
     remembered: true,
   },
   { ...set, except: all("obeyed", ...FRIEND), remembered: true },
+  tokenChallenge,
   // RFC 6121 2.1.6: what the own server pushes has the own address or none. Nobody else can have them: servers stamp `from`.
   {
     name: "roster push",

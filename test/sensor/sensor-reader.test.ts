@@ -54,17 +54,17 @@ describe("reading a Thing", () => {
     expect(await reading).toEqual([group("Temperature", "21.50")]);
   });
 
-  test("asks for what it is told to, and presents the tokens it is given", async () => {
+  test("P-3.1.3-3, P-5.6-1: asks for what it is told to, and presents the service and user tokens it is given", async () => {
     const { reader, wire, fields } = site();
     const reading = reader.read(thing, {
       fields: ["Temperature"],
       types: ["peak", "status"],
       nodes: [{ nodeId: "1", sourceId: "s" }],
-      tokens: { userToken: "U" },
+      tokens: { serviceToken: "S", userToken: "U" },
     });
     await settled();
     expect(String(wire.asked(thing)[0])).toBe(
-      `<req xmlns="${ns.sensorData}" seqnr="1" peak="true" status="true" userToken="U">` +
+      `<req xmlns="${ns.sensorData}" seqnr="1" peak="true" status="true" serviceToken="S" userToken="U">` +
         '<node nodeId="1" sourceId="s"/><field name="Temperature"/></req>',
     );
     fields(true, []);
