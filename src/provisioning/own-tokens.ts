@@ -77,7 +77,7 @@ export class OwnTokens {
   decryptChallenge(token: string, challenge: Uint8Array): Promise<Uint8Array> | undefined {
     const { current } = this.#certificate;
     if (current === undefined || !this.ownTokens().includes(token)) return undefined;
-    return current.decrypt(challenge).catch((error: unknown) => this.#undecrypted(error));
+    return this.#decrypt(current, challenge);
   }
 
   /** What must not be seen: the tokens, and what opens the private key. */
@@ -119,7 +119,8 @@ export class OwnTokens {
   async #ask(server: BareJid, certificate: Certificate, signal: AbortSignal): Promise<string> {
     const { clock, onFault } = this.#parts;
     try {
-      return await getToken(this.#parts, server, certificate, { signal, timeout: ANSWER_WITHIN });
+      const told = { ...certificate, decrypt: (challenge: Uint8Array) => this.#decrypt(certificate, challenge) };
+      return await getToken(this.#parts, server, told, { signal, timeout: ANSWER_WITHIN });
     } catch (error) {
       if (error instanceof StanzaError && error.type !== "wait" && !passing.has(error.condition)) {
         onFault("token", `no token: ${error.message}; asked again in an hour`, error);
@@ -129,10 +130,14 @@ export class OwnTokens {
     }
   }
 
-  /** The challenger is told no more than that it failed. Whoever has written the callback wants to know why. */
-  #undecrypted(error: unknown): never {
-    const cause = error instanceof Error ? error.cause : undefined;
-    if (cause !== undefined) this.#parts.onFault("token", `certificate.decrypt failed: ${messageOf(cause)}`, cause);
-    throw error;
+  /** The challenger is told no more than that it failed. Whoever has written a callback wants to know why. */
+  async #decrypt(certificate: Certificate, challenge: Uint8Array): Promise<Uint8Array> {
+    try {
+      return await certificate.decrypt(challenge);
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined;
+      if (cause !== undefined) this.#parts.onFault("token", `certificate.decrypt failed: ${messageOf(cause)}`, cause);
+      throw error;
+    }
   }
 }
