@@ -60,6 +60,18 @@ export function makeKeyHolder(
   };
 }
 
+/** A certificate of an RSA key with which nothing can be encrypted: its exponent is greater than its modulus. */
+export function makeUselessCertificate(): string {
+  const pair = pki.rsa.generateKeyPair({ bits: 1_024, e: 65_537 });
+  const { n } = pair.publicKey;
+  const certificate = pki.createCertificate();
+  certificate.publicKey = pki.rsa.setPublicKey(n, n.add(new forge.jsbn.BigInteger("2", 10)));
+  certificate.validity.notBefore = new Date(Date.UTC(2025, 0, 1));
+  certificate.validity.notAfter = new Date(Date.UTC(2027, 0, 1));
+  certificate.sign(pair.privateKey, md.sha256.create());
+  return Buffer.from(asn1.toDer(pki.certificateToAsn1(certificate)).getBytes(), "binary").toString("base64");
+}
+
 /** A certificate whose key cannot encrypt: P-256. Its private key was never kept. */
 export const EC_CERTIFICATE =
   "MIIBcTCCARegAwIBAgIUXwvI38M3l7DLV8NrvpIDwabZmRcwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwCZWMwIBcNMjYxMTIyMTYx" +

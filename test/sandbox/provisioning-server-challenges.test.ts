@@ -151,6 +151,17 @@ describe("who cannot answer", () => {
   });
 });
 
+describe("a server that is an account (XEP-0324 5.1)", () => {
+  it("P-3.1.3-19: gives tokens, and challenges them at the full JID, as a component does; clears where presence shows a Thing", () => {
+    begin({ jid: "provisioning@example.org" });
+    site.server.onAccount({ jid: "provisioning@example.org/x", roster: [] });
+    site.presence(THING);
+    expect(verdict(asProved())).toBe("true");
+    site.server.withdraw("billing");
+    expect(sentTo("clearCache")).toEqual([THING]);
+  });
+});
+
 describe("several tokens", () => {
   it("P-3.1.5-4: are challenged one by one, each by its own key, and once where it stands twice", () => {
     site.server.setRules([{ service: "billing", device: device.fingerprint, user: "anna", read: true }]);

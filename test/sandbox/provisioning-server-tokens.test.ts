@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { parseXml } from "../../src/codec/xml.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { canonical } from "../support/canonical.ts";
-import { EC_CERTIFICATE, makeKeyHolder } from "./key-holder.ts";
+import { EC_CERTIFICATE, makeKeyHolder, makeUselessCertificate } from "./key-holder.ts";
 import { SERVER, THING, TokenSite, refusal } from "./token-site.ts";
 
 const device = makeKeyHolder();
@@ -168,6 +168,15 @@ describe("certificates that get no token", () => {
     expect(refusal(site.getToken(EC_CERTIFICATE))).toBe("error modify not-acceptable");
     expect(text(site.getToken(EC_CERTIFICATE))).toBe("Only RSA keys of 1,024 to 8,192 bits are taken.");
     expect(refusal(site.getToken(makeKeyHolder({ bits: 512 }).base64))).toBe("error modify not-acceptable");
+    expect(refusal(site.getToken(makeUselessCertificate()))).toBe("error modify not-acceptable");
+  });
+
+  it("P-3.1.3-5: one whose end is no date", () => {
+    // UTCTime 270101000000Z, in the thirteenth month. Nobody checks its own signature on it.
+    const text = Buffer.from(device.der).toString("latin1");
+    const odd = Buffer.from(text.replace("270101000000Z", "271301000000Z"), "latin1");
+    expect(odd.toString("base64")).not.toBe(device.base64);
+    expect(refusal(site.getToken(odd.toString("base64")))).toBe("error modify bad-request");
   });
 
   it("P-3.1.3-5: those that have expired or are not valid yet, by the server's clock", async () => {

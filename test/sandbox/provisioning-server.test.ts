@@ -183,7 +183,7 @@ describe("canControl", () => {
       "1",
     );
 
-  it("is no by default, whatever may be read (Listing 17)", () => {
+  it("P-3.4.2-3, P-3.4.3-3: is no by default, whatever may be read (Listing 17)", () => {
     server.allowRead("device@example.org", PRIMARY);
     expectSent(
       canControl("serviceToken='SERVICETOKEN1' userToken='USERTOKEN1'", "<parameter name='Output'/>"),
@@ -191,7 +191,7 @@ describe("canControl", () => {
     );
   });
 
-  it("is narrowed to nodes (Listing 18) and parameters (Listing 19)", () => {
+  it("P-3.4.2-1, P-3.4.3-1: is narrowed to nodes (Listing 18) and parameters (Listing 19)", () => {
     const nodes = [{ nodeId: "DigitalOutput2" }, { nodeId: "DigitalOutput3" }];
     server.allowControl("device@example.org", PRIMARY, { nodes });
     const outputs = [1, 2, 3, 4].map((n) => `<node nodeId='DigitalOutput${n}'/>`).join("");
@@ -204,6 +204,17 @@ describe("canControl", () => {
       canControl("", "<parameter name='DigitalOutput1'/><parameter name='AnalogOutput1'/>"),
       controlResponse(true, "<parameter name='DigitalOutput1'/>"),
     );
+  });
+
+  it("P-3.4.3-5: is narrowed to both at once, and a no when either leaves nothing (P-3.4.2-3, P-3.4.3-3)", () => {
+    server.allowControl("device@example.org", PRIMARY, { nodes: [{ nodeId: "a" }], parameters: ["LED"] });
+    const nodes = "<node nodeId='a'/><node nodeId='b'/>";
+    expectSent(
+      canControl("", `${nodes}<parameter name='LED'/><parameter name='Pump'/>`),
+      controlResponse(true, "<node nodeId='a'/><parameter name='LED'/>"),
+    );
+    expectSent(canControl("", `${nodes}<parameter name='Pump'/>`), controlResponse(false));
+    expectSent(canControl("", "<node nodeId='b'/><parameter name='LED'/>"), controlResponse(false));
   });
 
   it("is yes to this party at this Thing, until it is taken back", () => {
@@ -351,7 +362,7 @@ describe("clearCache", () => {
     expect(taken()).toHaveLength(3);
   });
 
-  it("goes to every Thing that ever asked, and to nobody else", () => {
+  it("P-3.5.1-1, P-3.5.1-6: goes to every Thing that ever asked when all rules are replaced, and to nobody else", () => {
     isFriend(PRIMARY);
     canRead("momentary='true'", "", OTHER);
     presence("stranger@example.org/x");
@@ -660,7 +671,7 @@ describe("a Thing that comes and goes while rules change", () => {
 });
 
 describe("friendships that the server speaks of unasked", () => {
-  it("are recommended by a message to the Thing (Listing 13)", () => {
+  it("P-3.2.4-1: are recommended by a message to the Thing (Listing 13)", () => {
     server.recommendFriend("Device@example.org/any", "client2@example.org/any");
     expectSent(
       output,
@@ -669,7 +680,7 @@ describe("friendships that the server speaks of unasked", () => {
     );
   });
 
-  it("are ended by a message to Things that have asked about friends before, and to no others (Listing 12, P-3.2.3-2)", () => {
+  it("P-3.2.3-1, P-3.2.3-2: are ended by a message to Things that have asked about friends before, and to no others (Listing 12)", () => {
     canRead();
     expect(server.unfriend("device@example.org", "client2@example.org")).toBe(false);
     expect(output).toEqual([]);
