@@ -90,6 +90,8 @@ async function unfriended(parts: RecommendationParts, server: BareJid, jid: Bare
     else guard.running.end(jid);
     return;
   }
+  // With several servers it is for the others to say first.
+  if (standing().servers.length === 1) guard.running.end(jid);
   const act = await apply({ type: "unfriended", jid }).catch((error: unknown) => {
     onFault("state-not-saved", messageOf(error), error);
   });

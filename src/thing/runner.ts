@@ -106,13 +106,14 @@ export class Runner {
   apply(event: ThingEvent): Promise<() => void> {
     if (event.type === "link") this.#linkChanged(event.link.is === "online");
     const stream = this.#stream;
+    const { clearRights, onState, onFault } = this.#options;
     return this.#queue.run(async () => {
       const before = this.#state;
       const { state: after, effects } = transition(before, event);
       const state = this.#options.locked === true ? withLock(after) : after;
       if (state !== before) {
         // Before the new trust counts: no answer of the old servers may stand in for the new ones.
-        for (const effect of effects) if (effect.do === "clearRights") await this.#options.clearRights(effect.of);
+        for (const effect of effects) if (effect.do === "clearRights") await clearRights(effect.of);
         if (isKept(state, before)) {
           await this.#options.save(state, event);
           this.#options.onHealed("state-not-saved");
@@ -122,7 +123,10 @@ export class Runner {
           this.#resets++;
           this.#begin();
         }
-        this.#options.onState(state, before, event);
+        // Nor one that they gave while it was written.
+        const isAll = effects.some((effect) => effect.do === "clearRights" && effect.of === undefined);
+        if (isAll) await clearRights().catch((error: unknown) => onFault("rights-not-saved", messageOf(error), error));
+        onState(state, before, event);
       }
       const onWire = effects.filter((effect): effect is WireEffect => effect.do !== "clearRights");
       const { signal } = event.type === "reset" ? this.#stream : stream;

@@ -78,8 +78,19 @@ describe("an event", () => {
       "cleared",
       "saving unregistered delegated",
       "saved",
+      // What the servers of before have answered meanwhile.
+      "clearing",
+      "cleared",
       "state unregistered none > unregistered delegated (serversFound)",
     ]);
+  });
+
+  test("P-5.2-7: counts although what was answered meanwhile cannot be forgotten on disk", async () => {
+    const { runner, disk, faults } = site();
+    let clears = 0;
+    disk.clear = () => (++clears === 1 ? Promise.resolve() : Promise.reject(new Error("the disk is full")));
+    await runner.dispatch(foundServer);
+    expect([runner.state.trust.is, clears, faults]).toEqual(["delegated", 2, ["rights-not-saved: the disk is full"]]);
   });
 
   test("is not the state before it is durable", async () => {
