@@ -211,11 +211,5 @@ export const absentRows: readonly Row[] = [
     payload: () => el("disowned", { xmlns: ns.discovery }),
     others: "service-unavailable",
   },
-  {
-    name: "tokenChallenge",
-    kind: "get",
-    payload: () => el("tokenChallenge", { xmlns: ns.provisioning, token: "t" }, "AAAA"),
-    others: "service-unavailable",
-  },
   { name: "getForm", kind: "get", payload: () => el("getForm", { xmlns: ns.control }), others: "service-unavailable" },
 ];
