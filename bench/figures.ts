@@ -24,8 +24,11 @@ export interface Bound {
   readonly exact?: boolean;
 }
 
-/** Whether a figure reaches its bound, falls short of it by as much as a noisy machine may explain, or by more. */
-export type Verdict = "reached" | "short" | "failed";
+/**
+ * Whether a figure reaches its bound, falls short of it by as much as a noisy machine may explain, or by more; or was left
+ * out for want of what it needs.
+ */
+export type Verdict = "reached" | "skipped" | "short" | "failed";
 
 /** How far beyond its bound a figure may lie before it is taken for more than noise. */
 export const TOLERANCE = 1.5;
@@ -39,5 +42,5 @@ export function judge(value: number, { bound, exact = false }: Bound): Verdict {
 
 /** The worst of some verdicts; `reached` of none. */
 export function worst(verdicts: readonly Verdict[]): Verdict {
-  return (["failed", "short"] as const).find((one) => verdicts.includes(one)) ?? "reached";
+  return (["failed", "short", "skipped"] as const).find((one) => verdicts.includes(one)) ?? "reached";
 }

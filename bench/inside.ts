@@ -93,11 +93,10 @@ export async function makeGuard(
   return { guard, cache, asked: () => asked };
 }
 
-/** Reads what is remembered in a folder; resolves to how many milliseconds that took, and how many answers there were. */
-export async function timeToLoad(folder: string): Promise<{ ms: number; count: number }> {
+/** Reads what is remembered in a folder; resolves to how many answers there were. */
+export async function load(folder: string): Promise<number> {
   const storage = fileStorage(folder);
   await storage.open();
-  const began = performance.now();
   const cache = new RightsCache({
     ...{ storage, logger: silentLogger, maxEntries: 20_000, maxBytes: 2 ** 30 },
     onFault: (code, message) => {
@@ -105,8 +104,6 @@ export async function timeToLoad(folder: string): Promise<{ ms: number; count: n
     },
   });
   await cache.load();
-  const ms = performance.now() - began;
-  const { count } = cache;
   await storage.close();
-  return { ms, count };
+  return cache.count;
 }

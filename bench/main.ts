@@ -27,7 +27,7 @@ The measurements ${measurements
   .filter(({ prosody }) => prosody)
   .map(({ name }) => name)
   .join(", ")} need Prosody (Debian: apt-get install prosody).
-It ends with 1 when a figure is worse than its bound by more than half, or could not be measured.`;
+It ends with 1 when a figure is worse than its bound by more than half, or went wrong.`;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const names = measurements.map(({ name }) => name);
@@ -84,7 +84,7 @@ async function main(): Promise<Verdict> {
     for (const { name, figures, prosody = false, measure } of measurements) {
       if (!wanted.only.includes(name)) continue;
       if (prosody && noSite !== undefined) {
-        results.push(...figures.map((figure) => ({ figure, missing: noSite ?? "" })));
+        results.push(...figures.map((figure) => ({ figure, missing: noSite ?? "", skipped: true as const })));
       } else {
         const measured = await measure(place).catch((error: unknown) => error as Error);
         figures.forEach((figure, index) => {

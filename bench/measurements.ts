@@ -110,7 +110,7 @@ export const measurements: readonly Measurement[] = [
   },
   {
     name: "load",
-    how: "The folder of the row before is loaded, and an empty one, in processes of their own.",
+    how: "The folder of the row before is loaded, and an empty one, in processes of their own: how much of the processor that takes, with all that helps it, which on one core is how long it takes.",
     figures: [{ id: "load", title: "load of a 10,000-entry cache, beyond an empty one", unit: "ms", bound: 50 }],
     measure: async (place) => {
       const full = subfolder(place, "full");

@@ -5,11 +5,18 @@ import type { Figure, Measured, Measurement } from "./measurement.ts";
 
 /** What became of a figure: measured, or missing for a reason. */
 export type Result =
-  { readonly figure: Figure; readonly measured: Measured } | { readonly figure: Figure; readonly missing: string };
+  | { readonly figure: Figure; readonly measured: Measured }
+  | {
+      readonly figure: Figure;
+      readonly missing: string;
+      /** It was left out, since what it needs is not here. Otherwise it went wrong. */
+      readonly skipped?: true;
+    };
 
-/** How a figure fares. What was not measured has failed, whatever the reason. */
+/** How a figure fares. What went wrong has failed. */
 export function verdictOf(result: Result): Verdict {
-  return "measured" in result ? judge(result.measured.value, result.figure) : "failed";
+  if ("measured" in result) return judge(result.measured.value, result.figure);
+  return result.skipped === true ? "skipped" : "failed";
 }
 
 /** What it was measured on. */
@@ -33,7 +40,7 @@ const digits = (value: number): string =>
         : value.toFixed(2);
 const withUnit = (value: number, unit: string): string => `${digits(value)} ${unit}`.trim();
 const boundOf = ({ bound, exact = false, unit }: Figure): string => (exact ? "" : "≤ ") + withUnit(bound, unit);
-const words: Readonly<Record<Verdict, string>> = { reached: "yes", short: "short of it", failed: "no" };
+const words: Readonly<Record<Verdict, string>> = { reached: "yes", skipped: "–", short: "short of it", failed: "no" };
 
 /** One line for people. */
 export function asLine(result: Result): string {

@@ -113,8 +113,11 @@ describe("the report", () => {
     ]);
   });
 
-  it("takes what was not measured for failed", () => {
+  it("takes what went wrong for failed, and not what was left out", () => {
     expect(results.map(verdictOf)).toEqual(["reached", "failed"]);
+    expect(verdictOf({ figure, missing: "needs a server", skipped: true })).toBe("skipped");
+    expect(worst(["reached", "skipped"])).toBe("skipped");
+    expect(worst(["short", "skipped"])).toBe("short");
   });
 
   it("is written between the marks of the page, and nothing else of it changes", () => {

@@ -1,5 +1,7 @@
-// How long the remembered decisions of a folder take to load.  Usage: load.mjs INSIDE FOLDER
+// How much of the processor it takes to load the remembered decisions of a folder, helping threads included.  Usage: load.mjs INSIDE FOLDER
 const [inside, folder] = process.argv.slice(2);
-const { timeToLoad } = await import(inside);
-const { ms, count } = await timeToLoad(folder);
-console.log(`count ${count}\nms ${ms}`);
+const { load } = await import(inside);
+const before = process.cpuUsage();
+const count = await load(folder);
+const { user, system } = process.cpuUsage(before);
+console.log(`count ${count}\nms ${(user + system) / 1_000}`);
