@@ -103,7 +103,7 @@ describe("a request to set parameters", () => {
     expect(calls).toEqual(["Pump true", "LED true", "Fan true"]);
   });
 
-  test("P-3.4.1-1, P-E9: is asked about as it was requested, by the caller's bare JID", async () => {
+  test("P-3.4.1-1, P-3.4.1-3, P-E9: is asked about as it was requested, by the caller's bare JID", async () => {
     const { wire } = await site();
     const nodes = [{ nodeId: "" }];
     const tokens = { serviceToken: "S", deviceToken: "D", userToken: "U1 U2" };
@@ -152,7 +152,12 @@ describe("a request to set parameters", () => {
 
 describe("what is done", () => {
   test.each<[string, Partial<CanControlResponse>, readonly string[], unknown]>([
-    ["P-3.4.2-4: everything, by an answer without lists", {}, ["LED true", "Fan true"], { nodes: [], parameters: [] }],
+    [
+      "P-3.4.2-2, P-3.4.2-4, P-3.4.3-2: everything, by an answer without lists",
+      {},
+      ["LED true", "Fan true"],
+      { nodes: [], parameters: [] },
+    ],
     [
       "P-3.4.3-4, P-3.4.2-7: parameters that are listed, and the caller is told which",
       { parameters: ["Fan"] },
@@ -206,6 +211,32 @@ describe("what is done", () => {
     const answer = await wire.ask(caller, "set", setting(on("LED"), { nodes: [{ nodeId: "x" }, { nodeId: "" }] }));
     expect(String(answer.payload)).toBe(`<setResponse xmlns="${ns.control}"><node nodeId=""/></setResponse>`);
     expect(calls).toEqual(["LED true"]);
+  });
+
+  test("P-3.4.3-5, P-3.4.2-7: is told with both lists, when both are restricted", async () => {
+    const { wire, calls } = await site();
+    wire.peer(server, () => says(true, { nodes: [{ nodeId: "" }], parameters: ["Fan", "Pump"] }));
+    const nodes = [{ nodeId: "x" }, { nodeId: "" }];
+    expect(told(await wire.ask(caller, "set", setting(on("LED", "Fan", "Pump"), { nodes })))).toEqual({
+      nodes: [""],
+      parameters: ["Fan", "Pump"],
+    });
+    expect(calls).toEqual(["Fan true", "Pump true"]);
+  });
+
+  test.each([
+    ["leaves out source and cache type", "<node nodeId=''/>"],
+    ["has them empty", "<node nodeId='' sourceId='' cacheType=''/>"],
+  ])("P-5.5-2, P-5.5-3, X-E6: is done to the Thing by a reference that %s", async (_, nodes) => {
+    const { wire, calls } = await site();
+    wire.peer(server, () =>
+      parseXml(
+        `<canControlResponse xmlns='${ns.provisioning}' result='true'><node nodeId='' cacheType=''/></canControlResponse>`,
+      ),
+    );
+    const request = xml(`${nodes}<boolean name='LED' value='true'/>`);
+    const answer = await wire.ask(caller, "set", request);
+    expect([told(answer), calls]).toEqual([{ nodes: [], parameters: [] }, ["LED true"]]);
   });
 
   test("XEP-0324 Listing 19: is what is left, where parameters of other types are not granted", async () => {

@@ -33,7 +33,7 @@ describe("controlling a Thing", () => {
     ]);
   });
 
-  test("XEP-0325 5.6, 3.4.1, P-3.1.3-3, P-5.6-1: names the nodes and presents the service and user tokens it is given", async () => {
+  test("XEP-0325 5.6, 3.4.1, P-3.1.3-3, P-5.6-1, P-5.5-1: names the nodes and presents the service and user tokens it is given", async () => {
     const { control, wire } = site(did());
     await control(
       { LED: true },

@@ -54,7 +54,7 @@ describe("reading a Thing", () => {
     expect(await reading).toEqual([group("Temperature", "21.50")]);
   });
 
-  test("P-3.1.3-3, P-5.6-1: asks for what it is told to, and presents the service and user tokens it is given", async () => {
+  test("P-3.1.3-3, P-5.6-1, P-5.5-1: asks for what it is told to, and presents the service and user tokens it is given", async () => {
     const { reader, wire, fields } = site();
     const reading = reader.read(thing, {
       fields: ["Temperature"],

@@ -6,7 +6,7 @@ import { buildCanReadResponse, type CanReadResponse } from "../../src/codec/prov
 import { buildReq, parseFailure, parseFields, type ReadRequest } from "../../src/codec/sensor-data.ts";
 import { fieldTypes, type FieldType } from "../../src/codec/field-types.ts";
 import { ns } from "../../src/codec/namespaces.ts";
-import { el, type XmlElement } from "../../src/codec/xml.ts";
+import { el, parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
 import { Guard, type Standing } from "../../src/provisioning/guard.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
@@ -98,7 +98,7 @@ describe("a readout", () => {
     expect([wire.messages.length, clock.pending]).toEqual([1, 0]);
   });
 
-  test("P-3.3.1-1, P-E9: is asked about as it was requested, by the reader's bare JID", async () => {
+  test("P-3.3.1-1, P-3.3.1-6, P-E9, P-5.5-1: is asked about as it was requested, by the reader's bare JID", async () => {
     const { wire } = await site();
     const nodes = [{ nodeId: "" }, { nodeId: "x", sourceId: "s", cacheType: "c" }];
     const tokens = { serviceToken: "S", deviceToken: "D", userToken: "U1 U2" };
@@ -204,6 +204,42 @@ describe("what leaves the Thing", () => {
     wire.peer(server, () => says(true, parts));
     const answer = await wire.ask(reader, "get", req({ types: new Set(["momentary", "status"]) }));
     expect(sentFields(answer)).toEqual(expected);
+  });
+
+  test.each([
+    ["its own node alone", [{ nodeId: "" }]],
+    ["its own node and another one", [{ nodeId: "elsewhere" }, { nodeId: "" }]],
+  ])(
+    "P-3.3.2-4, P-3.3.2-5: is that of the node which is granted, when of several asked for it is %s",
+    async (_, nodes) => {
+      const { wire } = await site();
+      wire.peer(server, () => says(true, { nodes }));
+      const answer = await wire.ask(reader, "get", req({ nodes: [{ nodeId: "x" }, { nodeId: "" }, { nodeId: "y" }] }));
+      expect(sentFields(answer)).toEqual(["Temperature", "Humidity"]);
+      expect(parseFields(answer.write[1]?.getChildElements()[0]).groups.map(({ node }) => node)).toEqual([
+        { nodeId: "" },
+      ]);
+    },
+  );
+
+  test.each([
+    ["leaves out source and cache type", "<node nodeId=''/>"],
+    ["has them empty", "<node nodeId='' sourceId='' cacheType=''/>"],
+    [
+      "stands beside others of the same id",
+      "<node nodeId='' sourceId='s'/><node nodeId='' cacheType='c'/><node nodeId=''/>",
+    ],
+  ])("P-5.5-2, P-5.5-3, X-E6: is the Thing's by a reference that %s", async (_, nodes) => {
+    const { wire } = await site();
+    wire.peer(server, () =>
+      parseXml(
+        `<canReadResponse xmlns='${ns.provisioning}' result='true'><node nodeId='' sourceId=''/></canReadResponse>`,
+      ),
+    );
+    const request = parseXml(`<req xmlns='${ns.sensorData}' seqnr='1' momentary='true'>${nodes}</req>`);
+    expect(sentFields(await wire.ask(reader, "get", request))).toEqual(["Temperature", "Humidity"]);
+    // An empty attribute is not passed on.
+    expect(String(wire.asked(server))).not.toMatch(/(sourceId|cacheType)=""/);
   });
 
   test("P-E20: is what one of the servers grants as a whole", async () => {

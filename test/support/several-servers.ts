@@ -47,6 +47,11 @@ const worlds = new Map(
   KINDS.map((kind) => [kind, everywhere(kind, { ids: IDS, sources: SOURCES, caches: CACHES, names: namesOf(kind) })]),
 );
 
+/** All places of a kind that any case knows. */
+export function worldOf(kind: Asked["kind"]): readonly Place[] {
+  return worlds.get(kind) ?? [];
+}
+
 /** Chances that come again with the same seed. */
 class Chance {
   readonly #random: SeededRandom;
@@ -304,7 +309,7 @@ const FRIENDSHIP = {
 /** What the Thing and the model say of a case; they are to be equal. */
 export async function play(one: Case): Promise<{ readonly is: unknown; readonly expected: unknown }> {
   const { asked, servers, chance } = one;
-  const world = worlds.get(asked.kind) ?? [];
+  const world = worldOf(asked.kind);
   const verdict = decided(asked, servers, world);
   const site = await thing();
   const { wire, clock } = site;
