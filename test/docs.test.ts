@@ -481,8 +481,8 @@ function importsOf(folder: string): { inside: ReadonlySet<string>; outside: Read
 
 describe("other tables", () => {
   it("rights.md lists what a decision may come to, and where it may come from", () => {
-    const outcomes = literalsOf("src/provisioning/guard.ts", "Decision", "outcome");
-    const origins = literalsOf("src/provisioning/guard.ts", "DecisionSource");
+    const outcomes = literalsOf("src/provisioning/decision.ts", "Decision", "outcome");
+    const origins = literalsOf("src/provisioning/decision.ts", "DecisionSource");
     expect(firstCodes("docs/rights.md", "The decision event")).toEqual([...outcomes, ...origins].sort());
   });
 
@@ -492,7 +492,13 @@ describe("other tables", () => {
     const defaults = rowsUnder("docs/rights.md", "What is remembered").map(([option, , value = ""]) => {
       return `${codes(option).join("")}: ${value.replace(/ .*/, "").replaceAll(",", "_")}`;
     });
-    expect(defaults).toEqual([`rights.maxEntries: ${maxEntries}`, `rights.maxBytes: ${maxBytes}`]);
+    const [, gather = ""] = /gather = ([\d_]+)/.exec(source) ?? [];
+    expect(defaults).toEqual([
+      `rights.maxEntries: ${maxEntries}`,
+      `rights.maxBytes: ${maxBytes}`,
+      `rights.gather: ${gather}`,
+      "rights.maxAge: none",
+    ]);
   });
 
   it("claiming.md lists every predefined tag with its type", () => {

@@ -143,6 +143,7 @@ describe("the names of", () => {
           "ResetOptions",
           "Right",
           "Rights",
+          "RightsCounters",
           "RightsOptions",
           "SdkErrorCode",
           "SensorDefinition",

@@ -24,6 +24,7 @@ export interface BarrierParts {
 /** Holds cached rights back from the start of a stream until the trusted servers have had their say. */
 export class Barrier {
   #open: Promise<void> = Promise.resolve();
+  #isDown = true;
   #lower: () => void = () => undefined;
   #tellAway: (server: BareJid) => void = () => undefined;
 
@@ -37,12 +38,25 @@ export class Barrier {
     if (isAway(error)) this.#tellAway(server);
   }
 
+  /** True while remembered rights count: nobody has to wait. */
+  get isDown(): boolean {
+    return this.#isDown;
+  }
+
   /** A new stream: nothing remembered counts until {@link settle} has ended. To be called before any stanza is handled. */
   raise(): void {
-    const lower = this.#lower;
-    this.#open = new Promise((resolve) => (this.#lower = resolve));
+    const before = this.#lower;
+    this.#isDown = false;
+    this.#open = new Promise((resolve) => {
+      const lower = (): void => {
+        // That of a stream that is gone lets nobody through who came for a later one.
+        if (this.#lower === lower) this.#isDown = true;
+        resolve();
+      };
+      this.#lower = lower;
+    });
     // Who waits at the barrier of a stream that is gone waits for the next one.
-    void this.#open.then(lower);
+    void this.#open.then(before);
   }
 
   /** Resolves when remembered rights count; rejects with the signal's reason. */

@@ -7,37 +7,13 @@ import type { Logger } from "../core/logger.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import { askAll } from "./asking.ts";
 import { BARRIER_TIMEOUT, type Barrier } from "./barrier.ts";
-import { wholeGrant, type Grant } from "./grants.ts";
+import { refused, type Decision } from "./decision.ts";
+import { wholeGrant } from "./grants.ts";
 import { questionKey, type Question } from "./questions.ts";
-import type { Right } from "./right.ts";
+import { grantsIn, recordOf, trustGeneration, type TrustGeneration } from "./record.ts";
 import type { RightsCache } from "./rights-cache.ts";
 import { Running } from "./running.ts";
 import type { SentTokens } from "./sent-tokens.ts";
-
-/** Where a decision came from. */
-export type DecisionSource =
-  /** Remembered. */
-  | "cache"
-  /** Asked just now. */
-  | "server"
-  /** Ownership, or the standing of the Registry, the trusted servers themselves, and whom the button has accepted. */
-  | "owner"
-  /** Nobody could be asked. */
-  | "none";
-
-/** The answer to "may they?". */
-export type Decision =
-  /** Yes, within these grants. */
-  | { readonly outcome: "granted"; readonly grants: readonly Grant[]; readonly source: DecisionSource }
-  /** No. */
-  | {
-      readonly outcome: "refused";
-      readonly source: DecisionSource;
-      /** Of a friendship: true if the Thing may befriend them on its own nevertheless (XEP-0324 3.1.4). Left out: no. */
-      readonly secondaryTrustAllowed?: true;
-    }
-  /** No trusted server answered. For readout and control a no, for friendship a "later" (P-E28). */
-  | { readonly outcome: "unanswered"; readonly source: "none" };
 
 /** Whom the Thing answers to at the moment. */
 export interface Standing {
@@ -71,6 +47,8 @@ export interface GuardOptions {
   readonly logger: Logger;
   /** Told of each decision: the question, the outcome, and how long it took in milliseconds. */
   readonly onDecision: (question: Question, decision: Decision, ms: number) => void;
+  /** Whether anybody listens to that at the moment; nothing is measured while nobody does. Left out: somebody always does. */
+  readonly isHeard?: () => boolean;
 }
 
 /** Decides who may befriend, read and control the Thing. */
@@ -79,6 +57,8 @@ export class Guard {
   // Equal questions at the same time become one. Kept by epoch: who asks after a clearCache must not be given what was
   // asked before it.
   readonly #underWay = new Map<string, Promise<Decision>>();
+  #account: Jid | undefined;
+  #generation: TrustGeneration | undefined;
 
   /** What goes on by what was decided. Asks anew whether it may go on when that has ceased to count. */
   readonly running = new Running();
@@ -99,16 +79,15 @@ export class Guard {
   }
 
   /**
-   * Decides. Rejects only with the signal's reason; whatever else goes wrong is an outcome.
+   * Decides: at once, without a promise, when nobody has to be asked and the barrier is down. Rejects only with the
+   * signal's reason; whatever else goes wrong is an outcome.
    *
    * @param from the full JID of who sent the request that the question is about: a challenge of its tokens goes back there
    */
-  async decide(question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
-    const { clock, onDecision } = this.#options;
-    const began = clock.monotonic();
-    const decision = await this.#decide(question, signal, from);
-    onDecision(question, decision, clock.monotonic() - began);
-    return decision;
+  decide(question: Question, signal: AbortSignal, from?: Jid): Decision | Promise<Decision> {
+    const { isHeard } = this.#options;
+    if (isHeard !== undefined && !isHeard()) return this.#decide(question, signal, from);
+    return this.#toldOf(question, signal, from);
   }
 
   /** Tells whether a yes needs nobody to be asked: by standing, or because it is remembered. Counts as no use of it. */
@@ -120,32 +99,52 @@ export class Guard {
   /** The trusted servers of whom a yes is remembered; nobody if what is remembered counts no more. Counts as no use of it. */
   allowedBy(question: Question): readonly BareJid[] {
     const { cache, standing } = this.#options;
-    const by = (cache.peek(questionKey(question))?.grants ?? []).map((grant) => grant.by);
-    return by.every((jid) => standing().servers.includes(jid)) ? by : [];
+    const decision = cache.peek(questionKey(question), this.#trusted(standing()).id);
+    return decision?.outcome === "granted" ? decision.grants.map(({ by }) => by) : [];
   }
 
-  async #decide(question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
-    const standing = this.#options.standing();
-    const settled = withoutAsking(question, standing);
+  #decide(question: Question, signal: AbortSignal, from?: Jid): Decision | Promise<Decision> {
+    const { barrier, cache, standing } = this.#options;
+    const now = standing();
+    const settled = withoutAsking(question, now);
     if (settled !== undefined) return settled;
-    const remembered = await this.#remembered(questionKey(question), signal);
-    if (remembered !== undefined) return remembered;
-    return this.#asked(question, signal, from);
+    const key = questionKey(question);
+    if (!barrier.isDown) return this.#afterBarrier(key, question, signal, from);
+    return cache.get(key, this.#trusted(now).id) ?? this.#asked(key, question, signal, from);
   }
 
-  async #remembered(key: string, signal: AbortSignal): Promise<Decision | undefined> {
-    const { cache } = this.#options;
-    if (cache.get(key) === undefined) return undefined;
-    if (!(await this.#barrierFalls(signal))) return undefined;
-    // Looked up again: the clearCache that the barrier waits for may have come.
-    const right = cache.get(key);
-    if (right === undefined) return undefined;
-    // Whoever granted it must be trusted still: a restored identity may be older than the rights beside it.
-    const { servers } = this.#options.standing();
-    const { grants, secondaryTrustBy = [] } = right;
-    if (![...grants.map(({ by }) => by), ...secondaryTrustBy].every((by) => servers.includes(by))) return undefined;
-    if (grants.length === 0) return refused("cache", secondaryTrustBy);
-    return { outcome: "granted", grants, source: "cache" };
+  async #toldOf(question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
+    const { clock, onDecision } = this.#options;
+    const began = clock.monotonic();
+    const decision = await this.#decide(question, signal, from);
+    onDecision(question, decision, clock.monotonic() - began);
+    return decision;
+  }
+
+  /** What is remembered waits for the barrier; what is not is asked at once. */
+  async #afterBarrier(key: string, question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
+    const { cache, standing } = this.#options;
+    const isRemembered = cache.peek(key, this.#trusted(standing()).id) !== undefined;
+    if (isRemembered && (await this.#barrierFalls(signal))) {
+      // Looked up again: the clearCache that the barrier waits for may have come.
+      const decision = cache.get(key, this.#trusted(standing()).id);
+      if (decision !== undefined) return decision;
+    }
+    return this.#asked(key, question, signal, from);
+  }
+
+  /**
+   * The generation of trust at the moment. What was remembered under another one is no answer: a restored identity may
+   * be older than the rights beside it, and another account is another Thing to its servers. While there is no stream
+   * the account is that of the last one.
+   */
+  #trusted({ servers }: Standing): TrustGeneration {
+    const jid = this.#options.channel.jid ?? this.#account;
+    if (this.#generation?.servers !== servers || this.#account !== jid) {
+      this.#account = jid;
+      this.#generation = trustGeneration(jid?.bare ?? "", servers);
+    }
+    return this.#generation;
   }
 
   /** A greeting that gets no answer from the own server keeps the barrier up: what is remembered is then asked anew. */
@@ -160,38 +159,35 @@ export class Guard {
     }
   }
 
-  #asked(question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
+  #asked(key: string, question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
     const { cache, clock } = this.#options;
-    const shared = `${cache.epoch} ${questionKey(question)}`;
+    const shared = `${cache.epoch} ${key}`;
     let decision = this.#underWay.get(shared);
     if (decision === undefined) {
-      decision = this.#askAll(question, from).finally(() => this.#underWay.delete(shared));
+      decision = this.#askAll(key, question, from).finally(() => this.#underWay.delete(shared));
       this.#underWay.set(shared, decision);
     }
     const joined = decision;
     return withDeadline(clock, { signal }, question.kind, () => joined);
   }
 
-  async #askAll(question: Question, from?: Jid): Promise<Decision> {
-    const { cache } = this.#options;
-    const { servers } = this.#options.standing();
+  async #askAll(key: string, question: Question, from?: Jid): Promise<Decision> {
+    const { cache, standing } = this.#options;
+    const generation = this.#trusted(standing());
+    const { servers } = generation;
     const { epoch } = cache;
-    const { grants, secondaryTrustBy, complete } = await askAll(this.#options, servers, question, from);
-    if (complete) void cache.put(asRight(question, grants, secondaryTrustBy), epoch);
+    const answered = await askAll(this.#options, servers, question, from);
+    const record = recordOf(question, generation, answered);
+    if (record !== undefined) cache.put(key, record, epoch);
+    const grants = grantsIn(servers, answered);
     if (grants.length > 0) return { outcome: "granted", grants, source: "server" };
-    return complete ? refused("server", secondaryTrustBy) : { outcome: "unanswered", source: "none" };
+    if (record === undefined) return { outcome: "unanswered", source: "none" };
+    // One server that lets the Thing make friends of its own suffices (P-E16, XEP-0324 5.3).
+    return refused(
+      "server",
+      [...answered.values()].some(({ secondaryTrustAllowed }) => secondaryTrustAllowed === true),
+    );
   }
-}
-
-function asRight(question: Question, grants: readonly Grant[], secondaryTrustBy: readonly BareJid[]): Right {
-  const right: Right = { key: questionKey(question), kind: question.kind, jid: question.jid, grants };
-  // It matters beside a no only (P-E16).
-  return grants.length > 0 || secondaryTrustBy.length === 0 ? right : { ...right, secondaryTrustBy };
-}
-
-/** A no. One server that lets the Thing make friends of its own suffices (P-E16, XEP-0324 5.3). */
-function refused(source: DecisionSource, secondaryTrustBy: readonly BareJid[]): Decision {
-  return { outcome: "refused", source, ...(secondaryTrustBy.length > 0 && { secondaryTrustAllowed: true }) };
 }
 
 /** Whether the same parties decide about reading and controlling. */
@@ -207,11 +203,15 @@ function decideAlike(one: Standing, other: Standing): boolean {
 
 /** What needs no server: the owner's friendship, and a Thing that has no server. */
 function withoutAsking(question: Question, standing: Standing): Decision | undefined {
-  const { owner, registry, servers, accepted = [] } = standing;
+  const { owner, registry, servers, accepted } = standing;
   const { jid, kind } = question;
+  if (kind !== "friend" && servers.length > 0) return undefined;
   // The owner, the Registry and the trusted servers are accepted without asking (X-E1); whom the button has accepted is
   // accepted still when the stream or the power went before it was told (XEP-0324 3.1.1).
-  if (kind === "friend" && (jid === owner || jid === registry || [...servers, ...accepted].includes(jid))) {
+  if (
+    kind === "friend" &&
+    (jid === owner || jid === registry || servers.includes(jid) || accepted?.includes(jid) === true)
+  ) {
     return { outcome: "granted", grants: [wholeGrant(jid)], source: "owner" };
   }
   if (servers.length > 0) return undefined;

@@ -1,19 +1,29 @@
 // XEP-0324 3.5 and 5.2: answers about rights, remembered in memory and on disk until the server says they changed.
 import { LRUCache } from "lru-cache";
+import { systemClock, type Clock, type Timer } from "../core/clock.ts";
 import { StorageError, messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
-import type { Journal } from "../storage/journal.ts";
+import { SerialQueue } from "../core/serial-queue.ts";
 import type { Storage } from "../storage/storage.ts";
-import { parseRight, type Right } from "./right.ts";
-import { rightsJournal } from "./rights-journal.ts";
+import { RecordTable, type Decision } from "./decision.ts";
+import { keyOwner, keyStarts } from "./questions.ts";
+import { isRefusal } from "./record.ts";
+import { rightOf, type Right } from "./right.ts";
+import { storedSize, type StoredRight } from "./rights-file.ts";
+import { RightsStore } from "./rights-store.ts";
+import { Shares } from "./shares.ts";
 
-/** How much is remembered. */
+/** How much is remembered, and when it goes to disk. */
 export interface RightsOptions {
   /** The most answers. Default 1,000. */
   readonly maxEntries?: number;
   /** The most bytes, as they stand on disk. Default 262,144 (256 KiB). */
   readonly maxBytes?: number;
+  /** Answers that were not used for so long are forgotten, in milliseconds. Default: none is. */
+  readonly maxAge?: number;
+  /** New grants go to disk together, after so many milliseconds. Default 30,000. */
+  readonly gather?: number;
 }
 
 /** What a {@link RightsCache} is made of. */
@@ -22,70 +32,80 @@ export interface RightsCacheOptions extends RightsOptions {
   readonly storage: Storage;
   /** Where oddities are told. */
   readonly logger: Logger;
+  /** Time. Default: the machine's. */
+  readonly clock?: Clock;
   /** Background trouble: the cache on disk is damaged, or cannot be written. */
   readonly onFault: (code: "rights-damaged" | "rights-not-saved", message: string, cause?: unknown) => void;
   /** The disk takes what is written again. */
   readonly onHealed?: (code: "rights-not-saved") => void;
 }
 
-// Rewriting at two and a half times of what is live writes 1.7 bytes a byte of grant; below this size it is not worth it.
-const SPARE_FACTOR = 2.5;
-const SMALLEST_REWRITE = 16_384;
-// What one answer may take of the bytes, and what one party may take of the entries; not less than 4 KiB and 16 entries.
-const LARGEST_SHARE = 1 / 16;
-// What all refusals together may take of both: strangers with many addresses must not push out what somebody may.
-const REFUSALS_SHARE = 1 / 2;
-// How many refusals are written by themselves between two grants. Each of them a write would let strangers wear out an SD
-// card; the others go to disk with the next grant, or at a clean end, and after a power cut they are asked again.
-const MOST_SINGLE_REFUSALS = 32;
+/** What the remembered rights have been good for since the start, and what they have cost. */
+export interface RightsCounters {
+  /** Questions that were answered from memory. */
+  readonly hits: number;
+  /** Questions that had to be asked. */
+  readonly misses: number;
+  /** Answers that gave way to others. */
+  readonly evictions: number;
+  /** Answers that were forgotten because nobody used them. */
+  readonly expired: number;
+  /** Additions to the file, which are not synced. */
+  readonly additions: number;
+  /** Replacements of the file, each of them synced. */
+  readonly replacements: number;
+  /** Bytes written to the file. */
+  readonly bytesWritten: number;
+}
+
+// A moment that begins an age must not be 0, nor before it: any offset will do.
+const LONG_AGO = 2 ** 42;
 
 /**
  * Least recently used goes first. An entry is put with the epoch at which its question was asked: when the cache was
- * cleared meanwhile, the answer is stale and is not kept.
+ * cleared meanwhile, the answer is stale and is not kept. Nothing is written for what is only used.
  */
 export class RightsCache {
-  readonly #rights: LRUCache<string, Right>;
-  readonly #journal: Journal;
-  readonly #logger: Logger;
-  readonly #onFault: RightsCacheOptions["onFault"];
-  readonly #onHealed: () => void;
-  readonly #largest: number;
-  readonly #mostEach: number;
-  readonly #mostRefusals: { readonly count: number; readonly bytes: number };
+  readonly #rights: LRUCache<string, string>;
+  readonly #records = new RecordTable();
+  readonly #store: RightsStore;
+  readonly #options: RightsCacheOptions;
+  readonly #clock: Clock;
+  readonly #shares: Shares;
+  readonly #gatherFor: number;
+  readonly #maxAge: number | undefined;
+  // One write after the other: each looks at what is remembered when its turn has come.
+  readonly #queue = new SerialQueue();
   #refusals = { count: 0, bytes: 0 };
-  #singleRefusals = 0;
-  // What is not on disk yet.
-  readonly #unwritten = new Map<string, Right>();
-  // Questions of which there may be a grant on disk that has given way in memory.
-  #onlyOnDisk = new Set<string>();
+  #counted = { hits: 0, misses: 0, evictions: 0, expired: 0 };
+  // The keys of what is not on disk, or there otherwise.
+  #fresh = new Set<string>();
+  // Whether anything was used since the last write.
+  #isUsed = false;
   #epoch = 0;
   readonly #onForgotten = new Set<() => void>();
-  // Who asked does not wait for the disk; the end of the Thing does.
-  #written: Promise<unknown> = Promise.resolve();
-  // True while there may be on disk what is to be forgotten.
-  #outdated = false;
-  #writable = true;
-  // Use changes the order in memory only: a write for every readout would wear out the disk.
-  #reordered = false;
+  #timer: Timer | undefined;
+  #isWritable = true;
 
   constructor(options: RightsCacheOptions) {
-    const { storage, maxEntries = 1_000, maxBytes = 262_144 } = options;
+    const { storage, clock = systemClock, maxEntries = 1_000, maxBytes = 262_144, gather = 30_000, maxAge } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#gatherFor = gather;
+    this.#maxAge = maxAge;
+    this.#shares = new Shares(maxEntries, maxBytes);
+    this.#store = new RightsStore(storage, clock, maxAge !== undefined);
+    // Without a bound on entries of its own it takes room for them as they come.
     this.#rights = new LRUCache({
-      max: maxEntries,
       maxSize: maxBytes,
-      sizeCalculation: sizeOf,
-      dispose: (right, key, why) => this.#left(right, why === "set" ? undefined : key),
+      dispose: (record, key, why) => this.#left(record, key, why),
+      ...(maxAge !== undefined && {
+        ttl: maxAge,
+        ttlResolution: 0,
+        updateAgeOnGet: true,
+        perf: { now: () => this.#moment() },
+      }),
     });
-    this.#largest = Math.min(maxBytes, Math.max(4_096, maxBytes * LARGEST_SHARE));
-    this.#mostEach = Math.max(16, Math.floor(maxEntries * LARGEST_SHARE));
-    this.#mostRefusals = {
-      count: Math.max(1, Math.floor(maxEntries * REFUSALS_SHARE)),
-      bytes: maxBytes * REFUSALS_SHARE,
-    };
-    this.#journal = rightsJournal(storage);
-    this.#logger = options.logger;
-    this.#onFault = options.onFault;
-    this.#onHealed = () => options.onHealed?.("rights-not-saved");
   }
 
   /** Counts the times the cache was cleared. Taken before a question, handed to {@link put} with its answer. */
@@ -100,190 +120,271 @@ export class RightsCache {
 
   /** How many answers are remembered. */
   get count(): number {
+    this.#rights.purgeStale();
     return this.#rights.size;
+  }
+
+  /** How many bytes they take on disk. */
+  get bytes(): number {
+    return this.#rights.calculatedSize;
+  }
+
+  /** What they were good for, and what they cost. */
+  get counters(): RightsCounters {
+    const { additions, replacements, bytes } = this.#store.counters;
+    return { ...this.#counted, additions, replacements, bytesWritten: bytes };
   }
 
   /** What is remembered, most recently used first. */
   entries(): readonly Right[] {
-    return [...this.#rights.values()];
+    return this.#pairs("entries").flatMap(([key, record]) => rightOf(key, record) ?? []);
   }
 
   /** Reads what is on disk. What is damaged is left behind, with a fault: it will be asked again. */
   async load(): Promise<void> {
-    const { records, problem } = await this.#journal.load();
-    let unreadable = 0;
-    for (const record of records) {
-      const right = parseRight(record);
-      if (right === undefined) unreadable++;
-      else this.#keep(right);
+    const { rights, problem, older } = await this.#store.load();
+    const now = this.#moment();
+    const living = rights.filter(({ unused }) => unused < (this.#maxAge ?? Infinity));
+    for (const { key, record, unused } of [...this.#shares.withRoom([...living].reverse())].reverse()) {
+      this.#set(key, record, now - unused);
     }
-    if (problem === undefined && unreadable === 0) return;
-    this.#onFault("rights-damaged", problem ?? `${unreadable} of ${records.length} records could not be read`);
+    if (problem !== undefined) this.#options.onFault("rights-damaged", problem);
+    if (older !== undefined) {
+      this.#options.logger.info("what was remembered in an older format is asked again", { format: older });
+    }
+    if (!this.#store.isUncertain) return;
     try {
-      await this.#rewrite();
+      await this.#replace();
     } catch (error) {
       this.#fail(error); // what was damaged is left out again at the next start
     }
   }
 
-  /** The remembered answer; `undefined` if there is none. Makes it the most recently used. */
-  get(key: string): Right | undefined {
-    const [newest] = this.#rights.keys();
-    if (key !== newest && this.#rights.has(key)) this.#reordered = true;
-    return this.#rights.get(key);
+  /** The remembered answer, if it holds in this generation of trust. Makes it the most recently used. */
+  get(key: string, generation: string): Decision | undefined {
+    const record = this.#rights.get(key, lookUp);
+    if (record !== undefined) {
+      const read = this.#records.read(record);
+      if (read !== undefined && read.generation === generation) {
+        this.#counted.hits++;
+        this.#isUsed = true;
+        return read.decision;
+      }
+    }
+    this.#counted.misses++;
+    return undefined;
   }
 
   /** As {@link get}, without counting as use. */
-  peek(key: string): Right | undefined {
-    return this.#rights.peek(key);
+  peek(key: string, generation: string): Decision | undefined {
+    const record = this.#rights.peek(key);
+    const read = record === undefined ? undefined : this.#records.read(record);
+    return read?.generation === generation ? read.decision : undefined;
   }
 
   /**
-   * Remembers an answer, unless the cache was cleared since its question was asked. Resolves when it is handed to the
-   * disk; when there are many refusals, one that contradicts nothing there goes there later.
+   * Remembers an answer, unless the cache was cleared since its question was asked. A grant goes to disk with others when
+   * the time to gather them is over, a refusal when something else does: strangers would wear out an SD card. What takes
+   * the place of another answer on disk goes there at once.
    */
-  async put(right: Right, epoch: number): Promise<void> {
+  put(key: string, record: string, epoch: number): void {
     if (epoch !== this.#epoch) return;
-    const before = this.#rights.peek(right.key);
-    const isNew = (before === undefined || isRefusal(before)) && !this.#onlyOnDisk.has(right.key);
-    if (!this.#keep(right)) return;
-    this.#unwritten.set(right.key, right);
-    if (!isRefusal(right)) this.#singleRefusals = 0;
-    else if (isNew && !this.#outdated && ++this.#singleRefusals > MOST_SINGLE_REFUSALS) return;
-    const written = this.#write();
-    this.#written = Promise.all([this.#written, written]);
-    await written;
-  }
-
-  /** Never rejects: a failure is a fault. */
-  async #write(): Promise<void> {
-    const rights = [...this.#unwritten.values()];
-    this.#unwritten.clear();
-    try {
-      // What a failed clear has left on disk must not come back, least of all behind newer answers.
-      if (this.#outdated) await this.#rewrite();
-      else await this.#journal.append(rights);
-      await this.#compact();
-      this.#works();
-    } catch (error) {
-      this.#fail(error);
-    }
+    const before = this.#rights.get(key, lookUp);
+    if (before !== undefined) this.#isUsed = true;
+    if (before === record) return;
+    const copy = Buffer.from(key).toString();
+    if (copy !== key) return; // no text that a disk can keep: lone surrogates, which no stream can bring
+    const said = this.#store.saidOf(key);
+    // What has given way in memory, and is asked again, mostly gets the same answer.
+    const isOther = said !== undefined && (before !== undefined || said !== kindOf(record));
+    if (!this.#keep(copy, this.#records.shared(record)) && said !== undefined) this.#store.distrust();
+    if (isOther || this.#store.isUncertain) void this.gathered();
+    else if (!isRefusal(record)) this.#gather();
   }
 
   /**
    * Forgets everything: in memory at once, on disk durably once resolved (XEP-0324 3.5.1). By an empty generation in
-   * the place of the old one, never by an appended record: a torn tail would undo that. Rejects with `ERR_STORAGE` if
-   * the disk does not take it; it is then not to be acknowledged.
+   * the place of the old one, never by an appended record: a torn tail would undo that. Nothing is written if nothing is
+   * there. Rejects with `ERR_STORAGE` if the disk does not take it; it is then not to be acknowledged.
    */
   async clear(): Promise<void> {
     this.#epoch++;
-    this.#singleRefusals = 0;
     this.#rights.clear();
-    this.#outdated = true;
+    this.#records.clear();
+    this.#fresh.clear();
     this.#tellForgotten();
-    await this.#rewrite();
-    this.#works();
+    await this.#erase(() => this.#store.isEmpty);
   }
 
   /** Forgets what is remembered about somebody, durably once resolved. */
   async forget(jid: BareJid): Promise<void> {
     this.#epoch++; // an answer about them that is under way must not come back in
-    for (const right of this.entries()) if (right.jid === jid) this.#rights.delete(right.key);
-    this.#outdated = true;
+    const starts = keyStarts(jid);
+    for (const key of [...this.#rights.keys()]) {
+      if (starts.some((start) => key.startsWith(start))) this.#rights.delete(key);
+    }
     this.#tellForgotten();
     // Also when there was none in memory: what had to give way there still stands on disk.
-    await this.#rewrite();
+    await this.#erase(() => !this.#store.hasAny(jid));
+  }
+
+  /** Writes what is not on disk, and the order of use: for a clean end. Never rejects; a failure is a fault. */
+  async flush(): Promise<void> {
+    await this.#queue.run(() => this.#update("all"));
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   #tellForgotten(): void {
     for (const tell of this.#onForgotten) tell();
   }
 
-  /** Writes the order of use, if it is another one than on disk, and waits for what is being written: for a clean end. Never rejects; a failure is a fault. */
-  async flush(): Promise<void> {
+  /** Has what is not on disk written when the time to gather is over. */
+  #gather(): void {
+    this.#timer ??= this.#clock.schedule(this.#gatherFor, () => void this.gathered());
+  }
+
+  /** Writes what was gathered, now. Never rejects: a failure is a fault. */
+  gathered(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    return this.#queue.run(() => this.#update("some"));
+  }
+
+  async #update(uses: "some" | "all"): Promise<void> {
+    const isIdle = this.#fresh.size === 0 && !this.#store.isUncertain;
+    if (isIdle && !(uses === "all" && this.#isUsed)) return;
     try {
-      if (this.#reordered || this.#unwritten.size > 0) await this.#rewrite();
+      await this.#written((order, fresh) => this.#store.update(order, fresh, this.bytes, uses));
     } catch (error) {
       this.#fail(error);
+      this.#gather();
     }
-    await this.#written;
   }
 
-  async #compact(): Promise<void> {
-    const live = this.#rights.calculatedSize;
-    if (this.#journal.bytes > Math.max(SMALLEST_REWRITE, SPARE_FACTOR * live)) await this.#rewrite();
+  /** Makes the disk forget what memory has forgotten. */
+  async #erase(isGone: () => boolean): Promise<void> {
+    await this.#queue.run(async () => {
+      if (isGone()) return;
+      try {
+        await this.#replace();
+      } catch (error) {
+        this.#gather(); // tried again, whether it is asked for again or not
+        throw error;
+      }
+    });
   }
 
-  /** Oldest first, so that loading rebuilds the order. */
-  async #rewrite(): Promise<void> {
-    const epoch = this.#epoch;
-    const onlyOnDisk = this.#onlyOnDisk;
-    this.#onlyOnDisk = new Set();
-    this.#reordered = false;
-    this.#unwritten.clear();
+  #replace(): Promise<void> {
+    return this.#written((order) => this.#store.replace(order));
+  }
+
+  async #written(write: (order: readonly StoredRight[], fresh: ReadonlySet<string>) => Promise<void>): Promise<void> {
+    const fresh = this.#fresh;
+    this.#fresh = new Set();
+    this.#isUsed = false;
     try {
-      await this.#journal.rewrite([...this.#rights.rvalues()]);
+      await write(this.#inOrder(), fresh);
     } catch (error) {
-      for (const key of onlyOnDisk) this.#onlyOnDisk.add(key);
+      for (const key of fresh) if (this.#rights.has(key)) this.#fresh.add(key);
       throw error;
     }
-    // One that was begun before a clear says nothing about what the clear leaves behind.
-    if (epoch === this.#epoch) this.#outdated = false;
+    this.#isWritable = true;
+    this.#options.onHealed?.("rights-not-saved");
   }
 
-  /**
-   * Takes an answer in; tells whether it was taken. Nobody alone pushes the others out, neither with one huge question
-   * nor with many: who has his share loses his own least recently used ones. Also what is read from disk comes through
-   * here, where answers stand that had given way before.
-   */
-  #keep(right: Right): boolean {
-    if (sizeOf(right) > this.#largest) return false;
-    if (this.#rights.size >= this.#mostEach) {
-      const own = this.entries().filter(({ jid, key }) => jid === right.jid && key !== right.key);
-      for (const { key } of own.slice(this.#mostEach - 1)) this.#rights.delete(key);
-    }
-    if (isRefusal(right)) this.#makeRoomFor(right);
-    this.#rights.set(right.key, right);
+  /** All that is remembered, longest unused first. */
+  #inOrder(): readonly StoredRight[] {
+    const maxAge = this.#maxAge;
+    return this.#pairs("rentries").map(([key, record]) => {
+      const unused = maxAge === undefined ? 0 : maxAge - this.#rights.getRemainingTTL(key);
+      return { key, record, unused };
+    });
+  }
+
+  /** Keys and records, the most or (`rentries`) the least recently used first. A copy: it may be taken from meanwhile. */
+  #pairs(from: "entries" | "rentries"): readonly (readonly [string, string])[] {
+    return [...this.#rights[from]()].filter((pair): pair is [string, string] => pair[1] !== undefined);
+  }
+
+  /** Takes an answer in; tells whether it was taken. Who has his share loses his own least recently used ones. */
+  #keep(key: string, record: string): boolean {
+    this.#rights.delete(key);
+    const size = storedSize(key, record);
+    const { all, party } = this.#shares;
+    if (size > party.bytes) return false;
+    this.#makeRoomOfParty(key, size);
+    if (isRefusal(record)) this.#makeRoomOfRefusals(size);
+    this.#set(key, record, this.#moment());
+    this.#fresh.add(key);
+    while (this.#rights.size > all.count) this.#rights.pop();
     return true;
   }
 
+  #makeRoomOfParty(key: string, size: number): void {
+    const { party } = this.#shares;
+    if (this.#rights.size < party.count && this.#rights.calculatedSize + size <= party.bytes) return;
+    const starts = keyStarts(keyOwner(key));
+    let count = 1;
+    let bytes = size;
+    for (const [one, record] of this.#pairs("entries")) {
+      if (!starts.some((start) => one.startsWith(start))) continue;
+      count++;
+      bytes += storedSize(one, record);
+      if (count > party.count || bytes > party.bytes) this.#giveWay(one);
+    }
+  }
+
   /** Refusals give way to refusals. */
-  #makeRoomFor(refusal: Right): void {
-    const size = sizeOf(refusal);
-    const { count, bytes } = this.#mostRefusals;
-    while (this.#refusals.count >= count || this.#refusals.bytes + size > bytes) {
-      const oldest = [...this.#rights.rvalues()].find((one) => one !== undefined && isRefusal(one));
-      if (oldest === undefined) break;
-      this.#rights.delete(oldest.key);
+  #makeRoomOfRefusals(size: number): void {
+    const { count, bytes } = this.#shares.refusals;
+    const isFull = (): boolean => this.#refusals.count >= count || this.#refusals.bytes + size > bytes;
+    if (!isFull()) return;
+    for (const [key, record] of this.#pairs("rentries")) {
+      if (isRefusal(record)) this.#giveWay(key);
+      if (!isFull()) return;
     }
-    this.#refusals = { count: this.#refusals.count + 1, bytes: this.#refusals.bytes + size };
   }
 
-  /** An answer is not in memory any more; with its key, unless another one has taken its place. */
-  #left(right: Right, key: string | undefined): void {
-    if (isRefusal(right)) {
-      this.#refusals = { count: this.#refusals.count - 1, bytes: this.#refusals.bytes - sizeOf(right) };
-    }
-    if (key === undefined) return;
-    this.#unwritten.delete(key);
-    if (!isRefusal(right)) this.#onlyOnDisk.add(key);
+  #giveWay(key: string): void {
+    this.#counted.evictions++;
+    this.#rights.delete(key);
   }
 
-  #works(): void {
-    this.#writable = true;
-    this.#onHealed();
+  #set(key: string, record: string, start: number): void {
+    const size = storedSize(key, record);
+    if (isRefusal(record)) this.#count(1, size);
+    this.#rights.set(key, record, { size, start });
+  }
+
+  #count(count: 1 | -1, size: number): void {
+    this.#refusals = { count: this.#refusals.count + count, bytes: this.#refusals.bytes + count * size };
+  }
+
+  /** An answer is not in memory any more. */
+  #left(record: string, key: string, why: LRUCache.DisposeReason): void {
+    if (isRefusal(record)) this.#count(-1, storedSize(key, record));
+    this.#fresh.delete(key);
+    if (why === "evict") this.#counted.evictions++;
+    if (why === "expire") this.#counted.expired++;
+  }
+
+  /** Time that never jumps, and is never 0. */
+  #moment(): number {
+    return LONG_AGO + this.#clock.monotonic();
   }
 
   #fail(error: unknown): void {
     // A full disk would otherwise be told of at every question.
-    if (this.#writable) this.#onFault("rights-not-saved", messageOf(error), error);
-    if (!(error instanceof StorageError)) this.#logger.error("the rights cache failed", { why: messageOf(error) });
-    this.#writable = false;
+    if (this.#isWritable) this.#options.onFault("rights-not-saved", messageOf(error), error);
+    if (!(error instanceof StorageError)) {
+      this.#options.logger.error("the rights cache failed", { why: messageOf(error) });
+    }
+    this.#isWritable = false;
   }
 }
 
-const isRefusal = ({ grants }: Right): boolean => grants.length === 0;
+const kindOf = (record: string): "grant" | "refusal" => (isRefusal(record) ? "refusal" : "grant");
 
-function sizeOf(right: Right): number {
-  return Math.max(1, Buffer.byteLength(JSON.stringify(right)));
-}
+// One for all: it would otherwise be made anew for each look.
+const lookUp = {};

@@ -1,10 +1,7 @@
 // The remembered rights on disk.
 import { Journal } from "../storage/journal.ts";
 import type { Storage } from "../storage/storage.ts";
-import { parseRight } from "./right.ts";
-
-/** The format of what is remembered. */
-export const RIGHTS_FORMAT = 1;
+import { decodeRights, RIGHTS_FORMAT } from "./rights-file.ts";
 
 /** The journal that holds the remembered rights. */
 export function rightsJournal(storage: Storage): Journal {
@@ -13,9 +10,8 @@ export function rightsJournal(storage: Storage): Journal {
 
 /** How many rights stand in the journal, and what was wrong with it. Writes nothing. */
 export async function countRights(storage: Storage): Promise<{ readonly count: number; readonly problem?: string }> {
-  const { records, problem } = await rightsJournal(storage).load();
-  // An answer that was asked again stands there twice.
-  const keys = new Set(records.map((record) => parseRight(record)?.key));
-  keys.delete(undefined);
-  return { count: keys.size, ...(problem !== undefined && { problem }) };
+  const loaded = await rightsJournal(storage).load();
+  const read = decodeRights(loaded.blocks, 0);
+  const problem = loaded.problem ?? read.problem;
+  return { count: read.rights.length, ...(problem !== undefined && { problem }) };
 }

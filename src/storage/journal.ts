@@ -2,9 +2,8 @@ import { ConfigError } from "../core/errors.ts";
 import { type RandomSource, systemRandom } from "../core/random.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import { joinBytes } from "./bytes.ts";
-import { jsonLine } from "./checksum.ts";
 import { codeOf } from "./file-system.ts";
-import { encodeHeader, encodeRecords, readJournal, type ReadJournal } from "./journal-file.ts";
+import { encodeBlock, encodeHeader, readJournal, type ReadJournal } from "./journal-file.ts";
 import { NewerFormatError } from "./newer-format.ts";
 import type { Storage } from "./storage.ts";
 
@@ -14,7 +13,7 @@ export interface JournalOptions {
   readonly storage: Storage;
   /** The name it is kept under. */
   readonly name: string;
-  /** The version of the records' shape that this library writes, from 1 up. */
+  /** The version of the blocks' shape that this library writes, from 1 up. */
   readonly format: number;
   /** Makes each generation unlike every other. Default: the operating system's randomness. */
   readonly random?: RandomSource;
@@ -22,16 +21,15 @@ export interface JournalOptions {
 
 /** What `Journal.load` found. */
 export interface LoadedJournal {
-  /** The records, in the order in which they were added. */
-  readonly records: unknown[];
-  /**
-   * What was wrong, if something was: a torn end, a damaged record (what follows it is dropped), a damaged or older
-   * file (empty).
-   */
+  /** The blocks, in the order in which they were added. */
+  readonly blocks: readonly Uint8Array[];
+  /** What was wrong, if something was: a torn end, a damaged block (what follows it is dropped), a damaged file (empty). */
   readonly problem?: string;
+  /** The format of the file, if it is older than the one known: there are no blocks then. */
+  readonly older?: number;
 }
 
-/** Where the next record goes. */
+/** Where the next block goes. */
 interface Tail {
   /** The checksum before it. */
   readonly chain: string;
@@ -42,19 +40,18 @@ interface Tail {
 }
 
 /**
- * A growing list of JSON values in one file, for what may be lost but never wrong: answers of a Provisioning Server.
+ * A growing list of blocks of bytes in one file, for what may be lost but never wrong: answers of a Provisioning Server.
  * Adding is cheap and not synced: a power cut may lose or tear the newest. Emptying or rewriting it is durable. Every
- * record's checksum holds the one before it: none can be changed, dropped or moved in the middle unnoticed.
+ * block's checksum holds the one before it: none can be changed, dropped or moved in the middle unnoticed.
  *
  * `ERR_STORAGE`: the file is in a newer format than this library knows (nothing is touched), or the storage failed.
- * `ERR_CONFIG`: not a JSON value.
  *
  * @example
  * ```ts
- * const journal = new Journal({ storage, name: "rights", format: 1 });
- * const { records } = await journal.load();
- * await journal.append([{ question, answer }]);
- * await journal.rewrite([]); // durable: nothing from before comes back
+ * const journal = new Journal({ storage, name: "rights", format: 2 });
+ * const { blocks } = await journal.load();
+ * await journal.append(block);
+ * await journal.rewrite(); // durable: nothing from before comes back
  * ```
  */
 export class Journal {
@@ -83,37 +80,33 @@ export class Journal {
     return this.#bytes;
   }
 
-  /** Reads all records that hold. Writes nothing: what is damaged is cut off by the next `append` or `rewrite`. */
+  /** Reads all blocks that hold. Writes nothing: what is damaged is cut off by the next `append` or `rewrite`. */
   load(): Promise<LoadedJournal> {
     return this.#queue.run(async () => {
-      const { records, problem } = await this.#look();
-      return problem === undefined ? { records } : { records, problem };
+      const { blocks, problem, older } = await this.#look();
+      return { blocks, ...(problem !== undefined && { problem }), ...(older !== undefined && { older }) };
     });
   }
 
-  /** Adds records in one write, all after what is there. Not synced. The records are taken as they are at the call. */
-  async append(records: readonly unknown[]): Promise<void> {
-    const lines = this.#encode(records);
-    if (lines.length > 0) await this.#queue.run(() => this.#append(lines));
+  /** Adds a block in one write. Not synced. It is taken as it is at the call; an empty one is none. */
+  async append(block: Uint8Array): Promise<void> {
+    const copy = new Uint8Array(block);
+    if (copy.length > 0) await this.#queue.run(() => this.#append(copy));
   }
 
   /**
-   * Puts these records in the place of all that was added before this call. Durable once resolved. They are taken as
-   * they are at the call.
+   * Puts this block in the place of all that was added before this call; without one there is nothing left. Durable
+   * once resolved. It is taken as it is at the call.
    */
-  async rewrite(records: readonly unknown[]): Promise<void> {
-    const lines = this.#encode(records);
-    await this.#queue.run(() => this.#rewrite(lines));
+  async rewrite(block: Uint8Array = new Uint8Array(0)): Promise<void> {
+    const copy = new Uint8Array(block);
+    await this.#queue.run(() => this.#rewrite(copy));
   }
 
-  #encode(records: readonly unknown[]): string[] {
-    return records.map((record) => jsonLine(record, `journal "${this.#name}"`));
-  }
-
-  async #append(lines: readonly string[]): Promise<void> {
+  async #append(block: Uint8Array): Promise<void> {
     const tail = await this.#known();
-    if (tail === undefined) return this.#rewrite(lines); // no file that can be added to
-    const added = encodeRecords(tail.chain, lines);
+    if (tail === undefined) return this.#rewrite(block); // no file that can be added to
+    const added = encodeBlock(tail.chain, block);
     this.#tail = undefined;
     if (tail.keep === undefined) {
       await this.#storage.append(this.#name, added.content);
@@ -125,10 +118,10 @@ export class Journal {
     }
   }
 
-  async #rewrite(lines: readonly string[]): Promise<void> {
+  async #rewrite(block: Uint8Array): Promise<void> {
     await this.#known(); // refuses a newer format
     const header = encodeHeader(this.#name, this.#format, this.#random);
-    const body = encodeRecords(header.chain, lines);
+    const body = block.length === 0 ? { content: block, chain: header.chain } : encodeBlock(header.chain, block);
     const content = joinBytes(header.content, body.content);
     this.#tail = undefined;
     await this.#storage.replace(this.#name, content);
@@ -154,10 +147,10 @@ export class Journal {
       // A bad block is damage like any other: a new file takes the place of this one.
       if (!(error instanceof Error && codeOf(error.cause) === "EIO")) throw error;
       this.#bytes = 0;
-      return { records: [], chain: undefined, good: 0, problem: `"${this.#name}" is damaged (${error.message})` };
+      return { blocks: [], chain: undefined, good: 0, problem: `"${this.#name}" is damaged (${error.message})` };
     }
     this.#bytes = content?.length ?? 0;
-    if (content === undefined) return { records: [], chain: undefined, good: 0, problem: undefined };
+    if (content === undefined) return { blocks: [], chain: undefined, good: 0, problem: undefined };
     const found = readJournal(this.#name, this.#format, content);
     if (found.newer !== undefined) {
       throw new NewerFormatError(this.#name, found.newer.format, this.#format, found.newer.by);

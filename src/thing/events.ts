@@ -2,7 +2,7 @@
 import type { EventEmitter } from "node:events";
 import { ConfigError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
-import type { Decision } from "../provisioning/guard.ts";
+import type { Decision } from "../provisioning/decision.ts";
 import type { Question } from "../provisioning/questions.ts";
 import type { Fault, FaultCode } from "./faults.ts";
 import type { Paired, PairingEnded, PairingWindow } from "./pairing.ts";

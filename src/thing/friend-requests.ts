@@ -8,7 +8,8 @@ import type { BareJid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
 import type { Friends } from "../connection/friends.ts";
-import type { Decision, Guard } from "../provisioning/guard.ts";
+import type { Decision } from "../provisioning/decision.ts";
+import type { Guard } from "../provisioning/guard.ts";
 import type { ByHand, Pairing } from "./pairing.ts";
 import type { Trust } from "./state.ts";
 

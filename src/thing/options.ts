@@ -118,8 +118,10 @@ export interface ThingSettings {
   readonly random: RandomSource;
 }
 
-// Room for them is taken at once.
+// Half a gigabyte of memory: whoever gives more means something else.
 const MOST_ENTRIES = 1_000_000;
+// An hour, in milliseconds: what is gathered for so long is what a power cut takes.
+const MOST_GATHER = 3_600_000;
 
 const KNOWN: readonly (keyof ThingOptions)[] = [
   "storage",
@@ -152,9 +154,11 @@ export function checkOptions(options: ThingOptions): ThingSettings {
   const server = checkServer(where);
   if (sensor !== undefined) checkSensor(sensor);
   checkControl(control);
-  checkKnown(rights, ["maxEntries", "maxBytes"], "rights");
+  checkKnown(rights, ["maxEntries", "maxBytes", "maxAge", "gather"], "rights");
   checkPositive(rights.maxEntries, "rights.maxEntries", MOST_ENTRIES);
   checkPositive(rights.maxBytes, "rights.maxBytes");
+  checkPositive(rights.maxAge, "rights.maxAge");
+  checkPositive(rights.gather, "rights.gather", MOST_GATHER);
   const { logger = silentLogger, clock = systemClock, random = systemRandom } = others;
   checkMethods(logger, ["debug", "info", "warn", "error"], "logger");
   checkMethods(clock, ["now", "monotonic", "schedule"], "clock");

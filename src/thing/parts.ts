@@ -69,7 +69,7 @@ export function makeParts(needs: PartsNeeds): ThingParts {
   const friends = new Friends(channel);
   const whereabouts = new FriendWhereabouts({ channel, friends, clock });
   const barrier = new Barrier();
-  const cache = new RightsCache({ storage, logger, onFault, onHealed, ...settings.rights });
+  const cache = new RightsCache({ storage, logger, clock, onFault, onHealed, ...settings.rights });
   const identity = new Identity({ storage, random, account: settings.account, domain: settings.server.domain });
   const sent = new SentTokens(clock);
   const guard = new Guard({

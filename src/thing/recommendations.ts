@@ -5,7 +5,7 @@ import { SerialQueue } from "../core/serial-queue.ts";
 import { parseFriend, parseUnfriend } from "../codec/friendship.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { Router } from "../channel/router.ts";
-import type { Decision } from "../provisioning/guard.ts";
+import type { Decision } from "../provisioning/decision.ts";
 import type { RightsCache } from "../provisioning/rights-cache.ts";
 import { endFriendship, isAnsweredTo, type PartingParts } from "./friend-review.ts";
 import type { ThingEvent } from "./state.ts";

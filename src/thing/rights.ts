@@ -1,6 +1,6 @@
 import { configJid } from "../core/jid.ts";
 import type { Right } from "../provisioning/right.ts";
-import type { RightsCache } from "../provisioning/rights-cache.ts";
+import type { RightsCache, RightsCounters } from "../provisioning/rights-cache.ts";
 
 /** What a Thing remembers of who may do what (XEP-0324 5.2): to look at, and to clear by hand. */
 export class Rights {
@@ -19,6 +19,11 @@ export class Rights {
   /** What is remembered, most recently used first. No grant in it means a refusal. */
   entries(): readonly Right[] {
     return this.#cache.entries();
+  }
+
+  /** What they have been good for since the start, and what they have cost the disk. */
+  get counters(): RightsCounters {
+    return this.#cache.counters;
   }
 
   /** Forgets everything, durably once resolved: every right is asked for anew. */

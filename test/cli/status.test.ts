@@ -13,11 +13,11 @@ import { LastFault, faultDocument } from "../../src/thing/last-fault.ts";
 import { savedDocument } from "../../src/thing/saved.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import { FakeIo } from "../support/fake-io.ts";
-import { contentOf, removeState, stateOfFormat1 } from "../support/state-folder.ts";
+import { contentOf, removeState, stateOfFormat } from "../support/state-folder.ts";
 
 let folder: string;
 beforeEach(() => {
-  folder = stateOfFormat1();
+  folder = stateOfFormat(4);
 });
 afterEach(() => removeState(folder));
 

@@ -4,10 +4,9 @@ import { buildClearCache } from "../../src/codec/provisioning.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { el } from "../../src/codec/xml.ts";
 import { answerClearCache } from "../../src/provisioning/clear-cache.ts";
-import { wholeGrant } from "../../src/provisioning/grants.ts";
-import { questionKey } from "../../src/provisioning/questions.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
 import { failingStorage } from "../support/failing-storage.ts";
+import { remember } from "../support/rights.ts";
 import { listeningLogger, scriptedChannel, settled } from "../support/scripted-wire.ts";
 
 const server = bareJid("provisioning.example.org");
@@ -30,8 +29,8 @@ async function site() {
     onCleared: (by) => void cleared.push(`${by}, ${parts.wire.writes.length} written`),
     onFault: (code, message) => void told.push(`${code}: ${message}`),
   });
-  const key = questionKey({ kind: "friend", jid: friend });
-  await cache.put({ key, kind: "friend", jid: friend, grants: [wholeGrant(server)] }, cache.epoch);
+  remember(cache, { kind: "friend", jid: friend });
+  await cache.flush();
   /** How many rights a Thing would find that starts now, as after a power cut. */
   const found = async (): Promise<number> => {
     const next = make();

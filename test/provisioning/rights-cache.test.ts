@@ -1,41 +1,72 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StateError, isSdkError } from "../../src/core/errors.ts";
-import { bareJid } from "../../src/core/jid.ts";
+import { bareJid, type BareJid } from "../../src/core/jid.ts";
 import type { FieldType } from "../../src/codec/field-types.ts";
-import { questionKey } from "../../src/provisioning/questions.ts";
+import type { Decision } from "../../src/provisioning/decision.ts";
+import { wholeGrant, type Grant } from "../../src/provisioning/grants.ts";
+import { trustGeneration } from "../../src/provisioning/record.ts";
+import { questionKey, type Question, type ReadQuestion } from "../../src/provisioning/questions.ts";
 import type { Right } from "../../src/provisioning/right.ts";
 import { RightsCache, type RightsCacheOptions } from "../../src/provisioning/rights-cache.ts";
-import { wholeGrant } from "../../src/provisioning/grants.ts";
+import { RIGHTS_FORMAT } from "../../src/provisioning/rights-file.ts";
+import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { Journal } from "../../src/storage/journal.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { FailingStorage, failingStorage } from "../support/failing-storage.ts";
-import { listeningLogger } from "../support/scripted-wire.ts";
+import { generationOf, recordFor, remember, server } from "../support/rights.ts";
+import { listeningLogger, settled } from "../support/scripted-wire.ts";
 
-const server = bareJid("provisioning.example.org");
-
-function right(name: string, parts: Partial<Right> = {}): Right {
-  const jid = bareJid(`${name}@example.org`);
-  return { key: questionKey({ kind: "friend", jid }), kind: "friend", jid, grants: [wholeGrant(server)], ...parts };
+/** What is put into the cache, and what is to be found there. */
+interface Put {
+  readonly question: Question;
+  readonly grants: readonly Grant[];
+  readonly secondaryTrustBy?: readonly BareJid[];
 }
-const keyOf = (name: string): string => right(name).key;
+
+/** By default a friendship that is granted. */
+function right(name: string, parts: Partial<Put> = {}): Put {
+  return { question: { kind: "friend", jid: bareJid(`${name}@example.org`) }, grants: [wholeGrant(server)], ...parts };
+}
+/** Another question about the same party. */
+function reading(name: string, ...fields: readonly string[]): Put {
+  const jid = bareJid(`${name}@example.org`);
+  const types = new Set<FieldType>(["momentary"]);
+  return right(name, { question: { kind: "read", jid, tokens: {}, types, nodes: [], fields } });
+}
+const keyOf = (name: string): string => questionKey(right(name).question);
+const generation = generationOf();
+const shown = (one: Put): Right => ({ ...one, kind: one.question.kind, jid: one.question.jid });
+/** Remembered, as after an answer; not on disk yet. */
+const put = (cache: RightsCache, { question, ...said }: Put, epoch = cache.epoch): void =>
+  remember(cache, question, said, epoch);
+/** Remembered, and on disk with all that was gathered before. */
+const kept = async (cache: RightsCache, one: Put, epoch = cache.epoch): Promise<void> => {
+  put(cache, one, epoch);
+  await cache.flush();
+};
+const grantsOf = (cache: RightsCache, name: string): readonly Grant[] | undefined =>
+  cache.entries().find(({ kind, jid }) => kind === "friend" && jid === `${name}@example.org`)?.grants;
+const use = (cache: RightsCache, name: string): unknown => cache.get(keyOf(name), generation);
 
 /** A cache on a storage, as at a start of the Thing. */
 async function booted(
   storage: Storage,
   options: Partial<RightsCacheOptions> = {},
-): Promise<{ cache: RightsCache; faults: string[]; lines: string[] }> {
+): Promise<{ cache: RightsCache; faults: string[]; lines: string[]; clock: SimulatedClock }> {
   const faults: string[] = [];
   const logger = listeningLogger();
+  const clock = new SimulatedClock();
   const cache = new RightsCache({
     storage,
     logger,
+    clock,
     onFault: (code, message) => void faults.push(`${code}: ${message}`),
     ...options,
   });
   await cache.load();
-  return { cache, faults, lines: logger.lines };
+  return { cache, faults, lines: logger.lines, clock };
 }
 
 async function opened(): Promise<Storage> {
@@ -55,9 +86,10 @@ async function corrupt(storage: Storage, change: (content: Uint8Array) => Uint8A
 describe("remembered rights", () => {
   test("P-5.2-1: are found by the key of their question", async () => {
     const { cache } = await booted(await opened());
-    expect(cache.get(keyOf("ann"))).toBeUndefined();
-    await cache.put(right("ann"), cache.epoch);
-    expect(cache.get(keyOf("ann"))).toEqual(right("ann"));
+    expect(use(cache, "ann")).toBeUndefined();
+    await kept(cache, right("ann"));
+    expect(use(cache, "ann")).toEqual({ outcome: "granted", grants: right("ann").grants, source: "cache" });
+    expect(cache.entries()).toEqual([shown(right("ann"))]);
     expect(cache.count).toBe(1);
   });
 
@@ -73,10 +105,8 @@ describe("remembered rights", () => {
       nodes: [],
       fields: ["é\n"],
     } as const;
-    const read: Right = {
-      key: questionKey(asked),
-      kind: "read",
-      jid: bob,
+    const read: Put = {
+      question: asked,
       grants: [
         {
           by: server,
@@ -89,50 +119,49 @@ describe("remembered rights", () => {
       ],
     };
     const wanted = { kind: "control", jid: bob, tokens: {}, nodes: [], parameters: ["LED"] } as const;
-    const control: Right = {
-      key: questionKey(wanted),
-      kind: "control",
-      jid: bob,
-      grants: [{ ...wholeGrant(server), parameters: ["LED"] }],
-    };
-    await cache.put(right("ann", { grants: [] }), cache.epoch);
-    await cache.put(read, cache.epoch);
-    await cache.put(control, cache.epoch);
+    const control: Put = { question: wanted, grants: [{ ...wholeGrant(server), parameters: ["LED"] }] };
+    const left: Put = { ...right("cecil", { grants: [] }), secondaryTrustBy: [server] };
+    await kept(cache, left);
+    await kept(cache, right("ann", { grants: [] }));
+    await kept(cache, read);
+    await kept(cache, control);
     const again = await booted(storage);
-    expect(again.cache.entries()).toEqual([control, read, right("ann", { grants: [] })]);
+    expect(again.cache.entries()).toEqual([control, read, right("ann", { grants: [] }), left].map(shown));
     expect(again.faults).toEqual([]);
   });
 
   test("P-5.2-2: give way when there are too many, the one longest unused first", async () => {
     const { cache } = await booted(await opened(), { maxEntries: 3 });
-    for (const name of ["a", "b", "c"]) await cache.put(right(name), cache.epoch);
-    cache.get(keyOf("a"));
-    await cache.put(right("d"), cache.epoch);
+    for (const name of ["a", "b", "c"]) await kept(cache, right(name));
+    use(cache, "a");
+    await kept(cache, right("d"));
     expect(names(cache)).toEqual(["d", "a", "c"]);
   });
 
   test("P-5.2-2: keep their order over a restart", async () => {
     const storage = await opened();
     const { cache } = await booted(storage, { maxEntries: 3 });
-    for (const name of ["a", "b", "c", "d"]) await cache.put(right(name), cache.epoch);
+    for (const name of ["a", "b", "c", "d"]) await kept(cache, right(name));
     const again = await booted(storage, { maxEntries: 3 });
     expect(names(again.cache)).toEqual(["d", "c", "b"]);
-    await again.cache.put(right("e"), again.cache.epoch);
+    await kept(again.cache, right("e"));
     expect(names(again.cache)).toEqual(["e", "d", "c"]);
   });
 
   test("P-5.2-2: are bounded in bytes, as they stand on disk", async () => {
-    const size = Buffer.byteLength(JSON.stringify(right("a")));
-    const { cache } = await booted(await opened(), { maxBytes: 3 * size + size / 2 });
-    for (const name of ["a", "b", "c", "d"]) await cache.put(right(name), cache.epoch);
+    const alone = await booted(await opened());
+    put(alone.cache, right("a"));
+    const size = alone.cache.bytes;
+    const { cache } = await booted(await opened(), { maxBytes: 3 * size + Math.floor(size / 2) });
+    for (const name of ["a", "b", "c", "d"]) await kept(cache, right(name));
     expect(names(cache)).toEqual(["d", "c", "b"]);
   });
 
   test("are not kept, and not written, when one alone is larger than all may be", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage, { maxBytes: 1_000 });
-    await cache.put(right("a"), cache.epoch);
-    await cache.put(right("b", { grants: [{ ...wholeGrant(server), fields: ["x".repeat(1_000)] }] }), cache.epoch);
+    await kept(cache, right("a"));
+    await kept(cache, right("b", { grants: [{ ...wholeGrant(server), fields: ["x".repeat(1_000)] }] }));
     expect(names(cache)).toEqual(["a"]);
     expect(storage.done).toEqual(["append rights"].map(() => "replace rights")); // the first record makes the file
   });
@@ -140,7 +169,7 @@ describe("remembered rights", () => {
   test("are bounded also when more stand on disk than may now be remembered", async () => {
     const storage = await opened();
     const { cache } = await booted(storage);
-    for (const name of ["a", "b", "c", "d"]) await cache.put(right(name), cache.epoch);
+    for (const name of ["a", "b", "c", "d"]) await kept(cache, right(name));
     const again = await booted(storage, { maxEntries: 2 });
     expect(names(again.cache)).toEqual(["d", "c"]);
   });
@@ -148,9 +177,9 @@ describe("remembered rights", () => {
   test("are the newest of those with the same key", async () => {
     const storage = await opened();
     const { cache } = await booted(storage);
-    await cache.put(right("a"), cache.epoch);
-    await cache.put(right("a", { grants: [] }), cache.epoch);
-    expect((await booted(storage)).cache.get(keyOf("a"))?.grants).toEqual([]);
+    await kept(cache, right("a"));
+    await kept(cache, right("a", { grants: [] }));
+    expect(grantsOf((await booted(storage)).cache, "a")).toEqual([]);
     expect(cache.count).toBe(1);
   });
 
@@ -168,9 +197,9 @@ describe("remembered rights", () => {
         const valid = new Map<string, boolean>();
         for (const one of steps) {
           if (one.do === "put") {
-            await cache.put(right(one.name, one.yes ? {} : { grants: [] }), cache.epoch);
+            put(cache, right(one.name, one.yes ? {} : { grants: [] }));
             valid.set(one.name, one.yes);
-          } else if (one.do === "get") cache.get(keyOf(one.name));
+          } else if (one.do === "get") use(cache, one.name);
           else if (one.do === "forget") {
             await cache.forget(bareJid(`${one.name}@example.org`));
             valid.delete(one.name);
@@ -178,7 +207,10 @@ describe("remembered rights", () => {
             await cache.clear();
             valid.clear();
           } else if (one.do === "flush") await cache.flush();
-          else ({ cache } = await booted(storage, { maxEntries: 3 }));
+          else {
+            await settled(); // what takes back another answer is on its way to the disk
+            ({ cache } = await booted(storage, { maxEntries: 3 }));
+          }
           for (const entry of cache.entries()) {
             expect(valid.get(entry.jid.replace("@example.org", ""))).toBe(entry.grants.length > 0);
           }
@@ -192,35 +224,27 @@ describe("remembered rights", () => {
 describe("nobody alone", () => {
   test("P-5.2-2: pushes the others out with many questions: the least recent of his own go first", async () => {
     const { cache } = await booted(await opened(), { maxEntries: 100 });
-    await cache.put(right("ann"), cache.epoch);
-    for (let n = 0; n < 200; n++) await cache.put(right("flood", { key: `f${n}` }), cache.epoch);
-    expect(cache.get(keyOf("ann"))).toBeDefined();
-    expect(
-      cache
-        .entries()
-        .filter(({ jid }) => jid.startsWith("flood"))
-        .map(({ key }) => key),
-    ).toEqual(Array.from({ length: 16 }, (_, n) => `f${199 - n}`));
+    await kept(cache, right("ann"));
+    for (let n = 0; n < 200; n++) await kept(cache, reading("flood", `f${n}`));
+    expect(use(cache, "ann")).toBeDefined();
+    const flood = cache.entries().flatMap(({ question }) => (question.kind === "read" ? question.fields : []));
+    expect(flood).toEqual(Array.from({ length: 16 }, (_, n) => `f${199 - n}`));
+    expect(cache.counters.evictions).toBe(184);
+  });
+
+  test("P-5.2-2: nor with many large ones: they take a sixteenth of the bytes", async () => {
+    const { cache } = await booted(await opened());
+    for (let n = 0; n < 900; n++) put(cache, right(`party${n}`));
+    for (let n = 0; n < 100; n++) put(cache, reading("flood", `${n}${"x".repeat(5_000)}`));
+    expect(names(cache).filter((name) => name.startsWith("party"))).toHaveLength(900);
+    expect(names(cache).filter((name) => name.startsWith("flood"))).toHaveLength(3);
   });
 
   test("P-5.2-2: nor over a restart, with those of his that had given way and still stand on disk", async () => {
     const storage = await opened();
     const { cache } = await booted(storage, { maxEntries: 40 });
-    for (let n = 0; n < 20; n++) await cache.put(right(`party${n}`), cache.epoch);
-    for (let n = 0; n < 60; n++) {
-      const jid = bareJid("flood@example.org");
-      const fields = [`f${n}`];
-      const question = {
-        kind: "read",
-        jid,
-        tokens: {},
-        types: new Set<FieldType>(["momentary"]),
-        nodes: [],
-        fields,
-      } as const;
-      const grants = [wholeGrant(server)];
-      await cache.put({ key: questionKey(question), kind: "read", jid, grants }, cache.epoch);
-    }
+    for (let n = 0; n < 20; n++) await kept(cache, right(`party${n}`));
+    for (let n = 0; n < 60; n++) await kept(cache, reading("flood", `f${n}`));
     const next = await booted(storage, { maxEntries: 40 });
     expect(names(next.cache)).toEqual(names(cache));
     expect(names(next.cache).filter((name) => name.startsWith("party"))).toHaveLength(20);
@@ -229,35 +253,38 @@ describe("nobody alone", () => {
   test("P-5.2-2: nor with a huge one, which is neither kept nor written", async () => {
     const storage = await opened();
     const { cache } = await booted(storage);
-    await cache.put(right("ann"), cache.epoch);
+    await kept(cache, right("ann"));
     const before = (await storage.read("rights"))?.length;
-    await cache.put(right("flood", { key: "f".repeat(20_000) }), cache.epoch);
+    await kept(cache, reading("flood", "f".repeat(20_000)));
     expect(names(cache)).toEqual(["ann"]);
     expect((await storage.read("rights"))?.length).toBe(before);
   });
 });
 
 describe("strangers who are refused", () => {
-  const no = (name: string): Right => right(name, { grants: [] });
+  const no = (name: string): Put => right(name, { grants: [] });
   const onDisk = async (storage: Storage): Promise<string[]> => names((await booted(storage)).cache);
 
-  test("have 32 answers written, however many they are: the others go to disk with the next grant", async () => {
-    const storage = await opened();
-    const { cache } = await booted(storage);
-    await cache.put(right("ann"), cache.epoch);
-    for (let n = 0; n < 1_000; n++) await cache.put(no(`stranger${n}`), cache.epoch);
-    expect((await onDisk(storage)).filter((name) => name.startsWith("stranger"))).toHaveLength(32);
-    await cache.put(right("bob"), cache.epoch);
-    expect((await onDisk(storage)).slice(0, 400)).toEqual(names(cache).slice(0, 400));
+  test("have nothing written, however many they are: what is remembered of them goes to disk with the next grant", async () => {
+    const storage = await failingStorage();
+    const { cache, clock } = await booted(storage);
+    for (let n = 0; n < 1_000; n++) put(cache, no(`stranger${n}`));
+    await clock.advance(3_600_000);
+    expect(storage.done).toEqual([]);
+    put(cache, right("bob"));
+    await clock.advance(30_000);
+    expect(storage.done).toEqual(["replace rights"]); // there was no file yet
+    expect(await onDisk(storage)).toEqual(names(cache));
     expect(names(cache)).toContain("stranger999");
-    await cache.put(no("late"), cache.epoch);
-    expect(await onDisk(storage)).toContain("late");
+    put(cache, no("late"));
+    await clock.advance(3_600_000);
+    expect(storage.done).toHaveLength(1);
   });
 
   test("are remembered over a clean end", async () => {
     const storage = await opened();
     const { cache } = await booted(storage);
-    for (let n = 0; n < 100; n++) await cache.put(no(`stranger${n}`), cache.epoch);
+    for (let n = 0; n < 100; n++) put(cache, no(`stranger${n}`));
     await cache.flush();
     expect(await onDisk(storage)).toEqual(names(cache));
     expect(names(cache)).toHaveLength(100);
@@ -269,22 +296,24 @@ describe("strangers who are refused", () => {
   ])("take back a grant %s at once", async (_, maxEntries) => {
     const storage = await opened();
     const { cache } = await booted(storage, { maxEntries });
-    for (const name of ["ann", "bob", "cecil"]) await cache.put(right(name), cache.epoch);
-    for (let n = 0; n < 40; n++) await cache.put(no(`stranger${n}`), cache.epoch);
-    await cache.put(no("ann"), cache.epoch);
-    expect((await booted(storage)).cache.get(keyOf("ann"))?.grants).toEqual([]);
+    for (const name of ["ann", "bob", "cecil"]) await kept(cache, right(name));
+    for (let n = 0; n < 40; n++) put(cache, no(`stranger${n}`));
+    put(cache, no("ann"));
+    await settled();
+    expect(grantsOf((await booted(storage)).cache, "ann")).toEqual([]);
   });
 
   test("take back a grant at once also when the file could not be rewritten meanwhile", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage, { maxEntries: 2 });
-    for (const name of ["ann", "bob", "cecil"]) await cache.put(right(name), cache.epoch);
-    for (let n = 0; n < 40; n++) await cache.put(no(`stranger${n}`), cache.epoch);
-    storage.failing.add("replace");
+    for (const name of ["ann", "bob", "cecil"]) await kept(cache, right(name));
+    for (let n = 0; n < 40; n++) put(cache, no(`stranger${n}`));
+    storage.failing.add("append").add("replace");
     await cache.flush();
     storage.failing.clear();
-    await cache.put(no("ann"), cache.epoch);
-    expect((await booted(storage)).cache.get(keyOf("ann"))?.grants).toEqual([]);
+    put(cache, no("ann"));
+    await settled();
+    expect(grantsOf((await booted(storage)).cache, "ann")).toEqual([]);
   });
 
   test.each([
@@ -293,10 +322,9 @@ describe("strangers who are refused", () => {
     ["with questions as large as all there is room for", { maxBytes: 4_096 }, 100, 3_500],
   ])("do not push out who may, %s as they are", async (_, options, count, padding) => {
     const { cache } = await booted(await opened(), options);
-    await cache.put(right("ann"), cache.epoch);
+    await kept(cache, right("ann"));
     for (let n = 0; n < count; n++) {
-      const { key } = no(`stranger${n}`);
-      await cache.put({ ...no(`stranger${n}`), key: key + "x".repeat(padding) }, cache.epoch);
+      put(cache, { ...reading(`stranger${n}`, "x".repeat(padding)), grants: [] });
     }
     expect(names(cache)).toContain("ann");
     expect(names(cache)[0]).toBe(`stranger${count - 1}`);
@@ -309,9 +337,9 @@ describe("strangers who are refused", () => {
 
   test("leave no trace of their number behind a clearCache", async () => {
     const { cache } = await booted(await opened(), { maxEntries: 4 });
-    for (let n = 0; n < 10; n++) await cache.put(no(`stranger${n}`), cache.epoch);
+    for (let n = 0; n < 10; n++) put(cache, no(`stranger${n}`));
     await cache.clear();
-    for (const name of ["a", "b"]) await cache.put(no(name), cache.epoch);
+    for (const name of ["a", "b"]) put(cache, no(name));
     expect(names(cache)).toEqual(["b", "a"]);
   });
 });
@@ -320,28 +348,28 @@ describe("clearing the rights", () => {
   test("P-3.5.1-5: that the disk did not take is made good by the next write, whatever it is", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);
-    await cache.put(right("ann"), cache.epoch);
+    await kept(cache, right("ann"));
     storage.failing.add("replace");
     await expect(cache.clear()).rejects.toThrow();
     storage.failing.clear();
-    await cache.put(right("bob"), cache.epoch);
+    await kept(cache, right("bob"));
     const next = await booted(storage);
     expect(names(next.cache)).toEqual(["bob"]);
   });
 
   test("P-3.5.1-5: forgets every one of them, at once in memory", async () => {
     const { cache } = await booted(await opened());
-    for (const name of ["a", "b"]) await cache.put(right(name), cache.epoch);
+    for (const name of ["a", "b"]) await kept(cache, right(name));
     const cleared = cache.clear();
     expect(cache.count).toBe(0);
-    expect(cache.get(keyOf("a"))).toBeUndefined();
+    expect(use(cache, "a")).toBeUndefined();
     await cleared;
   });
 
   test("P-E21: is durable once resolved: whoever starts on the same storage then sees nothing", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);
-    for (const name of ["a", "b"]) await cache.put(right(name), cache.epoch);
+    for (const name of ["a", "b"]) await kept(cache, right(name));
     await cache.clear();
     // The process is dead from here on: nothing of it reaches the disk any more.
     for (const operation of ["append", "replace", "delete"] as const) storage.failing.add(operation);
@@ -352,7 +380,7 @@ describe("clearing the rights", () => {
   test("P-E21: is one replacement of the file, never an addition that a torn end would undo", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);
-    await cache.put(right("a"), cache.epoch);
+    await kept(cache, right("a"));
     storage.done.length = 0;
     await cache.clear();
     expect(storage.done).toEqual(["replace rights"]);
@@ -361,10 +389,10 @@ describe("clearing the rights", () => {
   test("P-E21: rejects when the disk does not take it, and forgets in memory all the same", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);
-    await cache.put(right("a"), cache.epoch);
+    await kept(cache, right("a"));
     storage.failing.add("replace");
     await expect(cache.clear()).rejects.toMatchObject({ code: "ERR_STORAGE" });
-    expect(cache.get(keyOf("a"))).toBeUndefined();
+    expect(use(cache, "a")).toBeUndefined();
     // Not acknowledged, so it comes again: by then the disk takes it.
     storage.failing.clear();
     await cache.clear();
@@ -374,37 +402,60 @@ describe("clearing the rights", () => {
   test("P-E21: that failed leaves nothing on disk that comes back beside newer answers", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);
-    await cache.put(right("a"), cache.epoch);
+    await kept(cache, right("a"));
     storage.failing.add("replace");
     await expect(cache.clear()).rejects.toMatchObject({ code: "ERR_STORAGE" });
     storage.failing.clear();
-    await cache.put(right("b"), cache.epoch);
+    await kept(cache, right("b"));
     expect(names((await booted(storage)).cache)).toEqual(["b"]);
   });
 
-  test("P-E21: that failed while the file was being rewritten leaves nothing either", async () => {
+  test("P-E21: that failed while the file was being written leaves nothing either", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);
-    for (const name of ["a", "b"]) await cache.put(right(name), cache.epoch);
-    cache.get(keyOf("a"));
+    for (const name of ["a", "b"]) await kept(cache, right(name));
+    use(cache, "a");
     let writes = 0;
     storage.before = () => {
       if (++writes === 2) storage.failing.add("replace");
     };
-    const flushing = cache.flush(); // what stood there before the clear, which is written first
+    const flushing = cache.flush(); // what is remembered before the clear, which is written first
+    await settled();
     const clearing = cache.clear();
     await flushing;
     await expect(clearing).rejects.toMatchObject({ code: "ERR_STORAGE" });
     storage.before = () => undefined;
     storage.failing.clear();
-    await cache.put(right("c"), cache.epoch);
+    await kept(cache, right("c"));
     expect(names((await booted(storage)).cache)).toEqual(["c"]);
   });
 
-  test("P-E21: also clears a storage that never held any", async () => {
+  test("P-E21: that the disk did not take is tried again, though nobody asks for it", async () => {
     const storage = await failingStorage();
-    const { cache } = await booted(storage);
+    const { cache, clock } = await booted(storage);
+    await kept(cache, right("a"));
+    storage.failing.add("replace");
+    await expect(cache.clear()).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    await clock.advance(30_000);
+    expect((await booted(storage)).cache.count).toBe(1);
+    storage.failing.clear();
+    await clock.advance(30_000);
+    expect((await booted(storage)).cache.count).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("of which nothing is on disk writes nothing, however often it is asked for", async () => {
+    const storage = await failingStorage();
+    const { cache, clock } = await booted(storage);
     await cache.clear();
+    await kept(cache, right("a"));
+    storage.done.length = 0;
+    for (let n = 0; n < 10; n++) await cache.clear();
+    await cache.forget(bareJid("a@example.org"));
+    put(cache, right("b")); // gathered, and forgotten before its time
+    await cache.clear();
+    await clock.advance(3_600_000);
+    expect(storage.done).toEqual(["replace rights"]);
     expect((await booted(storage)).cache.count).toBe(0);
   });
 
@@ -413,25 +464,28 @@ describe("clearing the rights", () => {
     const { cache } = await booted(storage);
     const before = cache.epoch;
     await cache.clear();
-    await cache.put(right("a"), before);
+    await kept(cache, right("a"), before);
     expect(cache.count).toBe(0);
     expect((await booted(storage)).cache.count).toBe(0);
-    await cache.put(right("a"), cache.epoch);
+    await kept(cache, right("a"));
     expect((await booted(storage)).cache.count).toBe(1);
   });
 
   test("an answer that is being written when it comes is gone too", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);
-    await cache.put(right("a"), cache.epoch);
+    await kept(cache, right("a"));
     let go: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (go = resolve));
     storage.before = () => held;
-    const putting = cache.put(right("b"), cache.epoch);
+    put(cache, right("b"));
+    const writing = cache.flush();
+    await settled();
     const clearing = cache.clear();
-    const after = cache.put(right("c"), cache.epoch);
+    put(cache, right("c"));
+    const after = cache.flush();
     go();
-    await Promise.all([putting, clearing, after]);
+    await Promise.all([writing, clearing, after]);
     expect(names(cache)).toEqual(["c"]);
     expect(names((await booted(storage)).cache)).toEqual(["c"]);
   });
@@ -441,9 +495,9 @@ describe("forgetting somebody", () => {
   test("forgets all that is remembered about them and nothing else, durably", async () => {
     const storage = await opened();
     const { cache } = await booted(storage);
-    await cache.put(right("a"), cache.epoch);
-    await cache.put(right("a", { key: `${keyOf("a")} and more` }), cache.epoch);
-    await cache.put(right("b"), cache.epoch);
+    await kept(cache, right("a"));
+    await kept(cache, reading("a", "Temperature"));
+    await kept(cache, right("b"));
     await cache.forget(bareJid("a@example.org"));
     expect(names(cache)).toEqual(["b"]);
     expect(names((await booted(storage)).cache)).toEqual(["b"]);
@@ -453,17 +507,17 @@ describe("forgetting somebody", () => {
     const { cache } = await booted(await opened());
     const before = cache.epoch;
     await cache.forget(bareJid("a@example.org"));
-    await cache.put(right("a"), before);
+    await kept(cache, right("a"), before);
     expect(cache.count).toBe(0);
   });
 
   test("forgets also what has given way in memory but still stands on disk", async () => {
     const storage = await opened();
     const { cache } = await booted(storage, { maxEntries: 2 });
-    await cache.put(right("a"), cache.epoch);
-    await cache.put(right("b"), cache.epoch);
-    cache.get(keyOf("a"));
-    await cache.put(right("c"), cache.epoch);
+    await kept(cache, right("a"));
+    await kept(cache, right("b"));
+    use(cache, "a");
+    await kept(cache, right("c"));
     expect(names(cache)).toEqual(["c", "a"]);
     await cache.forget(bareJid("b@example.org"));
     expect(names((await booted(storage, { maxEntries: 3 })).cache)).toEqual(["c", "a"]);
@@ -472,7 +526,7 @@ describe("forgetting somebody", () => {
   test("rejects when the disk does not take it", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);
-    await cache.put(right("a"), cache.epoch);
+    await kept(cache, right("a"));
     storage.failing.add("replace");
     await expect(cache.forget(bareJid("a@example.org"))).rejects.toMatchObject({ code: "ERR_STORAGE" });
     expect(cache.count).toBe(0);
@@ -484,9 +538,9 @@ describe("a disk that fails", () => {
     const storage = await failingStorage();
     const { cache, faults } = await booted(storage);
     storage.failing.add("append").add("replace");
-    for (const name of ["a", "b", "c"]) await cache.put(right(name), cache.epoch);
+    for (const name of ["a", "b", "c"]) await kept(cache, right(name));
     expect(names(cache)).toEqual(["c", "b", "a"]);
-    expect(cache.get(keyOf("a"))).toEqual(right("a"));
+    expect(use(cache, "a")).toMatchObject({ outcome: "granted" });
     expect(faults).toEqual(["rights-not-saved: the disk is full"]);
   });
 
@@ -494,13 +548,13 @@ describe("a disk that fails", () => {
     const storage = await failingStorage();
     const { cache, faults } = await booted(storage);
     storage.failing.add("append").add("replace");
-    await cache.put(right("a"), cache.epoch);
+    await kept(cache, right("a"));
     storage.failing.clear();
-    await cache.put(right("b"), cache.epoch);
+    await kept(cache, right("b"));
     expect(faults).toHaveLength(1);
     storage.failing.add("append").add("replace");
-    await cache.put(right("c"), cache.epoch);
-    await cache.put(right("d"), cache.epoch);
+    await kept(cache, right("c"));
+    await kept(cache, right("d"));
     expect(faults).toHaveLength(2);
   });
 
@@ -508,11 +562,11 @@ describe("a disk that fails", () => {
     const storage = await failingStorage();
     const { cache, faults } = await booted(storage);
     storage.failing.add("append").add("replace");
-    await cache.put(right("a"), cache.epoch);
+    await kept(cache, right("a"));
     storage.failing.clear();
     await cache.clear();
-    storage.failing.add("append");
-    await cache.put(right("b"), cache.epoch);
+    storage.failing.add("append").add("replace");
+    await kept(cache, right("b"));
     expect(faults).toHaveLength(2);
   });
 
@@ -521,7 +575,7 @@ describe("a disk that fails", () => {
     const { cache, faults, lines } = await booted(storage);
     storage.reason = () => new StateError("not open");
     storage.failing.add("append").add("replace");
-    await cache.put(right("a"), cache.epoch);
+    await kept(cache, right("a"));
     expect(faults).toEqual(["rights-not-saved: not open"]);
     expect(lines).toEqual(['error: the rights cache failed {"why":"not open"}']);
   });
@@ -529,12 +583,31 @@ describe("a disk that fails", () => {
   test("does not lose what it took before", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);
-    await cache.put(right("a"), cache.epoch);
+    await kept(cache, right("a"));
     storage.failing.add("append").add("replace");
-    await cache.put(right("b"), cache.epoch);
+    await kept(cache, right("b"));
     storage.failing.clear();
-    await cache.put(right("c"), cache.epoch);
-    expect(names((await booted(storage)).cache)).toEqual(["c", "a"]);
+    expect(names((await booted(storage)).cache)).toEqual(["a"]);
+    // And what it did not take is written once it does.
+    await kept(cache, right("c"));
+    expect(names((await booted(storage)).cache)).toEqual(["c", "b", "a"]);
+  });
+
+  test("is tried again each time what is new would be written, and no more often", async () => {
+    const storage = await failingStorage();
+    const { cache, clock, faults } = await booted(storage);
+    storage.failing.add("append").add("replace");
+    let tries = 0;
+    storage.before = () => {
+      tries++;
+    };
+    put(cache, right("a"));
+    await clock.advance(10 * 30_000);
+    expect([tries, faults.length]).toEqual([10, 1]);
+    storage.failing.clear();
+    await clock.advance(30_000);
+    expect(names((await booted(storage)).cache)).toEqual(["a"]);
+    expect(clock.pending).toBe(0);
   });
 });
 
@@ -542,7 +615,7 @@ describe("a damaged file of rights", () => {
   async function withThree(): Promise<Storage> {
     const storage = await opened();
     const { cache } = await booted(storage);
-    for (const name of ["a", "b", "c"]) await cache.put(right(name), cache.epoch);
+    for (const name of ["a", "b", "c"]) await kept(cache, right(name));
     return storage;
   }
 
@@ -557,11 +630,11 @@ describe("a damaged file of rights", () => {
     expect([names(again.cache), again.faults]).toEqual([["b", "a"], []]);
   });
 
-  test("with a changed record loses that one and what follows it", async () => {
+  test("with a changed answer loses what was written with it and what follows", async () => {
     const storage = await withThree();
     await corrupt(storage, (content) => {
-      const text = new TextDecoder().decode(content);
-      return new TextEncoder().encode(text.replace('"jid":"b@example.org"', '"jid":"x@example.org"'));
+      const text = Buffer.from(content).toString("latin1");
+      return new Uint8Array(Buffer.from(text.replace("b@example.org", "x@example.org"), "latin1"));
     });
     const { cache, faults } = await booted(storage);
     expect(names(cache)).toEqual(["a"]);
@@ -579,7 +652,7 @@ describe("a damaged file of rights", () => {
         await copy.replace("rights", damaged);
         const { cache, faults } = await booted(copy);
         expect(cache.count).toBeLessThan(3);
-        expect(cache.entries()).toEqual([right("c"), right("b"), right("a")].slice(3 - cache.count));
+        expect(cache.entries()).toEqual([right("c"), right("b"), right("a")].map(shown).slice(3 - cache.count));
         expect(faults).toHaveLength(1);
       }),
     );
@@ -604,10 +677,21 @@ describe("a damaged file of rights", () => {
 
   test("of a newer format is refused by name and not touched", async () => {
     const storage = await failingStorage();
-    await new Journal({ storage, name: "rights", format: 2 }).append([right("a")]);
+    await new Journal({ storage, name: "rights", format: RIGHTS_FORMAT + 1 }).append(new Uint8Array(1));
     const before = await storage.read("rights");
     await expect(booted(storage)).rejects.toMatchObject({ code: "ERR_STORAGE" });
     expect(await storage.read("rights")).toEqual(before);
+  });
+
+  test("of an older format is dropped without a fault, once and for all: also an older version finds nothing there", async () => {
+    const storage = await failingStorage();
+    await new Journal({ storage, name: "rights", format: 1 }).append(new Uint8Array(1));
+    const { cache, faults, lines } = await booted(storage);
+    expect([cache.count, faults]).toEqual([0, []]);
+    expect(lines).toEqual(['info: what was remembered in an older format is asked again {"format":1}']);
+    expect(storage.done).toEqual(["replace rights", "replace rights"]);
+    const again = await booted(storage);
+    expect([again.faults, again.lines, storage.done.length]).toEqual([[], [], 2]);
   });
 
   test("that cannot be read is an error of the storage", async () => {
@@ -618,77 +702,82 @@ describe("a damaged file of rights", () => {
   });
 });
 
-describe("a record of odd shape", () => {
-  const grant = wholeGrant(server, new Set(["momentary"]));
-  const good = right("a", { grants: [grant] });
-  const asked = { kind: "control", jid: good.jid, tokens: {}, nodes: [], parameters: ["LED"] } as const;
-  const control = (parts: object): object => ({
-    ...good,
-    kind: "control",
-    key: questionKey(asked),
-    grants: [{ ...grant, types: [], ...parts }],
-  });
-  const odd: readonly [string, unknown][] = [
-    ["nothing", null],
-    ["a number", 1],
-    ["a text", "yes"],
-    ["a list", [good]],
-    ["an empty object", {}],
-    ["no key", { ...good, key: undefined }],
-    ["a key that is no text", { ...good, key: 1 }],
-    ["an unknown kind", { ...good, kind: "own" }],
-    ["no JID", { ...good, jid: undefined }],
-    ["a JID with a resource", { ...good, jid: "a@example.org/x" }],
-    ["a JID that is not normal", { ...good, jid: "A@example.org" }],
-    ["a JID that is none", { ...good, jid: "@" }],
-    ["the key of a question of another kind", { ...good, kind: "read" }],
-    ["the key of a question of a third kind", { ...good, kind: "control" }],
-    ["the key of a question about somebody else", { ...good, jid: "b@example.org" }],
-    ["no grants", { ...good, grants: undefined }],
-    ["grants that are no list", { ...good, grants: { length: 0 } }],
-    ["a grant that is none", { ...good, grants: [null] }],
-    ["a grant by nobody", { ...good, grants: [{ ...grant, by: undefined }] }],
-    ["a grant by somebody with a resource", { ...good, grants: [{ ...grant, by: "p.example.org/x" }] }],
-    ["a grant without kinds", { ...good, grants: [{ ...grant, types: undefined }] }],
-    ["a grant of an unknown kind", { ...good, grants: [{ ...grant, types: ["all"] }] }],
-    ["a grant without nodes", { ...good, grants: [{ ...grant, nodes: undefined }] }],
-    ["a grant of a node without id", { ...good, grants: [{ ...grant, nodes: [{ sourceId: "s" }] }] }],
-    ["a grant of a node that is a text", { ...good, grants: [{ ...grant, nodes: ["1"] }] }],
-    ["a grant of a source that is no text", { ...good, grants: [{ ...grant, nodes: [{ nodeId: "1", sourceId: 1 }] }] }],
-    ["a grant of a cache that is none", { ...good, grants: [{ ...grant, nodes: [{ nodeId: "1", cacheType: null }] }] }],
-    ["a grant without fields", { ...good, grants: [{ ...grant, fields: undefined }] }],
-    ["a grant of a field that is no text", { ...good, grants: [{ ...grant, fields: [1] }] }],
-    ["leave by nobody", { ...good, secondaryTrustBy: [null] }],
-    ["leave that is no list", { ...good, secondaryTrustBy: true }],
-    ["a grant of a parameter that is no text", { ...good, grants: [{ ...grant, parameters: [1] }] }],
-    ["a grant of control that is not said of which", control({ parameters: undefined })],
-    ["a good grant beside a bad one", { ...good, grants: [grant, { ...grant, fields: "Temperature" }] }],
-  ];
-
-  test.each(odd)("on disk, %s, is dropped, with a fault, and asked again", async (_, record) => {
+describe("what no library has written, behind checksums that hold", () => {
+  const number = (value: number): readonly number[] => (value < 128 ? [value] : [(value & 127) | 128, value >> 7]);
+  const text = (written: string): readonly number[] => [...number(Buffer.byteLength(written)), ...Buffer.from(written)];
+  const entry = (key: string, record: string): readonly number[] => [...text(key), 0, ...text(record)];
+  const good = entry(keyOf("a"), recordFor());
+  async function withBlock(...additions: readonly number[]): Promise<Storage> {
     const storage = await opened();
-    await new Journal({ storage, name: "rights", format: 1 }).append([right("first"), record, right("last")]);
+    const journal = new Journal({ storage, name: "rights", format: RIGHTS_FORMAT });
+    await journal.append(Uint8Array.from([0, ...good, ...additions]));
+    return storage;
+  }
+
+  test("is not what a good file is", async () => {
+    const { cache, faults } = await booted(await withBlock(...entry(keyOf("b"), recordFor({ grants: [] }))));
+    expect(cache.entries()).toEqual([right("b", { grants: [] }), right("a")].map(shown));
+    expect(faults).toEqual([]);
+  });
+
+  const odd: readonly [string, readonly number[]][] = [
+    ["the use of an answer that is not there", [0, 0, 1]],
+    ["the use of an answer far away", [0, 0, 255, 255, 255, 255, 127]],
+    ["a number without an end", [0, 0, 255, 255, 255, 255, 255, 255, 255, 255]],
+    ["a number that breaks off", [0, 0, 128]],
+    ["a key that breaks off", [5, 65]],
+    ["no record", [...text(keyOf("b")), 0]],
+    ["a record that breaks off", [...text(keyOf("b")), 0, 5, 65]],
+    ["half of an answer", good.slice(0, 20)],
+  ];
+  test.each(odd)("is dropped, with a fault: %s", async (_, additions) => {
+    const storage = await withBlock(...additions);
     const { cache, faults } = await booted(storage);
-    expect(names(cache)).toEqual(["last", "first"]);
-    expect(faults).toEqual(["rights-damaged: 1 of 3 records could not be read"]);
+    expect(cache.entries()).toEqual([shown(right("a"))]);
+    expect(faults).toEqual(["rights-damaged: the rights behind place 1 could not be read"]);
     expect((await booted(storage)).faults).toEqual([]);
   });
 
-  test("is not one of a time before there was control: it restricts no parameters", async () => {
-    const storage = await opened();
-    const { parameters, ...before } = grant;
-    const old = { ...good, grants: [before] };
-    await new Journal({ storage, name: "rights", format: 1 }).append([old, control({ parameters: ["LED"] })]);
-    const { cache, faults } = await booted(storage);
-    expect([cache.get(good.key)?.grants, parameters, faults]).toEqual([[grant], [], []]);
-    expect(cache.get(questionKey(asked))?.grants[0]?.parameters).toEqual(["LED"]);
+  const grantedBy = (by: string): string => recordFor({ grants: [wholeGrant(by as BareJid)] });
+  const strange: readonly [string, string][] = [
+    ["an empty one", ""],
+    ["one without a yes or no", generation],
+    ["another word than yes and no", `${generation}?\u0010`],
+    ["a yes without a grant", `${generation}+\u0010`],
+    ["a yes with something behind it", `${recordFor()}\u0010`],
+    ["a yes that breaks off", recordFor().slice(0, -1)],
+    ["a no with something behind it", `${recordFor({ grants: [] })}x`],
+    ["a no with leave by nobody", `${generation}-\u0011\u0010`],
+    ["a grant by nobody", grantedBy("")],
+    ["a grant by somebody with a resource", grantedBy("p.example.org/x")],
+    ["a grant by an address that is not normal", grantedBy("P.example.org")],
+    ["more grants than there are characters", `${generation}+\u0008\u0008\u0008\u001f`],
+    [
+      "a kind of field that does not exist",
+      `${recordFor().slice(0, -4)}\u0005\u0001\u0001\u0001\u0010\u0010\u0010\u0010`,
+    ],
+    ["a number that begins with a zero", `${recordFor().slice(0, -1)}\u0001\u0010`],
+    ["a number beyond all bounds", `${generation}+${"\u0008".repeat(20)}\u0010`],
+  ];
+  test.each(strange)("is asked again: the record of a question is %s", async (_, record) => {
+    const { cache } = await booted(await withBlock(...entry(keyOf("b"), record)));
+    expect([use(cache, "b"), cache.entries()]).toEqual([undefined, [shown(right("a"))]]);
+    expect(cache.peek(keyOf("b"), generation)).toBeUndefined();
   });
 
-  test("is not what a good one is", async () => {
-    const storage = await opened();
-    await new Journal({ storage, name: "rights", format: 1 }).append([good]);
-    const { cache, faults } = await booted(storage);
-    expect([cache.entries(), faults]).toEqual([[good], []]);
+  const keys: readonly [string, string][] = [
+    ["something else", "x"],
+    ["a fourth kind of question", keyOf("b").replace("f", "g")],
+    ["a question about somebody with a resource", questionKey({ kind: "friend", jid: "b@example.org/x" as BareJid })],
+    ["a question with something behind it", `${keyOf("b")}x`],
+    ["a readout without an end", keyOf("b").replace("f", "r")],
+  ];
+  test.each(keys)("is no answer to anything: its key is %s", async (_, key) => {
+    const { cache, faults } = await booted(await withBlock(...entry(key, recordFor())));
+    expect([cache.entries(), faults]).toEqual([[shown(right("a"))], []]);
+    await cache.forget(bareJid("b@example.org"));
+    await cache.clear();
+    expect(cache.count).toBe(0);
   });
 });
 
@@ -698,12 +787,12 @@ describe("the file of rights", () => {
     const { cache } = await booted(storage, { maxEntries: 20 });
     const size = async (): Promise<number> => (await storage.read("rights"))?.length ?? 0;
     const one = await (async () => {
-      await cache.put(right("name-0"), cache.epoch);
+      await kept(cache, right("name-0"));
       return size();
     })();
     let largest = 0;
     for (let i = 1; i <= 1_000; i++) {
-      await cache.put(right(`name-${i}`), cache.epoch);
+      await kept(cache, right(`name-${i}`));
       largest = Math.max(largest, await size());
     }
     expect(largest).toBeLessThan(16_384 + 2 * one);
@@ -716,25 +805,25 @@ describe("the file of rights", () => {
   test("P-5.2-2: is brought into the order of use at a clean end, and only if that has changed", async () => {
     const storage = await failingStorage();
     const { cache } = await booted(storage);
-    for (const name of ["a", "b", "c"]) await cache.put(right(name), cache.epoch);
-    cache.get(keyOf("c")); // is the newest anyway
-    cache.get(keyOf("nobody"));
+    for (const name of ["a", "b", "c"]) await kept(cache, right(name));
+    use(cache, "c"); // is the newest anyway
+    use(cache, "nobody");
     storage.done.length = 0;
     await cache.flush();
     expect(storage.done).toEqual([]);
-    cache.get(keyOf("a"));
+    use(cache, "a");
     await cache.flush();
     await cache.flush();
-    expect(storage.done).toEqual(["replace rights"]);
+    expect(storage.done).toEqual(["append rights"]);
     expect(names((await booted(storage)).cache)).toEqual(["a", "c", "b"]);
   });
 
   test("that cannot be brought into order is a fault, no more", async () => {
     const storage = await failingStorage();
     const { cache, faults } = await booted(storage);
-    for (const name of ["a", "b"]) await cache.put(right(name), cache.epoch);
-    cache.get(keyOf("a"));
-    storage.failing.add("replace");
+    for (const name of ["a", "b"]) await kept(cache, right(name));
+    use(cache, "a");
+    storage.failing.add("append");
     await cache.flush();
     expect(faults).toEqual(["rights-not-saved: the disk is full"]);
     expect(names((await booted(storage)).cache)).toEqual(["b", "a"]);
@@ -743,9 +832,247 @@ describe("the file of rights", () => {
   test("P-5.2-2: when written anew keeps the order of use", async () => {
     const storage = await opened();
     const { cache } = await booted(storage);
-    for (const name of ["a", "b", "c"]) await cache.put(right(name), cache.epoch);
-    cache.get(keyOf("a"));
+    for (const name of ["a", "b", "c"]) await kept(cache, right(name));
+    use(cache, "a");
     await cache.forget(bareJid("c@example.org"));
     expect(names((await booted(storage)).cache)).toEqual(["a", "b"]);
   });
+
+  test("P-5.2-2: gets the order of use with the next answer that is written, and nothing before that", async () => {
+    const storage = await failingStorage();
+    const { cache, clock } = await booted(storage);
+    for (const name of ["a", "b", "c", "d", "e"]) await kept(cache, right(name));
+    storage.done.length = 0;
+    for (const name of ["c", "a", "c"]) use(cache, name);
+    await clock.advance(3_600_000);
+    expect(storage.done).toEqual([]);
+    put(cache, right("f"));
+    await clock.advance(30_000);
+    expect(storage.done).toEqual(["append rights"]);
+    expect(names((await booted(storage)).cache)).toEqual(["f", "c", "a", "e", "d", "b"]);
+  });
+
+  test("P-5.2-2: holds the answers in the order of use, whatever was put, used and written when", async () => {
+    const step = fc.oneof(
+      fc.record({
+        do: fc.constantFrom("put" as const, "use" as const),
+        name: fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "h"),
+      }),
+      fc.record({ do: fc.constantFrom("write" as const, "restart" as const) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const storage = await opened();
+        let { cache } = await booted(storage, { maxEntries: 6 });
+        for (const one of steps) {
+          if (one.do === "put") put(cache, right(one.name));
+          else if (one.do === "use") use(cache, one.name);
+          else await cache.flush();
+          if (one.do === "write") expect(names((await booted(storage, { maxEntries: 6 })).cache)).toEqual(names(cache));
+          if (one.do === "restart") ({ cache } = await booted(storage, { maxEntries: 6 }));
+        }
+      }),
+    );
+  });
+});
+
+describe("an SD card", () => {
+  test("is not written to for what is only used, ever", async () => {
+    const storage = await failingStorage();
+    const { cache, clock } = await booted(storage);
+    for (const name of ["a", "b", "c"]) await kept(cache, right(name));
+    storage.done.length = 0;
+    for (let n = 0; n < 1_000; n++) {
+      use(cache, ["a", "b", "c", "nobody"][n % 4] ?? "");
+      put(cache, right("a")); // asked again, the same answer
+      await clock.advance(60_000);
+    }
+    expect(storage.done).toEqual([]);
+    expect(cache.counters).toMatchObject({ hits: 750, misses: 250 });
+  });
+
+  test("gets new grants together, 30 s after the first of them", async () => {
+    const storage = await failingStorage();
+    const { cache, clock } = await booted(storage);
+    await kept(cache, right("a"));
+    storage.done.length = 0;
+    put(cache, right("b"));
+    await clock.advance(20_000);
+    put(cache, right("c"));
+    await clock.advance(9_999);
+    expect([storage.done, names((await booted(storage)).cache)]).toEqual([[], ["a"]]);
+    await clock.advance(1);
+    expect(storage.done).toEqual(["append rights"]);
+    expect(names((await booted(storage)).cache)).toEqual(["c", "b", "a"]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("gets them after the time that the option says, and at a clean end", async () => {
+    const storage = await failingStorage();
+    const { cache, clock } = await booted(storage, { gather: 5_000 });
+    put(cache, right("a"));
+    await clock.advance(5_000);
+    expect(storage.done).toHaveLength(1);
+    put(cache, right("b"));
+    await cache.flush();
+    expect([storage.done.length, clock.pending]).toEqual([2, 0]);
+  });
+
+  test("takes at most 2 bytes for each byte of answer, over 10,000 grants, one a gather, of which 1,000 are kept", async () => {
+    const storage = await opened();
+    let written = 0;
+    const count = (content: Uint8Array): number => (written += content.length);
+    const watched: Storage = {
+      open: () => storage.open(),
+      close: () => storage.close(),
+      read: (name) => storage.read(name),
+      delete: (name) => storage.delete(name),
+      append: (name, content) => (count(content), storage.append(name, content)),
+      replace: (name, content) => (count(content), storage.replace(name, content)),
+    };
+    const { cache } = await booted(watched, { maxEntries: 1_000 });
+    let bytes = 0;
+    for (let n = 0; n < 10_000; n++) {
+      const { question, grants } = reading(`reader${n}`, "Temperature", "Humidity");
+      bytes += Buffer.byteLength(questionKey(question)) + Buffer.byteLength(recordFor({ grants }));
+      put(cache, { question, grants });
+      // Two are used in between, and their use is written beside the new one.
+      if (n > 500) for (const other of [n - 100, n - 300]) use(cache, `reader${other}`);
+      await cache.gathered();
+    }
+    expect(cache.count).toBe(1_000);
+    expect(written / bytes).toBeLessThan(2);
+    expect(cache.counters.bytesWritten).toBeLessThanOrEqual(written);
+  });
+
+  test("is synced a bounded number of times an hour, whatever strangers, hostile readers and servers do", async () => {
+    const storage = await failingStorage();
+    const { cache, clock } = await booted(storage, { maxEntries: 200, maxBytes: 65_536 });
+    storage.done.length = 0;
+    for (let second = 0; second < 3_600; second++) {
+      for (let n = 0; n < 5; n++) put(cache, reading("hostile", `field ${second} ${n} ${"x".repeat(200)}`));
+      put(cache, right(`stranger${second}`, { grants: [] }));
+      if (second % 10 === 0) await cache.clear();
+      await clock.advance(1_000);
+    }
+    // A gather is one addition, and a clear after it one replacement; or one replacement in the place of both.
+    const done = (what: string): number => storage.done.filter((one) => one === `${what} rights`).length;
+    expect(done("replace")).toBeLessThanOrEqual(2 * 120);
+    expect(done("append")).toBeLessThanOrEqual(120);
+    expect(cache.counters.replacements).toBe(done("replace"));
+  });
+});
+
+describe("an answer that nobody uses", () => {
+  const hour = 3_600_000;
+
+  test("is forgotten after the time that the option says, and asked again", async () => {
+    const { cache, clock } = await booted(await opened(), { maxAge: 24 * hour });
+    await kept(cache, right("a"));
+    await kept(cache, right("b"));
+    await clock.advance(20 * hour);
+    expect(use(cache, "a")).toBeDefined();
+    await clock.advance(5 * hour);
+    expect([names(cache), cache.count, use(cache, "b")]).toEqual([["a"], 1, undefined]);
+    expect(cache.counters.expired).toBe(1);
+    await clock.advance(25 * hour);
+    expect(use(cache, "a")).toBeUndefined();
+  });
+
+  test("is forgotten also when the Thing was off for a part of that time, or started again and again", async () => {
+    const storage = await opened();
+    const clock = new SimulatedClock();
+    const options = { maxAge: 24 * hour, clock };
+    const { cache } = await booted(storage, options);
+    await kept(cache, right("a"));
+    await kept(cache, right("b"));
+    await clock.advance(10 * hour);
+    use(cache, "b");
+    await cache.flush();
+    await clock.advance(10 * hour); // off
+    const again = await booted(storage, options);
+    expect(names(again.cache)).toEqual(["b", "a"]);
+    await kept(again.cache, right("c"));
+    await clock.advance(5 * hour);
+    expect(names((await booted(storage, options)).cache)).toEqual(["c", "b"]);
+    expect(names(again.cache)).toEqual(["c", "b"]);
+  });
+
+  test("gets no older because the clock was set back", async () => {
+    const storage = await opened();
+    const clock = new SimulatedClock();
+    await clock.advance(1_000 * hour);
+    const { cache } = await booted(storage, { maxAge: hour, clock });
+    await kept(cache, right("a"));
+    expect(names((await booted(storage, { maxAge: hour })).cache)).toEqual(["a"]);
+  });
+
+  test("stays for as long as there is room, without that option", async () => {
+    const { cache, clock } = await booted(await opened());
+    await kept(cache, right("a"));
+    await clock.advance(10_000 * hour);
+    expect(use(cache, "a")).toBeDefined();
+  });
+});
+
+describe("another generation of trust", () => {
+  const second = bareJid("second.example.org");
+
+  test("is not answered: neither with other servers nor with another account", async () => {
+    const { cache } = await booted(await opened());
+    put(cache, right("a"));
+    for (const other of [trustGeneration("other@example.org", [server]), trustGeneration("thing@example.org", [])]) {
+      expect([cache.get(keyOf("a"), other.id), cache.peek(keyOf("a"), other.id)]).toEqual([undefined, undefined]);
+    }
+    expect(cache.counters).toMatchObject({ hits: 0, misses: 2 });
+    expect(use(cache, "a")).toBeDefined();
+  });
+
+  test("is the same one for the same servers, in whatever order they are", () => {
+    const id = (...servers: BareJid[]): string => trustGeneration("thing@example.org", servers).id;
+    expect(id(second, server, second)).toBe(id(server, second));
+    expect(id(server)).not.toBe(id(second));
+  });
+});
+
+describe("what is handed out", () => {
+  test("is one object for all answers that are alike, which nobody can change", async () => {
+    const { cache } = await booted(await opened());
+    for (const name of ["a", "b"]) put(cache, right(name));
+    const decision = use(cache, "a") as Extract<Decision, { outcome: "granted" }>;
+    expect(use(cache, "b")).toBe(decision);
+    expect(() => (decision.grants as Grant[]).push(wholeGrant(server))).toThrow(TypeError);
+    expect(() => (decision.grants[0]?.fields as string[]).push("x")).toThrow(TypeError);
+  });
+
+  test("is right also when there are more kinds of answer than are held ready", async () => {
+    const { cache } = await booted(await opened());
+    const grantFor = (n: number): Grant => ({ ...wholeGrant(server), fields: [`field ${n}`] });
+    for (let n = 0; n < 600; n++) put(cache, right(`reader${n}`, { grants: [grantFor(n)] }));
+    for (let n = 599; n >= 0; n--) expect(use(cache, `reader${n}`)).toMatchObject({ grants: [grantFor(n)] });
+  });
+
+  test("shows no tokens", async () => {
+    const { cache } = await booted(await opened());
+    const one = reading("a", "Temperature");
+    put(cache, { ...one, question: { ...(one.question as ReadQuestion), tokens: { userToken: "secret" } } });
+    expect(JSON.stringify(cache.entries())).not.toContain("secret");
+    expect(cache.entries()).toEqual([shown(one)]);
+  });
+});
+
+test("what no disk can keep is not remembered: a lone surrogate would come back as another text", async () => {
+  const { cache } = await booted(await opened());
+  put(cache, reading("a", "\ud800 and some more"));
+  expect(cache.count).toBe(0);
+});
+
+test("an answer that takes the place of another and has no room leaves nothing behind, on disk neither", async () => {
+  const storage = await opened();
+  const { cache } = await booted(storage);
+  await kept(cache, right("a"));
+  put(cache, right("a", { grants: [{ ...wholeGrant(server), fields: ["x".repeat(20_000)] }] }));
+  expect(cache.count).toBe(0);
+  await settled();
+  expect((await booted(storage)).cache.count).toBe(0);
 });

@@ -41,8 +41,18 @@ function documentOn(storage: ReturnType<typeof fileStorage>): Document<Saved> {
   return new Document({ storage, name: "identity", format: 1, parse });
 }
 
-function journalOn(storage: ReturnType<typeof fileStorage>): Journal {
-  return new Journal({ storage, name: "rights", format: 1 });
+/** A journal of JSON values, a block for each addition. */
+function journalOn(storage: ReturnType<typeof fileStorage>) {
+  const journal = new Journal({ storage, name: "rights", format: 1 });
+  const encode = (values: readonly unknown[]): Uint8Array => new TextEncoder().encode(JSON.stringify(values));
+  return {
+    append: (values: readonly unknown[]) => journal.append(encode(values)),
+    rewrite: (values: readonly unknown[]) => journal.rewrite(values.length === 0 ? undefined : encode(values)),
+    async load(): Promise<{ records: unknown[] }> {
+      const { blocks } = await journal.load();
+      return { records: blocks.flatMap((block) => JSON.parse(new TextDecoder().decode(block)) as unknown[]) };
+    },
+  };
 }
 
 /**

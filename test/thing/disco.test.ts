@@ -5,14 +5,12 @@ import { capsNode, isProved, parseCaps } from "../../src/codec/caps.ts";
 import { buildInfoQuery, parseInfo } from "../../src/codec/disco.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { presence } from "../../src/codec/stanza.ts";
-import { wholeGrant } from "../../src/provisioning/grants.ts";
-import { questionKey } from "../../src/provisioning/questions.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import { answerDisco, ownCaps } from "../../src/thing/disco.ts";
 import { Rights } from "../../src/thing/rights.ts";
+import { remember } from "../support/rights.ts";
 import { scriptedChannel } from "../support/scripted-wire.ts";
-import { server } from "./life.ts";
 
 describe("what a Thing says it can do", () => {
   test.each([
@@ -66,9 +64,9 @@ describe("the rights that a program sees", () => {
     const cache = await make();
     for (const name of ["a", "b"]) {
       const jid = bareJid(`${name}@example.org`);
-      const key = questionKey({ kind: "friend", jid });
-      await cache.put({ key, kind: "friend", jid, grants: [wholeGrant(server)] }, cache.epoch);
+      remember(cache, { kind: "friend", jid });
     }
+    await cache.flush();
     return { rights: new Rights(cache), make };
   }
 

@@ -2,6 +2,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { silentLogger } from "../../src/core/logger.ts";
 import type { BareJid } from "../../src/core/jid.ts";
+import { questionKey } from "../../src/provisioning/questions.ts";
+import { encodeRights } from "../../src/provisioning/rights-file.ts";
 import { rightsJournal } from "../../src/provisioning/rights-journal.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { fileStorage } from "../../src/storage/file-storage.ts";
@@ -9,16 +11,16 @@ import { resetState } from "../../src/thing/factory-reset.ts";
 import { inspectStorage, refuseNewer, stateNames } from "../../src/thing/inspect.ts";
 import { LastFault } from "../../src/thing/last-fault.ts";
 import { savedDocument } from "../../src/thing/saved.ts";
+import { recordFor } from "../support/rights.ts";
 import { crashSeed, crashStates, processesOf, recordRun, RecordingFileSystem } from "../support/crash-fs.ts";
 
 const folder = "/var/lib/thing";
 const open = (fs: RecordingFileSystem, boot: string) => fileStorage(folder, { fs, processes: processesOf(boot) });
 
 const right = {
-  key: "f18:friend@example.org",
-  kind: "friend",
-  jid: "friend@example.org" as BareJid,
-  grants: [],
+  key: questionKey({ kind: "friend", jid: "friend@example.org" as BareJid }),
+  record: recordFor(),
+  unused: 0,
 };
 
 /** A disk with a claimed Thing on it, and something of somebody else's. */
@@ -34,7 +36,7 @@ async function usedDisk(): Promise<RecordingFileSystem> {
   const owner = "owner@example.org" as BareJid;
   const claimed = { registry, owner, public: true, keyEmptied: true, ownerAsked: true };
   await document.save({ ...start, ownership: { is: "claimed", ...claimed } });
-  await rightsJournal(storage).append([right]);
+  await rightsJournal(storage).append(encodeRights([right], 0));
   const fault = new LastFault({ storage, clock: systemClock, logger: silentLogger });
   await fault.load();
   fault.note("registry", "x");

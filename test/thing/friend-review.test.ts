@@ -276,7 +276,10 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
   });
 
   test("that the disk does not take is told of, and asked about again", async () => {
-    const { tell, unfriended, storage, reviews, faults } = await site([item(friend, "both")]);
+    const { tell, unfriended, storage, reviews, faults, guard, recommends, cache } = await site([item(friend, "both")]);
+    recommends(server, friend);
+    await guard.decide({ kind: "friend", jid: friend }, never);
+    await cache.flush();
     storage.failing.add("replace");
     await tell(server, buildUnfriend({ jid: friend }));
     expect([unfriended, reviews()]).toEqual([[], 1]);

@@ -23,6 +23,7 @@ describe("wall time in the source", () => {
       "connection/xml-stream.ts", // what the device's clock says, in the message of a fault
       "core/clock-jump.ts", // that it has jumped
       "provisioning/own-certificate.ts", // whether the certificate has expired, for people
+      "provisioning/rights-store.ts", // for how long nobody has used an answer, over the time that the Thing was off
       "sandbox/certificates.ts", // when the sandbox's certificates are valid
       "sandbox/identities.ts", // when a certificate has expired
       "sandbox/registry.ts", // when a Thing was registered and claimed, for people

@@ -1,0 +1,76 @@
+// Nobody alone pushes the others out of what is remembered, and refused strangers do not push out who may.
+import { keyOwner } from "./questions.ts";
+import { isRefusal } from "./record.ts";
+import { storedSize } from "./rights-file.ts";
+
+/** An amount of answers. */
+export interface Amount {
+  /** How many. */
+  readonly count: number;
+  /** How many bytes they take on disk. */
+  readonly bytes: number;
+}
+
+// What one party may take of entries and bytes; not less than 16 entries and 4 KiB. One answer is bounded with it.
+const PARTY_SHARE = 1 / 16;
+// What all refusals together may take of both.
+const REFUSALS_SHARE = 1 / 2;
+
+/** Who may take how much of the room there is. */
+export class Shares {
+  /** All there is. */
+  readonly all: Amount;
+  /** What the answers about one address may take. */
+  readonly party: Amount;
+  /** What all refusals may take. */
+  readonly refusals: Amount;
+
+  constructor(maxEntries: number, maxBytes: number) {
+    this.all = { count: maxEntries, bytes: maxBytes };
+    this.party = {
+      count: Math.max(16, Math.floor(maxEntries * PARTY_SHARE)),
+      bytes: Math.min(maxBytes, Math.max(4_096, maxBytes * PARTY_SHARE)),
+    };
+    this.refusals = {
+      count: Math.max(1, Math.floor(maxEntries * REFUSALS_SHARE)),
+      bytes: maxBytes * REFUSALS_SHARE,
+    };
+  }
+
+  /** What of these answers has room, the most recently used first: of each party, and of all refusals, the first. */
+  withRoom<T extends { readonly key: string; readonly record: string }>(newestFirst: readonly T[]): readonly T[] {
+    const parties = new Map<string, Tally>();
+    const refusals = new Tally(this.refusals);
+    const all = new Tally(this.all);
+    return newestFirst.filter(({ key, record }) => {
+      const size = storedSize(key, record);
+      const owner = keyOwner(key);
+      let party = parties.get(owner);
+      if (party === undefined) parties.set(owner, (party = new Tally(this.party)));
+      const tallies = isRefusal(record) ? [party, refusals, all] : [party, all];
+      if (!tallies.every((tally) => tally.hasRoom(size))) return false;
+      for (const tally of tallies) tally.add(size);
+      return true;
+    });
+  }
+}
+
+/** Counts what was taken of an amount. */
+class Tally {
+  readonly #most: Amount;
+  #count = 0;
+  #bytes = 0;
+
+  constructor(most: Amount) {
+    this.#most = most;
+  }
+
+  hasRoom(size: number): boolean {
+    return this.#count < this.#most.count && this.#bytes + size <= this.#most.bytes;
+  }
+
+  add(size: number): void {
+    this.#count++;
+    this.#bytes += size;
+  }
+}
