@@ -147,7 +147,7 @@ export function trusting(startSite: () => Promise<PairingSite>): void {
       await expect.poll(() => fieldsOf(thing).catch(() => []), slow).toEqual(["Temperature", "Door open"]);
     }, 90_000);
 
-    it("P-3.2.3-3, P-3.2.3-5: unfriend ends both directions, also for somebody who is away", async () => {
+    it("P-3.2.3-1, P-3.2.3-3, P-3.2.3-5: unfriend ends both directions, also for somebody who is away", async () => {
       component.setRules([{ friend: true }]);
       const thing = await online({ provisioning: [component.jid] });
       const bare = bareOf(thing);
@@ -214,7 +214,7 @@ export function trusting(startSite: () => Promise<PairingSite>): void {
       await expect.poll(() => unfriended, slow).toEqual([person.jid.bare]);
     }, 60_000);
 
-    it("P-3.2.4-2, P-3.2.4-3: whom a server recommends the Thing asks for friendship, after isFriend", async () => {
+    it("P-3.2.4-1, P-3.2.4-2, P-3.2.4-3: whom a server recommends the Thing asks for friendship, after isFriend", async () => {
       const person = await site.user("recommended");
       others.push(person);
       const requests: string[] = [];
