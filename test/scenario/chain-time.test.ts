@@ -82,6 +82,21 @@ describe("a chain of five Things", () => {
     }
   });
 
+  it("P-3.1.3-24, P-3.1.3-25: a challenge that comes much later goes back all the way too, until the minute is over", async () => {
+    const { read, things, provisioning, clock, went } = await chain();
+    expect(await read()).toBe("Temperature 21.5"); // which was 40 s ago
+    const challenge = async (): Promise<string> => {
+      const outcome = provisioning.challenge(things.at(-1)?.jid ?? "", TOKEN);
+      await clock.advance(1_000);
+      return outcome;
+    };
+    expect(await challenge()).toBe("right");
+    expect(went("tokenChallengeResponse")).toHaveLength(12);
+    await clock.advance(20_000);
+    expect(await challenge()).toBe("forbidden");
+    expect(went("tokenChallengeResponse")).toHaveLength(12);
+  });
+
   it("an answer comes through also from a hop that takes its time", async () => {
     // The third takes six seconds before it asks the fourth: the first two have sent the token on long before.
     const { read, provisioning } = await chain({ slow: { u3: 6_000 } });
