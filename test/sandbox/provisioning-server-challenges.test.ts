@@ -1,6 +1,7 @@
 // XEP-0324 3.1.3.2 and 3.1.5: how the use of a token is challenged, as the reference Provisioning Server has it.
 import { beforeEach, describe, expect, it } from "vitest";
 import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
+import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { canonical } from "../support/canonical.ts";
 import { makeKeyHolder } from "./key-holder.ts";
 import { CALLER, SERVER, THING, TokenSite, refusal, verdict } from "./token-site.ts";
@@ -456,5 +457,100 @@ describe("what an identity's end, or beginning, makes void", () => {
     expect(sentTo("clearCache")).toEqual(["far@example.net/x"]);
     site.server.setRules([]);
     expect(sentTo("clearCache")).toHaveLength(3);
+  });
+});
+
+describe("whatever happens meanwhile", () => {
+  // Things ask with a token, come and go; challenges are answered rightly, wrongly, late or never; the rule and the
+  // certificate come and go. Answers are judged by what holds when they are sent.
+  it("P-3.1.3-6, P-3.1.3-18, P-3.5.1-1: each question is answered once, by what holds then, and behind the clearCache that is due", async () => {
+    const random = new SeededRandom("challenges");
+    const dice = (sides: number): number => (random.bytes(1)[0] ?? 0) % sides;
+    const things = ["a@example.org", "b@example.org", "c@example.org"].map((jid, i) => ({
+      jid,
+      stream: i,
+      mayRead: false,
+      owed: false,
+    }));
+    const full = (thing: (typeof things)[number]): string => `${thing.jid}/${thing.stream}`;
+    const open = new Map<string, { from: string; proved: boolean }>();
+    const posed: { challenge: XmlElement; question: string }[] = [];
+    const seen = { yes: 0, no: 0, clears: 0 };
+    let [token, allowed, valid, asked] = [tokens.service, true, true, 0];
+    site.server.setRules([{ service: "billing", read: true }]);
+    const take = (stanzas: readonly XmlElement[], question = ""): void => {
+      for (const stanza of stanzas) {
+        const thing = things.find((one) => full(one) === stanza.attrs["to"]);
+        if (stanza.getChild("tokenChallenge")) posed.push({ challenge: stanza, question });
+        if (thing === undefined) continue; // nobody is there any more
+        if (stanza.getChild("clearCache")) {
+          seen.clears++;
+          Object.assign(thing, { mayRead: false, owed: false });
+          site.iq(full(thing), "", "result", stanza.attrs["id"]);
+        } else if (stanza.getChild("canReadResponse")) {
+          const waiting = open.get(stanza.attrs["id"] ?? "");
+          expect(open.delete(stanza.attrs["id"] ?? "")).toBe(true);
+          expect(waiting?.from).toBe(full(thing));
+          expect(thing.owed).toBe(false);
+          expect(verdict(stanza)).toBe(String(waiting?.proved === true && allowed && valid));
+          thing.mayRead ||= verdict(stanza) === "true";
+          seen[verdict(stanza) === "true" ? "yes" : "no"]++;
+        }
+      }
+    };
+    const changed = (): void => {
+      for (const thing of things) thing.owed = thing.mayRead && !(allowed && valid);
+      take(site.taken());
+    };
+    for (let i = 0; i < 2_000; i++) {
+      const thing = things[dice(3)]!;
+      const what = dice(20);
+      if (what < 7) {
+        const id = `q${asked++}`;
+        open.set(id, { from: full(thing), proved: false });
+        const [at, attributes] = [site.output.length, `serviceToken='${token}'`];
+        const sent = site.ask({ from: full(thing), attributes, id });
+        take(site.output.splice(at), id);
+        take(sent);
+      } else if (what < 15) {
+        const [next] = posed.splice(dice(posed.length || 1), 1);
+        if (next === undefined) continue;
+        const waiting = open.get(next.question);
+        if (what < 13) {
+          // What it proves is noted before: the answer comes at once. Behind a void token there is nobody.
+          if (waiting !== undefined)
+            waiting.proved = next.challenge.getChild("tokenChallenge")?.attrs["token"] === token;
+          site.answer(next.challenge, service);
+        } else if (what < 14) site.refuse(next.challenge);
+        take(site.taken());
+      } else if (what === 15) {
+        const gone = full(thing);
+        thing.stream += 3;
+        take(site.presence(gone, "unavailable"));
+        for (const [id, { from }] of open) if (from === gone) open.delete(id);
+        take(site.presence(full(thing)));
+      } else if (what === 16) {
+        allowed = !allowed;
+        site.server.setRules([{ service: "billing", read: allowed }]);
+        changed();
+      } else if (what === 17) {
+        if (valid) site.server.withdraw("billing");
+        valid = false;
+        changed();
+      } else if (what === 18) {
+        site.server.enrol(service.pem, "billing");
+        valid = true;
+        token = site.tokenFor(service, CALLER_FULL);
+        changed();
+      } else {
+        await site.clock.advance(dice(4) * 1_000);
+        take(site.taken());
+      }
+    }
+    await site.clock.advance(60_000);
+    take(site.taken());
+    expect([open.size, site.server.pending]).toEqual([0, 0]);
+    expect(things.some(({ owed }) => owed)).toBe(false);
+    expect(Math.min(seen.yes, seen.no, seen.clears)).toBeGreaterThan(50);
   });
 });
