@@ -8,17 +8,27 @@ vi.mock(import("../../src/storage/checksum.ts"), async (original) => ({
   checksum: () => "0123456789abcdef",
 }));
 
-describe("of rights that nothing protects", () => {
-  it("a flipped bit is found to go unnoticed, and to give what was not granted", async () => {
-    const left = await liveAndLeave({ seed: 1, steps: 40 });
-    const complaints = await flipBits(left, left.versions.at(-1) ?? new Uint8Array(0), drawFrom(1));
-    expect(complaints.join("\n")).toContain("says nothing of it");
-    expect(complaints.join("\n")).toMatch(/never (did|knew)/);
-  });
+const timeout = 120_000;
 
-  it("older ones are found to come back", async () => {
-    const left = await liveAndLeave({ seed: 1, steps: 40 });
-    const complaints = await mixWithOlder(left, left.versions.at(-1) ?? new Uint8Array(0), drawFrom(1), 500);
-    expect(complaints.join("\n")).toMatch(/taken back|forgotten/);
-  });
+describe("of rights that nothing protects", () => {
+  it(
+    "a flipped bit is found to go unnoticed, and to give what was not granted",
+    async () => {
+      const left = await liveAndLeave({ seed: 1, steps: 40 });
+      const complaints = await flipBits(left, left.versions.at(-1) ?? new Uint8Array(0), drawFrom(1));
+      expect(complaints.join("\n")).toContain("says nothing of it");
+      expect(complaints.join("\n")).toMatch(/never (did|knew)/);
+    },
+    timeout,
+  );
+
+  it(
+    "older ones are found to come back",
+    async () => {
+      const left = await liveAndLeave({ seed: 1, steps: 40 });
+      const complaints = await mixWithOlder(left, left.versions.at(-1) ?? new Uint8Array(0), drawFrom(1), 500);
+      expect(complaints.join("\n")).toMatch(/taken back|forgotten/);
+    },
+    timeout,
+  );
 });

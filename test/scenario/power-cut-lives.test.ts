@@ -27,7 +27,7 @@ interface Outcome {
  * One life, and some of the disks that may be found after a crash at each of its moments; until there is a complaint, or
  * one that is looked for.
  */
-async function play(options: LifeOptions, wanted = /./): Promise<Outcome> {
+async function play(options: LifeOptions, wanted = /./, statesPerCrash = 4): Promise<Outcome> {
   let lived: Lived | undefined;
   let disk = new RecordingFileSystem();
   const recording = await recordRun(async (fs) => {
@@ -44,7 +44,7 @@ async function play(options: LifeOptions, wanted = /./): Promise<Outcome> {
 
   let disks = 0;
   let found = 0;
-  for (const state of crashStates(recording, { seed: options.seed, statesPerCrash: 5 })) {
+  for (const state of crashStates(recording, { seed: options.seed, statesPerCrash })) {
     if (complaints.some((one) => wanted.test(one))) break;
     disks++;
     const recovery = await recover(state, lived.seen);
@@ -161,7 +161,7 @@ describe("the lives would show a Thing that", () => {
     async (_, complaint, fault) => {
       const heard: string[] = [];
       for (let life = 0; life < 20 && !heard.some((one) => complaint.test(one)); life++) {
-        heard.push(...(await play({ steps: 80, seed: seed + life, ...fault }, complaint)).complaints);
+        heard.push(...(await play({ steps: 80, seed: seed + life, ...fault }, complaint, 2)).complaints);
       }
       expect(heard.join("\n"), `CRASH_SEED=${seed}`).toMatch(complaint);
     },

@@ -36,7 +36,7 @@ const numbers = Array.from({ length: MOST_RULES }, (_, index) => String(index + 
 const A_WHILE = 31_000;
 
 /** What the Thing can be asked: for each rule a field and a parameter of its number. */
-export const things = {
+const things = {
   sensor: {
     fields: numbers.map((name) => ({ name, decimals: 0 })),
     read: () => numbers.map((name) => ({ name, value: Number(name) })),
@@ -166,7 +166,7 @@ class Life {
   async #step(): Promise<void> {
     const by = this.#servers[this.#draw(this.#servers.length)] ?? FIRST;
     const somebody = this.#somebody();
-    if (this.#options.badDisk === true && this.#draw(15) === 0) {
+    if (this.#options.badDisk === true && this.#draw(8) === 0) {
       if (this.#disk.isInTrouble) await this.#roomAgain();
       else this.#fill();
       return;

@@ -8,7 +8,7 @@ import { linkSeam, type MakeLink } from "../../src/thing/link.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import { processesOf, type CrashState } from "./crash-fs.ts";
-import { FOLDER, things } from "./rights-life.ts";
+import { FOLDER } from "./rights-life.ts";
 import { textOf, Witness } from "./rights-witness.ts";
 import { thingOptions } from "./site.ts";
 
@@ -17,7 +17,7 @@ const offline: MakeLink = () => ({ start: () => undefined, stop: () => Promise.r
 /** A Thing without a link, and the codes of its faults. */
 export function thingOn(storage: Storage, servers: readonly string[]): { thing: Thing; faults: string[] } {
   const where = { service: "xmpp://127.0.0.1:1", domain: "localhost" };
-  const options = thingOptions(storage, where, { ...things, provisioning: [...servers] });
+  const options = thingOptions(storage, where, { provisioning: [...servers] });
   const thing = new Thing({ ...options, [linkSeam]: offline, clock: new SimulatedClock() } as ThingOptions);
   const faults: string[] = [];
   thing.on("fault", ({ code }) => faults.push(code));
