@@ -78,7 +78,7 @@ describe("the power goes at any moment of a random life", () => {
   it(
     `each Thing starts, remembers nothing that was not granted, and nothing that was taken back (P-3.5.1-5, P-5.2-6, P-5.2-8; seed ${seed})`,
     async () => {
-      const outcomes = await playAll({ steps: 60 });
+      const outcomes = await playAll({ steps: 60, certificate: true });
       console.log(summary("power cut", outcomes));
       expect(sum(outcomes, (one) => one.found)).toBeGreaterThan(0);
       expect(sum(outcomes, ({ lived }) => lived.kept)).toBeGreaterThan(0);
@@ -89,7 +89,7 @@ describe("the power goes at any moment of a random life", () => {
   it(
     `and on a disk that is full, or fails, from a random write on: it says so, goes on from memory, acknowledges nothing that is not durable, and heals (seed ${seed})`,
     async () => {
-      const outcomes = await playAll({ steps: 80, badDisk: true });
+      const outcomes = await playAll({ steps: 80, certificate: true, badDisk: true });
       const refused = sum(outcomes, ({ lived }) => lived.refused);
       const unforgotten = sum(outcomes, ({ lived }) => lived.unforgotten);
       console.log(

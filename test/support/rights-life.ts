@@ -1,7 +1,7 @@
 // A random life of a Thing, on a disk that may be bad for a while: it is claimed, befriended, read and controlled under
 // rules that change, told to forget, unfriended, stopped, killed, and started with other servers. What it acknowledges is
 // marked in the recording of its disk.
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { StanzaError, isSdkError } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { CachedServer } from "../../src/discovery/cached.ts";
@@ -54,6 +54,8 @@ export interface LifeOptions {
   readonly storage?: (storage: Storage) => Storage;
   /** The same below the storage. */
   readonly fs?: (fs: FileSystem) => FileSystem;
+  /** Whether the Thing makes itself a certificate, and gets tokens for it. */
+  readonly certificate?: boolean;
   /** Whether the disk is bad at times. */
   readonly badDisk?: boolean;
 }
@@ -160,6 +162,10 @@ class Life {
     await this.#people.get(jidOf("owner"))?.claim(this.#thing.claimText);
     await this.#thing.waitFor("provisioned");
     this.#mark({ is: "claimed", owner: jidOf("owner") });
+    // A key takes its time.
+    for (let wait = 0; this.#options.certificate === true && !(await this.#hasTokens()) && wait < 2_000; wait++) {
+      await setTimeout(10);
+    }
     for (const by of [FIRST, SECOND]) await this.#change(by);
   }
 
@@ -188,12 +194,16 @@ class Life {
     else this.#otherServer();
   }
 
+  async #hasTokens(): Promise<boolean> {
+    return (await this.#recorder.readdir(FOLDER)).includes("tokens");
+  }
+
   #mark(fact: Fact): void {
     this.#recorder.mark(JSON.stringify(fact));
   }
 
-  #look(): void {
-    for (const right of this.#thing.rights.entries()) this.#seen.add(textOf(right));
+  #look(thing = this.#thing): void {
+    for (const right of thing.rights.entries()) this.#seen.add(textOf(right));
   }
 
   #somebody(): string {
@@ -223,12 +233,16 @@ class Life {
       clock: this.#clock,
       random: new SeededRandom(`${this.#options.seed} ${this.#boots}`),
       provisioning: [...this.#servers],
+      ...(this.#options.certificate === true && { certificate: { make: true } }),
     });
     this.#isUnsaved = false;
     this.#thing.on("fault", ({ code }) => {
       this.#faults.push(code);
       this.#isUnsaved ||= code === "rights-not-saved";
     });
+    // What is remembered for a moment only may be on disk too.
+    const thing = this.#thing;
+    thing.on("decision", () => this.#look(thing));
     this.#thing.on("healed", (code) => {
       this.#healed.push(code);
       this.#isUnsaved &&= code !== "rights-not-saved";

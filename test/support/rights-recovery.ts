@@ -1,6 +1,8 @@
 // What a Thing makes of a disk that it finds after a crash, and whether it may.
 import { silentLogger } from "../../src/core/logger.ts";
 import { CachedServer } from "../../src/discovery/cached.ts";
+import { certificateDocument, fingerprintOf } from "../../src/provisioning/made-certificate.ts";
+import { tokensDocument } from "../../src/provisioning/token-store.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { fileStorage } from "../../src/storage/file-storage.ts";
 import type { Storage } from "../../src/storage/storage.ts";
@@ -74,6 +76,18 @@ export async function recover(state: CrashState, seen: ReadonlySet<string>): Pro
   const server = new CachedServer({ storage, logger: { ...silentLogger, warn: (text) => heard.push(text) } });
   await server.load();
   if (heard.length > 0) complain(`has lost its server: ${heard.join()}`);
+  const token = await tokenTrouble(storage);
+  if (token !== undefined) complain(token);
   await second.thing.stop();
   return { complaints, remembered: found.map(textOf), faults: first.faults };
+}
+
+/** What is wrong with certificate and tokens: a token is of no use without the key that answers its challenges. */
+async function tokenTrouble(storage: Storage): Promise<string | undefined> {
+  const tokens = await tokensDocument(storage).load();
+  const certificate = await certificateDocument(storage).load();
+  if (tokens.problem !== undefined || certificate.problem !== undefined) return "had to take older tokens";
+  if (tokens.value === undefined || tokens.value.tokens.length === 0) return undefined;
+  const known = certificate.value !== undefined && fingerprintOf(certificate.value) === tokens.value.certificate;
+  return known ? undefined : "has tokens, and not the certificate they stand for";
 }
