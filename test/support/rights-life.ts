@@ -306,6 +306,8 @@ class Life {
       return names.sort().join();
     } catch (error) {
       if (error instanceof StanzaError && error.condition === "forbidden") return "";
+      // What was allowed when it began is ended when it is not any more.
+      if (error instanceof Error && error.message.includes("Access denied")) return "";
       return error instanceof Error ? error.message : String(error);
     }
   }
