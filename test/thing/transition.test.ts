@@ -399,6 +399,29 @@ describe("whom the button has accepted (XEP-0324 3.1.1, 3.1.4)", () => {
     }
   });
 
+  test("P-3.1.1-11, P-3.1.4-5: a server that is trusted from now on is asked for a token, as the last step; the others are not", () => {
+    for (const trust of ["none", "configured", "paired"] as const) {
+      const { effects } = transition(online(trusts[trust], [jid]), { type: "examined", jid, server: true });
+      expect(effects.filter((effect) => effect.do === "getToken")).toEqual([{ do: "getToken", jid }]);
+      expect(effects.at(-1)?.do).toBe("getToken");
+      const friend = transition(online(trusts[trust], [jid]), { type: "examined", jid, server: false });
+      expect(friend.effects.filter((effect) => effect.do === "getToken")).toEqual([]);
+    }
+  });
+
+  test("P-3.1.1-13, P-3.1.5-1: at the start of each stream every trusted server is, but not before the roster is emptied", () => {
+    const before: ThingState = { ...online(trusts.paired), link: links.waiting };
+    const up = transition(before, { type: "link", link: links.online });
+    const wanted = trustedServers(up.state).map((server) => ({ do: "getToken", jid: server }));
+    expect(wanted.length).toBeGreaterThan(0);
+    expect(up.effects.filter((effect) => effect.do === "getToken")).toEqual(wanted);
+    const leaving: ThingState = { ...before, ownership: { is: "unregistered", leaving: { friends: true } } };
+    const emptying = transition(leaving, { type: "link", link: links.online });
+    expect(emptying.effects.filter((effect) => effect.do === "getToken")).toEqual([]);
+    const emptied = transition(emptying.state, { type: "friendsLeft" });
+    expect(emptied.effects.filter((effect) => effect.do === "getToken")).toEqual(wanted);
+  });
+
   test("P-6.1-2: is not trusted if trust was locked meanwhile", () => {
     const { state, effects } = transition(online(trusts.locked, [jid]), { type: "examined", jid, server: true });
     expect([state.trust, state.examining, effects]).toEqual([trusts.locked, [], []]);
