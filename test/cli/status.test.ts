@@ -7,11 +7,15 @@ import { main } from "../../src/cli/main.ts";
 import { bareJid } from "../../src/core/jid.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/logger.ts";
+import { certificateDocument } from "../../src/provisioning/made-certificate.ts";
+import { tokensDocument } from "../../src/provisioning/token-store.ts";
 import { fileStorage } from "../../src/storage/file-storage.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import { adviceFor } from "../../src/thing/fault-advice.ts";
 import { LastFault, faultDocument } from "../../src/thing/last-fault.ts";
 import { savedDocument } from "../../src/thing/saved.ts";
 import { Thing } from "../../src/thing/thing.ts";
+import { deviceCertificate } from "../support/device-certificate.ts";
 import { FakeIo } from "../support/fake-io.ts";
 import { contentOf, removeState, stateOfFormat } from "../support/state-folder.ts";
 
@@ -74,6 +78,71 @@ describe("xmpp-thing status", () => {
         advice: expect.stringContaining("Attach a Thing Registry") as string,
       },
       problems: [],
+    });
+  });
+
+  describe("of a Thing with a certificate", () => {
+    const device = deviceCertificate();
+    const fingerprint = device.certificate.fingerprint256;
+    const made = { certificate: Buffer.from(device.der).toString("base64"), key: device.keyPem };
+    const token = { server: bareJid("provisioning.example.org"), token: "a-T0KEN-of-mine" };
+
+    /** What it says of certificate and tokens, in both forms. */
+    async function said(keep: (storage: Storage) => Promise<void>): Promise<readonly unknown[]> {
+      const storage = fileStorage(folder);
+      await storage.open();
+      await keep(storage);
+      await storage.close();
+      const { text, code } = await status();
+      const { certificate, tokens, problems } = await json();
+      expect(text + JSON.stringify([certificate, tokens, problems])).not.toMatch(/T0KEN|PRIVATE KEY/);
+      const lines = text.split("\n").filter((line) => /^(Certificate|Tokens)/.test(line));
+      return [...lines.map((line) => line.slice(0, 60)), certificate, tokens, problems, code];
+    }
+
+    it("shows its fingerprint and who has given a token, and neither key nor token", async () => {
+      const line = `Certificate SHA-256 ${fingerprint}`.slice(0, 60);
+      expect(await said((storage) => certificateDocument(storage).save(made))).toEqual([
+        ...[line, "Tokens      none", { fingerprint, made: true }, [], [], 0],
+      ]);
+      const tokens = { certificate: fingerprint, tokens: [token] };
+      expect(await said((storage) => tokensDocument(storage).save(tokens))).toEqual([
+        ...[line, "Tokens      1, of provisioning.example.org", { fingerprint, made: true }, [token.server], [], 0],
+      ]);
+    });
+
+    it("says of one that was given that it was", async () => {
+      const tokens = { certificate: "AB:CD", tokens: [token] };
+      expect(await said((storage) => tokensDocument(storage).save(tokens))).toEqual([
+        "Certificate SHA-256 AB:CD",
+        "Tokens      1, of provisioning.example.org",
+        ...[{ fingerprint: "AB:CD", made: false }, [token.server], [], 0],
+      ]);
+    });
+
+    it("says that what is damaged cannot be read, or that the generation before is used", async () => {
+      const nonsense = new TextEncoder().encode("nonsense");
+      const problem = {
+        part: "tokens",
+        unreadable: true,
+        message: expect.stringContaining('"tokens" is damaged') as string,
+      };
+      expect(await said((storage) => storage.replace("tokens", nonsense))).toEqual([
+        ...[expect.stringContaining('Certificate "tokens" is damaged'), null, null, [problem], 1],
+      ]);
+      const restored = await said(async (storage) => {
+        await storage.delete("tokens");
+        const document = tokensDocument(storage);
+        await document.save({ certificate: "AB:CD", tokens: [] });
+        await document.save({ certificate: "AB:CD", tokens: [token] });
+        await storage.replace("tokens", nonsense);
+      });
+      expect(restored).toEqual([
+        ...["Certificate SHA-256 AB:CD", "Tokens      none", { fingerprint: "AB:CD", made: false }, []],
+        [{ ...problem, unreadable: false }],
+        0,
+      ]);
+      expect((await status()).text.replace(/\s+/g, " ")).toContain('"tokens" is damaged (its checksum is wrong)');
     });
   });
 

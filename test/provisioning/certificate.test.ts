@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import forge from "node-forge";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkCertificate, type CertificateOptions } from "../../src/provisioning/certificate-options.ts";
 import { readCertificate } from "../../src/provisioning/certificate.ts";
@@ -159,6 +160,46 @@ describe("a file with a private key that others can read", () => {
     const path = await file(keyPem, 0o666);
     expect((await readSecretFile(path, { uid: undefined })).exposed).toBe(process.getuid !== undefined);
     expect((await readSecretFile(path, { uid: 0 })).exposed).toBe(true);
+  });
+});
+
+describe("PKCS #12 that says something else", () => {
+  const { asn1 } = forge;
+  const bytes = (value: forge.asn1.Asn1): Uint8Array =>
+    new Uint8Array(Buffer.from(asn1.toDer(value).getBytes(), "binary"));
+  const { INTEGER, SEQUENCE, NULL } = asn1.Type;
+  const of = (type: forge.asn1.Type, constructed: boolean, value: string | forge.asn1.Asn1[]): forge.asn1.Asn1 =>
+    asn1.create(asn1.Class.UNIVERSAL, type, constructed, value);
+  const nothing = of(NULL, false, "");
+
+  it.each([
+    ["a number", of(INTEGER, false, "\u0003")],
+    ["an empty sequence", of(SEQUENCE, true, [])],
+    ["a sequence of another version", of(SEQUENCE, true, [of(INTEGER, false, "\u0001"), nothing])],
+    ["a longer sequence", of(SEQUENCE, true, [of(INTEGER, false, "\u0003"), nothing, nothing, nothing])],
+    ["a sequence that begins otherwise", of(SEQUENCE, true, [nothing, nothing])],
+  ])("is none: %s", async (_, value) => {
+    expect(await wrong({ content: bytes(value) })).toMatch(/is neither PEM, nor DER, nor PKCS #12/);
+  });
+
+  it("is not opened if there is nothing in it", async () => {
+    const empty = of(SEQUENCE, true, [of(INTEGER, false, "\u0003"), nothing]);
+    expect(await wrong({ content: bytes(empty), passphrase: "geheim" })).toMatch(/does not open it/);
+  });
+
+  it("needs a certificate beside its key", async () => {
+    const [key, out] = [await file(keyPem), join(folder, "lonely.p12")];
+    const args = ["pkcs12", "-export", "-nocerts", "-inkey", key, "-out", out, "-passout", "pass:geheim"];
+    execFileSync("openssl", args, { stdio: "pipe" });
+    expect(await wrong({ file: out, passphrase: "geheim" })).toMatch(/there is no certificate in/);
+  });
+
+  it("P-E12: with an elliptic curve in it is told so", async () => {
+    const ec = ecCertificate();
+    const [cert, key, out] = [await file(ec.cert), await file(ec.keyPem), join(folder, "ec.p12")];
+    const args = ["pkcs12", "-export", "-in", cert, "-inkey", key, "-out", out, "-passout", "pass:geheim"];
+    execFileSync("openssl", args, { stdio: "pipe" });
+    expect(await wrong({ file: out, passphrase: "geheim" })).toMatch(/^certificate\.file: its key is of the type ec/);
   });
 });
 

@@ -8,6 +8,8 @@ import { checkCertificate, type CertificateOptions } from "../../src/provisionin
 import { certificateDocument, parseSavedCertificate } from "../../src/provisioning/made-certificate.ts";
 import { OwnTokens } from "../../src/provisioning/own-tokens.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
+import { Document } from "../../src/storage/document.ts";
+import { NewerFormatError } from "../../src/storage/newer-format.ts";
 import { fileStorage } from "../../src/storage/file-storage.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { deviceCertificate, encrypt, encryptFor, rsaKey } from "../support/device-certificate.ts";
@@ -152,6 +154,16 @@ describe("own tokens", () => {
     ]);
     await again.own.get(one, never);
     expect((await site({ storage })).own.ownTokens()).toEqual(["one-token-1"]);
+  });
+});
+
+describe("what a newer version has kept", () => {
+  it.each(["tokens", "certificate"])("in %s is refused, and stays as it is", async (name) => {
+    const storage = await failingStorage();
+    await new Document({ storage, name, format: 99, parse: (value) => value }).save({});
+    const before = await storage.read(name);
+    await expect(site({ storage, certificate: { make: true } })).rejects.toBeInstanceOf(NewerFormatError);
+    expect(await storage.read(name)).toEqual(before);
   });
 });
 

@@ -73,6 +73,16 @@ describe("the tokens on disk", () => {
     expect(await storage.read("tokens.previous")).toBeUndefined();
   });
 
+  it("that cannot be read are cleared all the same", async () => {
+    const { storage, tokens } = await store();
+    tokens.set(one, "AB", "first");
+    await tokens.save();
+    storage.failing.add("read");
+    await tokens.clear();
+    storage.failing.clear();
+    expect(await storage.read("tokens")).toBeUndefined();
+  });
+
   it("that could not be written are written later", async () => {
     const { storage, tokens } = await store();
     storage.failing.add("replace");
