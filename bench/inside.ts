@@ -88,6 +88,7 @@ export async function makeGuard(
     ...{ channel, cache, clock: systemClock, logger: silentLogger, barrier: new Barrier() },
     whereabouts: { addressOf: (jid) => Promise.resolve(jid) },
     standing: () => ({ owner: undefined, registry: undefined, servers: trusted }),
+    isHeard: () => false,
     onDecision: () => undefined,
   });
   return { guard, cache, asked: () => asked };

@@ -34,6 +34,8 @@ export interface PartsNeeds {
   readonly hide: Hide;
   /** Tells the program. */
   readonly tell: <Name extends keyof ThingEvents>(name: Name, ...about: ThingEvents[Name]) => void;
+  /** Whether the program listens to this. */
+  readonly isHeard: (name: keyof ThingEvents) => boolean;
   /** Told of each new state, once it is durable. */
   readonly onState: (state: ThingState, before: ThingState, event: ThingEvent) => void;
   readonly onFault: (code: FaultCode, message: string, cause?: unknown) => void;
@@ -56,11 +58,17 @@ export interface ThingParts {
 
 /** Makes the parts of a Thing. Nothing is read, written or connected yet. */
 export function makeParts(needs: PartsNeeds): ThingParts {
-  const { settings, makeLink, hide, tell, onState, onFault, onHealed } = needs;
+  const { settings, makeLink, hide, tell, isHeard, onState, onFault, onHealed } = needs;
   const { storage, clock, random, logger } = settings;
   let registering: BareJid | undefined;
   const state = (): ThingState => runner.state;
-  const standing = (): Standing => standingOf(state());
+  // Looked at for every request: made anew only when the state has changed.
+  let stood: { readonly in: ThingState; readonly standing: Standing } | undefined;
+  const standing = (): Standing => {
+    const now = state();
+    if (stood?.in !== now) stood = { in: now, standing: standingOf(now) };
+    return stood.standing;
+  };
   const dispatch = (event: ThingEvent): void => {
     runner.dispatch(event).catch((error: unknown) => onFault("state-not-saved", messageOf(error), error));
   };
@@ -74,6 +82,7 @@ export function makeParts(needs: PartsNeeds): ThingParts {
   const sent = new SentTokens(clock);
   const guard = new Guard({
     ...{ channel, whereabouts, cache, barrier, clock, logger, standing, sent },
+    isHeard: () => isHeard("decision"),
     onDecision: (question, decision, ms) => tell("decision", { question: withoutTokens(question), decision, ms }),
   });
   const ownTokens = new OwnTokens({

@@ -93,6 +93,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       makeLink: (options as WithLink)[linkSeam] ?? connectionLink,
       hide: this.#hide,
       tell: (name, ...about) => this.#tell(name, ...about),
+      isHeard: (name) => this.listenerCount(name) > 0,
       onState: (state, before, event) => this.#stateChanged(state, before, event),
       onFault: (code, message, cause) => this.#fault(code, message, cause),
       onHealed: (code) => this.#faults.heal(code),

@@ -3,9 +3,10 @@ import { spawn } from "node:child_process";
 import { connect as dial, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
+import { ProtocolError } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import { systemRandom } from "../../src/core/random.ts";
-import { el } from "../../src/codec/xml.ts";
+import { el, parseXml } from "../../src/codec/xml.ts";
 import { StanzaChannel } from "../../src/channel/stanza-channel.ts";
 import { ConnectionManager, type LinkState } from "../../src/connection/connection-manager.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
@@ -85,6 +86,46 @@ describe("a question", () => {
     const { connection } = await asker();
     connection.send("<iq type='get' id='two' from='peer@localhost/x'><a xmlns='urn:x'/><b xmlns='urn:x'/></iq>");
     await connection.read(/<iq [^>]*type="error" id="two"[^>]*><error type="modify"><bad-request /);
+  });
+});
+
+describe("a character that XML forbids", () => {
+  const request = (text: string): string =>
+    `<iq type='get' id='1' from='peer@localhost/x'><ask xmlns='urn:x' a='${text}'/></iq>`;
+  const inText = (text: string): string => `<message from='peer@localhost/x'><body>${text}</body></message>`;
+  const marks = [...Array.from({ length: 0x20 }, (_, code) => code), 0xfffe, 0xffff].filter(
+    (code) => ![0x09, 0x0a, 0x0d].includes(code),
+  );
+  const ways: readonly [string, (code: number) => string][] = [
+    ["raw", (code) => String.fromCharCode(code)],
+    ["as a reference", (code) => `&#${code};`],
+    ["as a hexadecimal reference", (code) => `&#x${code.toString(16)};`],
+    ["as a reference with zeros in front", (code) => `&#x000${code.toString(16).toUpperCase()};`],
+  ];
+
+  // The keys of remembered rights rely on it: they are put together by characters that no stream can bring.
+  it.each(ways)("ends the stream, wherever it comes (%s), and reaches nobody", async (_, written) => {
+    for (const code of [...marks.filter((one) => one <= 0x1f && one % 5 === 1), 0xfffe]) {
+      for (const stanza of [request, inText]) {
+        const server = await serve((connection) => connection.logIn(context));
+        const stream = await open(server);
+        const received: string[] = [];
+        stream.start((one) => received.push(one.name));
+        server.connections[0]?.send(stanza(`a${written(code)}b`) + inText("later"));
+        expect((await stream.ended).reason).toMatchObject({ code: "ERR_PROTOCOL" });
+        expect(received).toEqual([]);
+      }
+    }
+  });
+
+  it("cannot be made by the parser, however it is written", () => {
+    for (const code of [...marks, 0xd800, 0xdfff]) {
+      for (const [, written] of ways.slice(1)) {
+        for (const stanza of [request, inText]) {
+          expect(() => parseXml(stanza(`a${written(code)}b`)), written(code)).toThrow(ProtocolError);
+        }
+      }
+    }
   });
 });
 

@@ -17,7 +17,14 @@ import {
 } from "../../src/provisioning/questions.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
-import { listeningLogger, scriptedChannel, settled, type Peer, type Said } from "../support/scripted-wire.ts";
+import {
+  ScriptedWire,
+  listeningLogger,
+  scriptedChannel,
+  settled,
+  type Peer,
+  type Said,
+} from "../support/scripted-wire.ts";
 
 const owner = bareJid("owner@example.org");
 const stranger = bareJid("stranger@example.org");
@@ -45,7 +52,7 @@ const always =
   (payload) =>
     payload.is("isFriend") ? befriends(result) : payload.is("canControl") ? lets(result) : says(result);
 
-async function site(standing: Partial<Standing> = {}) {
+async function site(standing: Partial<Standing> = {}, isHeard?: boolean) {
   const storage = memoryStorage();
   await storage.open();
   const logger = listeningLogger();
@@ -62,6 +69,7 @@ async function site(standing: Partial<Standing> = {}) {
     logger,
     standing: () => now.standing,
     onDecision: (question, decision, ms) => void decisions.push({ question, decision, ms }),
+    ...(isHeard !== undefined && { isHeard: () => isHeard }),
   });
   const ended = new AbortController();
   return {
@@ -731,5 +739,56 @@ describe("control", () => {
     wire.peer(server, () => answer);
     expect(await decide(control(stranger))).toEqual({ outcome: "unanswered", source: "none" });
     expect(cache.count).toBe(0);
+  });
+});
+
+describe("what is remembered, while the barrier is down", () => {
+  test("is answered without a promise, and without looking at a clock while nobody listens", async () => {
+    const { guard, wire, barrier, decisions } = await site({}, false);
+    wire.peer(server, always(true));
+    const { signal } = new AbortController();
+    const first = guard.decide(read(stranger), signal);
+    expect(first).toBeInstanceOf(Promise);
+    expect(await first).toMatchObject({ source: "server" });
+    expect(guard.decide(read(stranger), signal)).toMatchObject({ outcome: "granted", source: "cache" });
+    expect(guard.decide(friend(owner), signal)).toMatchObject({ outcome: "granted", source: "owner" });
+    barrier.raise();
+    await expect(guard.decide(read(stranger), AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
+    expect(decisions).toEqual([]);
+  });
+
+  test("is told of when somebody listens", async () => {
+    const { guard, wire, decisions } = await site({}, true);
+    wire.peer(server, always(true));
+    const { signal } = new AbortController();
+    for (let n = 0; n < 2; n++) await guard.decide(read(stranger), signal);
+    expect(decisions.map(({ decision }) => decision.source)).toEqual(["server", "cache"]);
+  });
+});
+
+describe("under another account", () => {
+  test("nothing counts that was remembered, and it does again under the first", async () => {
+    const { decide, wire, channel } = await site();
+    wire.peer(server, always(true));
+    await decide(read(stranger));
+    const other = new ScriptedWire(channel, "thing@example.net/home");
+    channel.attach(other);
+    other.peer(server, always(false));
+    expect(await decide(read(stranger))).toEqual({ outcome: "refused", source: "server" });
+    expect(await decide(read(stranger))).toEqual({ outcome: "refused", source: "cache" });
+    channel.detach(new Error("gone"));
+    expect((await decide(read(stranger))).source).toBe("cache"); // the account is that of the last stream
+    const again = new ScriptedWire(channel, "thing@example.org/elsewhere");
+    channel.attach(again);
+    again.peer(server, always(true));
+    expect(await decide(read(stranger))).toMatchObject({ outcome: "granted", source: "server" });
+  });
+
+  test("of the same name in another resource everything counts", async () => {
+    const { decide, wire, channel } = await site();
+    wire.peer(server, always(true));
+    await decide(read(stranger));
+    channel.attach(new ScriptedWire(channel, "thing@example.org/elsewhere"));
+    expect((await decide(read(stranger))).source).toBe("cache");
   });
 });

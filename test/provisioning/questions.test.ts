@@ -2,10 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bareJid } from "../../src/core/jid.ts";
 import { fieldTypes } from "../../src/codec/field-types.ts";
+import { isXmlText } from "../../src/codec/xml.ts";
 import type { NodeRef } from "../../src/codec/node-ref.ts";
 import type { Tokens } from "../../src/codec/tokens.ts";
 import {
+  keyOwner,
+  keyStarts,
   questionKey,
+  questionOf,
   type ControlQuestion,
   type Question,
   type ReadQuestion,
@@ -66,7 +70,85 @@ function meaning(asked: Question): unknown {
   ];
 }
 
+// What somebody sends who knows how keys are made: pieces of keys in the place of names.
+const forged = fc.tuple(question, fc.nat(), fc.nat()).map(([asked, from, length]) => {
+  const key = questionKey(asked);
+  return key.slice(from % key.length, (from % key.length) + 1 + (length % key.length));
+});
+const forging: fc.Arbitrary<ReadQuestion> = fc.record({
+  kind: fc.constant("read" as const),
+  jid: domain,
+  tokens: fc.record({ serviceToken: forged, deviceToken: forged, userToken: forged }, { requiredKeys: [] }),
+  types: fc.constantFrom(new Set(fieldTypes.slice(0, 1)), new Set(fieldTypes)),
+  nodes: fc.array(fc.record({ nodeId: forged, sourceId: forged }, { requiredKeys: ["nodeId"] }), { maxLength: 2 }),
+  fields: fc.array(fc.oneof(forged, hostile), { maxLength: 3 }),
+});
+
 describe("the key of a question", () => {
+  test("can be read back in one way only, whatever is in it: so no two questions have the same", () => {
+    fc.assert(
+      fc.property(fc.oneof(question, forging), (asked) => {
+        const key = questionKey(asked);
+        const again = questionOf(key);
+        expect(JSON.stringify(again && meaning(again))).toBe(JSON.stringify(meaning(asked)));
+        expect(again && questionKey(again)).toBe(key);
+        expect(keyOwner(key)).toBe(asked.jid);
+        expect(keyStarts(asked.jid).filter((start) => key.startsWith(start))).toHaveLength(1);
+        expect(keyStarts(`${asked.jid}0`).some((start) => key.startsWith(start))).toBe(false);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("cannot be forged by names made of pieces of keys", () => {
+    fc.assert(
+      fc.property(forging, question, forging, (one, other, third) => {
+        for (const asked of [other, third]) {
+          const same = JSON.stringify(meaning(one)) === JSON.stringify(meaning(asked));
+          expect(questionKey(one) === questionKey(asked)).toBe(same);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("is joined by nothing that XML can carry", () => {
+    const jid = bareJid("a@b");
+    const key = questionKey({
+      kind: "read",
+      jid,
+      tokens: {},
+      types: new Set(),
+      nodes: [{ nodeId: "n" }],
+      fields: ["x", "y"],
+    });
+    const between = key.replace("a@b", "").replace(/[rnxy]/g, "");
+    expect(between).not.toBe("");
+    for (const character of between) expect(isXmlText(character)).toBe(false);
+  });
+
+  test.each([0, 1, 15, 16, 127, 128, 511, 512, 5_000, 70_000])("holds a name of %i characters", (length) => {
+    const fields = ["x".repeat(length)];
+    const asked: ReadQuestion = { kind: "read", jid: bareJid("a@b"), tokens: {}, types: new Set(), nodes: [], fields };
+    expect(questionOf(questionKey(asked))).toEqual(asked);
+  });
+
+  test("takes no long time for long lists", () => {
+    const fields = Array.from({ length: 1_000 }, (_, n) => `field ${(n * 7919) % 1_000}`);
+    const asked: ReadQuestion = {
+      ...{ kind: "read", jid: bareJid("a@b"), tokens: {}, types: new Set(), nodes: [] },
+      fields: [...fields, ...fields],
+    };
+    expect(questionOf(questionKey(asked))).toMatchObject({ fields: [...fields].sort() });
+  });
+
+  test.each(["", "f", "x", "f\u0011", "r\u0013a@b", `${questionKey({ kind: "friend", jid: bareJid("a@b") })}x`])(
+    "is not %j",
+    (text) => {
+      expect(questionOf(text)).toBeUndefined();
+    },
+  );
+
   test("P-5.2-1: is the same for the same question, whatever the order of its lists and however often one stands in them", () => {
     fc.assert(
       fc.property(read, fc.infiniteStream(fc.nat()), (asked, order) => {
