@@ -120,7 +120,7 @@ export class RightsCache {
 
   /** How many answers are remembered. */
   get count(): number {
-    this.#rights.purgeStale();
+    if (this.#maxAge !== undefined) this.#rights.purgeStale();
     return this.#rights.size;
   }
 
@@ -145,8 +145,8 @@ export class RightsCache {
     const { rights, problem, older } = await this.#store.load();
     const now = this.#moment();
     const living = rights.filter(({ unused }) => unused < (this.#maxAge ?? Infinity));
-    for (const { key, record, unused } of [...this.#shares.withRoom([...living].reverse())].reverse()) {
-      this.#set(key, record, now - unused);
+    for (const { right, size } of this.#shares.withRoom(living)) {
+      this.#set(right.key, right.record, size, now - right.unused);
     }
     if (problem !== undefined) this.#options.onFault("rights-damaged", problem);
     if (older !== undefined) {
@@ -315,7 +315,7 @@ export class RightsCache {
     if (size > party.bytes) return false;
     this.#makeRoomOfParty(key, size);
     if (isRefusal(record)) this.#makeRoomOfRefusals(size);
-    this.#set(key, record, this.#moment());
+    this.#set(key, record, size, this.#moment());
     this.#fresh.add(key);
     while (this.#rights.size > all.count) this.#rights.pop();
     return true;
@@ -351,8 +351,7 @@ export class RightsCache {
     this.#rights.delete(key);
   }
 
-  #set(key: string, record: string, start: number): void {
-    const size = storedSize(key, record);
+  #set(key: string, record: string, size: number, start: number): void {
     if (isRefusal(record)) this.#count(1, size);
     this.#rights.set(key, record, { size, start });
   }

@@ -80,8 +80,9 @@ export function encodeRights(additions: readonly (StoredRight | StoredUse)[], no
  */
 export function decodeRights(blocks: readonly Uint8Array[], now: number): ReadRights & { readonly problem?: string } {
   const keys: string[] = [];
+  const texts: string[] = [];
   const unused: number[] = [];
-  const newest = new Map<string, { record: string; place: number }>();
+  const newest = new Map<string, number>();
   const records = new Map<string, string>();
   let problem: string | undefined;
   try {
@@ -95,19 +96,19 @@ export function decodeRights(blocks: readonly Uint8Array[], now: number): ReadRi
         const place = keys.length;
         if (given === undefined) {
           const key = keys[reader.number()];
-          const found = key === undefined ? undefined : newest.get(key);
-          if (key === undefined || found === undefined) throw new FormError();
+          const before = key === undefined ? undefined : newest.get(key);
+          if (key === undefined || before === undefined) throw new FormError();
           keys.push(key);
-          found.place = place;
+          texts.push(texts[before] as string);
+          newest.set(key, place);
         } else {
           const text = reader.take(reader.number());
           // Most answers are alike: one text for all of them.
-          const record = records.get(text) ?? text;
-          records.set(record, record);
-          const found = newest.get(given);
+          const record = records.get(text);
+          if (record === undefined) records.set(text, text);
           keys.push(given);
-          if (found === undefined) newest.set(given, { record, place });
-          else Object.assign(found, { record, place });
+          texts.push(record ?? text);
+          newest.set(given, place);
         }
         unused.push(minutes * MINUTE);
       }
@@ -118,11 +119,11 @@ export function decodeRights(blocks: readonly Uint8Array[], now: number): ReadRi
   }
   const places: number[] = [];
   const rights: StoredRight[] = [];
-  for (const [place, key] of keys.entries()) {
-    const found = newest.get(key);
-    if (found?.place !== place) continue;
+  for (let place = 0; place < unused.length; place++) {
+    const key = keys[place] as string;
+    if (newest.get(key) !== place) continue;
     places.push(place);
-    rights.push({ key, record: found.record, unused: unused[place] as number });
+    rights.push({ key, record: texts[place] as string, unused: unused[place] as number });
   }
   return { rights, places, next: keys.length, ...(problem !== undefined && { problem }) };
 }

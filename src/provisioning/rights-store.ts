@@ -88,7 +88,10 @@ export class RightsStore {
     const { blocks, problem: damage, older } = await this.#journal.load();
     const { rights, places, next, problem: oddity } = decodeRights(blocks, this.#clock.now());
     this.#places = new Map();
-    for (const [index, { key, record }] of rights.entries()) this.#note(key, record, places[index] as number);
+    for (let index = 0; index < rights.length; index++) {
+      const { key, record } = rights[index] as StoredRight;
+      this.#note(key, record, places[index] as number);
+    }
     this.#next = next;
     const problem = damage ?? oddity;
     this.#writtenAt = this.#clock.monotonic();

@@ -37,21 +37,31 @@ export class Shares {
     };
   }
 
-  /** What of these answers has room, the most recently used first: of each party, and of all refusals, the first. */
-  withRoom<T extends { readonly key: string; readonly record: string }>(newestFirst: readonly T[]): readonly T[] {
+  /**
+   * What of these answers has room, the most recently used first: of each party, and of all refusals, the first. Goes
+   * from the last of the list to its first, and keeps its order.
+   */
+  withRoom<T extends { readonly key: string; readonly record: string }>(
+    oldestFirst: readonly T[],
+  ): readonly { readonly right: T; readonly size: number }[] {
     const parties = new Map<string, Tally>();
     const refusals = new Tally(this.refusals);
     const all = new Tally(this.all);
-    return newestFirst.filter(({ key, record }) => {
-      const size = storedSize(key, record);
-      const owner = keyOwner(key);
+    const taken: { readonly right: T; readonly size: number }[] = [];
+    for (let index = oldestFirst.length - 1; index >= 0; index--) {
+      const right = oldestFirst[index] as T;
+      const size = storedSize(right.key, right.record);
+      const owner = keyOwner(right.key);
       let party = parties.get(owner);
       if (party === undefined) parties.set(owner, (party = new Tally(this.party)));
-      const tallies = isRefusal(record) ? [party, refusals, all] : [party, all];
-      if (!tallies.every((tally) => tally.hasRoom(size))) return false;
-      for (const tally of tallies) tally.add(size);
-      return true;
-    });
+      const isYes = !isRefusal(right.record);
+      if (!all.hasRoom(size) || !party.hasRoom(size) || !(isYes || refusals.hasRoom(size))) continue;
+      all.add(size);
+      party.add(size);
+      if (!isYes) refusals.add(size);
+      taken.push({ right, size });
+    }
+    return taken.reverse();
   }
 }
 
