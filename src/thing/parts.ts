@@ -108,7 +108,7 @@ export function makeParts(needs: PartsNeeds): ThingParts {
     ...{ clock, random, onFault, onHealed },
     onState: (...about) => {
       onState(...about);
-      // By now the new trust counts, and what goes on by the old one is asked about again.
+      // Who answers for what goes on may be another now, also where nothing had to be forgotten: an owner who is none any more.
       guard.running.recheck();
     },
     locked: settings.pairing?.locked === true,

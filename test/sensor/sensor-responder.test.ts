@@ -540,6 +540,18 @@ describe("a readout under way", () => {
     expect([here.signals[0]?.aborted, end(here)]).toEqual([false, undefined]);
   });
 
+  test("P-3.5.1-5: is ended at once also by a clearCache that comes while it is asked about again", async () => {
+    const here = await begin();
+    let asked = 0;
+    here.wire.peer(server, async () => {
+      if (++asked === 1) await here.cache.clear();
+      return says(asked === 1);
+    });
+    await here.cache.clear();
+    await settled();
+    expect([asked, here.signals[0]?.aborted, end(here)]).toEqual([2, true, "Access denied."]);
+  });
+
   test("P-5.2-7: is asked about anew when the Thing answers to other servers", async () => {
     const here = await begin();
     here.wire.peer(second, () => says(false));

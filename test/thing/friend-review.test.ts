@@ -212,6 +212,20 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
     expect(ended.size).toBe(2);
   });
 
+  test.each([
+    ["when the others are asked and say no", "unfriend"],
+    ["when a review finds that all are against it", "review"],
+  ])("P-3.2.3-3, P-E17: stops what goes on for a friend of several servers %s", async (_, how) => {
+    const { tell, guard, recommends, friendships } = await site([item(friend, "both")], [server, otherServer]);
+    const ended: BareJid[] = [];
+    guard.running.begin({ jid: friend, recheck: () => undefined, end: () => void ended.push(friend) }, never);
+    recommends(server);
+    recommends(otherServer);
+    if (how === "review") await reviewFriends(friendships, never);
+    else await tell(server, buildUnfriend({ jid: friend }));
+    expect(ended).toEqual([friend]);
+  });
+
   test("P-5.3-3: stops nothing for whom another server allows", async () => {
     const { tell, guard, recommends } = await site([item(friend, "both")], [server, otherServer]);
     const ended: BareJid[] = [];

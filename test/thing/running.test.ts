@@ -5,6 +5,8 @@ import { bareJid } from "../../src/core/jid.ts";
 import type { Connection } from "../../src/connection/connect.ts";
 import { OwnerClient } from "../../src/owner/owner-client.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import type { ThingOptions } from "../../src/thing/options.ts";
 import type { Thing } from "../../src/thing/thing.ts";
 import { startMemorySite } from "../support/memory-site.ts";
 import type { Site } from "../support/site.ts";
@@ -13,6 +15,8 @@ const TURN = { interval: 5, timeout: 20_000 };
 
 let site: Site;
 let thing: Thing;
+// What holds up the writing of the state.
+let disk: Promise<void>;
 let connection: Connection;
 let reader: OwnerClient;
 // What sensor and actuator were given; both go on until they are told to stop.
@@ -21,21 +25,39 @@ let under: { what: string; signal: AbortSignal }[];
 beforeEach(async () => {
   site = await startMemorySite({ retry: 20 });
   under = [];
-  const hold = (what: string, signal: AbortSignal): Promise<never> => {
-    under.push({ what, signal });
-    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stopped"))));
-  };
-  thing = site.thing(memoryStorage(), {
-    provisioning: [site.provisioning.jid],
-    sensor: { fields: [{ name: "Temperature" }], read: ({ signal }) => hold("read", signal) },
-    control: [{ name: "Valve", type: "boolean", set: (_, { signal }) => hold("set", signal) }],
-  });
+  disk = Promise.resolve();
+  thing = makeThing({ provisioning: [site.provisioning.jid] });
   await thing.start();
   await thing.waitFor("online");
   site.provisioning.setRules([{ friend: true, read: true, control: true }]);
   connection = await site.user("reader");
   reader = new OwnerClient(connection);
 });
+
+function makeThing(options: Partial<ThingOptions>): Thing {
+  const hold = (what: string, signal: AbortSignal): Promise<never> => {
+    under.push({ what, signal });
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stopped"))));
+  };
+  const storage = memoryStorage();
+  const slow: Storage = {
+    open: () => storage.open(),
+    close: () => storage.close(),
+    read: (name) => storage.read(name),
+    append: (name, content) => storage.append(name, content),
+    delete: (name) => storage.delete(name),
+    replace: async (name, content) => {
+      if (!name.startsWith("rights")) await disk;
+      await storage.replace(name, content);
+    },
+  };
+  return site.thing(slow, {
+    sensor: { fields: [{ name: "Temperature" }], read: ({ signal }) => hold("read", signal) },
+    control: [{ name: "Valve", type: "boolean", set: (_, { signal }) => hold("set", signal) }],
+    ...options,
+  });
+}
+
 afterEach(async () => {
   await connection.close();
   await thing.stop();
@@ -72,8 +94,23 @@ describe.each(["read", "set"] as const)("what goes on (%s)", (what) => {
   });
 
   test("P-5.2-7, P-6.1-2: ends when the Thing goes back to factory settings, and trusts nobody", async () => {
+    // Of servers that the options name a second change of trust would tell.
+    await thing.stop();
+    thing = makeThing({});
+    await thing.start();
+    await thing.waitFor("registered");
+    await reader.claim(thing.claimText);
+    await thing.waitFor("provisioned");
     const { end, signal } = await begin(what);
+    const asked = site.provisioning.count();
+    let goOn: () => void = () => undefined;
+    disk = new Promise((resolve) => (goOn = resolve));
     thing.reset().catch(() => undefined); // the Thing is stopped before it is all told
+    // The rights are forgotten, and the old server is asked again; it is not trusted any more only once that is written.
+    await expect.poll(() => site.provisioning.count(), TURN).toBe(asked + 1);
+    await expect.poll(() => thing.rights.count, TURN).toBe(1);
+    expect(signal.aborted).toBe(false);
+    goOn();
     await expect.poll(() => signal.aborted, TURN).toBe(true);
     expect(await end).toContain("Access denied.");
   });
