@@ -8,7 +8,7 @@ vi.mock(import("../../src/storage/checksum.ts"), async (original) => ({
   checksum: () => "0123456789abcdef",
 }));
 
-const timeout = 120_000;
+const timeout = 300_000;
 
 describe("of rights that nothing protects", () => {
   it(

@@ -12,7 +12,7 @@ import {
 
 const seed = crashSeed();
 const isSoak = soakFactor > 1;
-const timeout = 120_000 * soakFactor;
+const timeout = 300_000 * soakFactor;
 
 /** A life at whose end there are some rights on disk. */
 async function someLife(): Promise<{ left: LeftBehind; file: Uint8Array }> {

@@ -1,5 +1,5 @@
 import { showHaste, surviveKills } from "./kill.ts";
 
 // A twentieth of what `npm run soak` does.
-surviveKills(50, 300_000);
-showHaste(120_000);
+surviveKills(50, 600_000);
+showHaste(300_000);

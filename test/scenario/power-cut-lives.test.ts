@@ -11,7 +11,7 @@ import { recover } from "../support/rights-recovery.ts";
 
 const seed = crashSeed();
 const LIVES = 2 * soakFactor;
-const timeout = 120_000 * soakFactor;
+const timeout = 300_000 * soakFactor;
 
 interface Outcome {
   readonly lived: Lived;
