@@ -72,7 +72,8 @@ export class FriendWhereabouts implements Whereabouts {
         signal.throwIfAborted();
         changed = new Change();
         const address = await this.#among(this.#friends.presenceOf(jid), feature, signal);
-        if (address !== undefined) return this.#remember(jid, feature, address);
+        // Who has come meanwhile may be more important: the next one to ask looks again.
+        if (address !== undefined) return changed.isPast ? address : this.#remember(jid, feature, address);
         await changed.happened;
       }
     } finally {
@@ -130,6 +131,12 @@ export class FriendWhereabouts implements Whereabouts {
 
 /** Something that can be waited for once. */
 class Change {
-  happen: () => void = () => undefined;
-  readonly happened = new Promise<void>((resolve) => (this.happen = resolve));
+  isPast = false;
+  #resolve: () => void = () => undefined;
+  readonly happened = new Promise<void>((resolve) => (this.#resolve = resolve));
+
+  happen(): void {
+    this.isPast = true;
+    this.#resolve();
+  }
 }

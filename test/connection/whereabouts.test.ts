@@ -10,7 +10,7 @@ import { presence } from "../../src/codec/stanza.ts";
 import { el } from "../../src/codec/xml.ts";
 import { Friends } from "../../src/connection/friends.ts";
 import { FriendWhereabouts } from "../../src/connection/whereabouts.ts";
-import { scriptedChannel, settled, type Peer } from "../support/scripted-wire.ts";
+import { scriptedChannel, settled, type Peer, type Said } from "../support/scripted-wire.ts";
 
 const server = bareJid("server@example.org");
 const component = bareJid("provisioning.example.org");
@@ -138,6 +138,21 @@ describe("where a service is reached", () => {
     expect(await Promise.all(early)).toEqual(Array(3).fill(`${server}/s`));
     expect(await find()).toBe(`${server}/s`);
     expect(wire.asked(`${server}/s`)).toHaveLength(1);
+  });
+
+  test("P-E27: who comes with a higher priority while somebody else is asked is used by the next one", async () => {
+    const { comes, find, wire } = await site();
+    let answer: (said: Said) => void = () => undefined;
+    wire.peer(`${server}/low`, () => new Promise<Said>((resolve) => (answer = resolve)));
+    wire.peer(`${server}/high`, offers(ns.provisioning));
+    await comes("low");
+    const first = find();
+    await settled();
+    await comes("high", 5);
+    answer(buildInfo({ identities: [], features: [ns.provisioning] }));
+    expect(await first).toBe(`${server}/low`);
+    wire.peer(`${server}/low`, offers(ns.provisioning));
+    expect(await find()).toBe(`${server}/high`);
   });
 
   test("who comes later with a higher priority is asked, and then used", async () => {
