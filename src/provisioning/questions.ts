@@ -4,7 +4,7 @@ import type { CanControl } from "../codec/can-control.ts";
 import type { CanRead } from "../codec/provisioning.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Tokens } from "../codec/tokens.ts";
-import { MarkReader, MarksError, mark, marked, markedNode, maskOf, typeSetIn } from "./marks.ts";
+import { MarkReader, MarksError, mark, marked, maskOf, typeSetIn } from "./marks.ts";
 
 /** May somebody be a friend of the Thing? (XEP-0324 3.2) */
 export interface FriendQuestion {
@@ -66,7 +66,9 @@ export function questionKey(question: Question): string {
   if (isRead) key += mark(maskOf(question.types));
   const nodes = nodesInOrder(question.nodes);
   key += mark(nodes.length);
-  for (const node of nodes) key += markedNode(node);
+  for (const { nodeId, sourceId = "", cacheType = "" } of nodes) {
+    key += mark(nodeId.length) + nodeId + mark(sourceId.length) + sourceId + mark(cacheType.length) + cacheType;
+  }
   const names = namesInOrder(isRead ? question.fields : question.parameters);
   key += mark(names.length);
   for (const name of names) key += mark(name.length) + name;
@@ -140,12 +142,18 @@ function arranged<T>(list: readonly T[], compare: (a: T, b: T) => number): reado
     const sorted = [...list].sort(compare);
     return sorted.filter((one, index) => index === 0 || compare(sorted[index - 1] as T, one) !== 0);
   }
-  const result: T[] = [];
-  for (const one of list) {
-    let at = result.length;
+  // In place: what is in order never reaches beyond what was looked at.
+  const result = list.slice();
+  let length = 1;
+  for (let index = 1; index < result.length; index++) {
+    const one = result[index] as T;
+    let at = length;
     let order = 1;
     while (at > 0 && (order = compare(result[at - 1] as T, one)) > 0) at--;
-    if (at === 0 || order !== 0) result.splice(at, 0, one);
+    if (at > 0 && order === 0) continue;
+    for (let next = length++; next > at; next--) result[next] = result[next - 1] as T;
+    result[at] = one;
   }
+  result.length = length;
   return result;
 }
