@@ -13,25 +13,18 @@ const say = (word: string, about: unknown = ""): void =>
 
 const names = Array.from({ length: Number(given("KILLED_RULES")) }, (_, index) => String(index + 1));
 const folder = fileStorage(given("KILLED_STATE"));
-const make = (rights: object): Thing =>
-  new Thing({
-    storage: given("KILLED_FAULT") === "hasty" ? hastyStorage(folder, () => setTimeout(150)) : folder,
-    server: { service: given("KILLED_SERVICE"), domain: given("KILLED_DOMAIN") },
-    tls: { ca: readFileSync(given("KILLED_CA"), "utf8") },
-    tags: { SN: "1", MAN: "example.org" },
-    rights,
-    sensor: {
-      fields: names.map((name) => ({ name, decimals: 0 })),
-      read: () => names.map((name) => ({ name, value: Number(name) })),
-    },
-  });
-// What is gathered goes to disk while it lives.
-let thing: Thing;
-try {
-  thing = make({ gather: Number(given("KILLED_GATHER")) });
-} catch {
-  thing = make({}); // it gathers nothing
-}
+const thing = new Thing({
+  storage: given("KILLED_FAULT") === "hasty" ? hastyStorage(folder, () => setTimeout(150)) : folder,
+  server: { service: given("KILLED_SERVICE"), domain: given("KILLED_DOMAIN") },
+  tls: { ca: readFileSync(given("KILLED_CA"), "utf8") },
+  tags: { SN: "1", MAN: "example.org" },
+  // What is gathered goes to disk while it lives.
+  rights: { gather: Number(given("KILLED_GATHER")) },
+  sensor: {
+    fields: names.map((name) => ({ name, decimals: 0 })),
+    read: () => names.map((name) => ({ name, value: Number(name) })),
+  },
+});
 thing.on("fault", ({ code, message }) => say("fault", `${code} ${message}`));
 thing.on("claimText", (text) => text !== "" && say("claim", text));
 thing.on("unfriended", (jid) => say("unfriended", jid));
