@@ -244,11 +244,14 @@ export class RightsCache {
     this.#timer ??= this.#clock.schedule(this.#gatherFor, () => void this.gathered());
   }
 
-  /** Writes what was gathered, now. Never rejects: a failure is a fault. */
-  gathered(): Promise<void> {
+  /**
+   * Writes what was gathered, now, and of the order of use what has room beside it, or all. Never rejects: a failure is a
+   * fault.
+   */
+  gathered(uses: "some" | "all" = "some"): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    return this.#queue.run(() => this.#update("some"));
+    return this.#queue.run(() => this.#update(uses));
   }
 
   async #update(uses: "some" | "all"): Promise<void> {

@@ -26,6 +26,14 @@ export class Rights {
     return this.#cache.counters;
   }
 
+  /**
+   * Writes what was gathered, and the order of use, before the time for that has come: for a device that knows when it
+   * will lose power. Not synced. A failure is the fault `rights-not-saved`. `stop()` does it by itself.
+   */
+  async save(): Promise<void> {
+    await this.#cache.gathered("all");
+  }
+
   /** Forgets everything, durably once resolved: every right is asked for anew. */
   clear(): Promise<void> {
     return this.#cache.clear();

@@ -66,13 +66,22 @@ describe("the rights that a program sees", () => {
       const jid = bareJid(`${name}@example.org`);
       remember(cache, { kind: "friend", jid });
     }
-    await cache.flush();
-    return { rights: new Rights(cache), make };
+    const rights = new Rights(cache);
+    await rights.save();
+    return { rights, make };
   }
 
   test("are what is remembered, the last used first", async () => {
     const { rights } = await site();
     expect([rights.count, rights.entries().map(({ jid }) => jid)]).toEqual([2, ["b@example.org", "a@example.org"]]);
+  });
+
+  test("can be written before their time", async () => {
+    const { rights, make } = await site();
+    expect((await make()).count).toBe(2);
+    const written = rights.counters;
+    await rights.save();
+    expect(rights.counters).toEqual(written); // there was nothing to write
   });
 
   test("can be cleared, durably", async () => {
