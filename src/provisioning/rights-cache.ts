@@ -11,7 +11,7 @@ import { keyOwner, keyStarts } from "./questions.ts";
 import { isRefusal } from "./record.ts";
 import { rightOf, type Right } from "./right.ts";
 import { storedSize, type StoredRight } from "./rights-file.ts";
-import { RightsStore } from "./rights-store.ts";
+import { RightsStore, type RightsCounters } from "./rights-store.ts";
 import { Shares } from "./shares.ts";
 
 /** How much is remembered, and when it goes to disk. */
@@ -38,24 +38,6 @@ export interface RightsCacheOptions extends RightsOptions {
   readonly onFault: (code: "rights-damaged" | "rights-not-saved", message: string, cause?: unknown) => void;
   /** The disk takes what is written again. */
   readonly onHealed?: (code: "rights-not-saved") => void;
-}
-
-/** What the remembered rights have been good for since the start, and what they have cost. */
-export interface RightsCounters {
-  /** Questions that were answered from memory. */
-  readonly hits: number;
-  /** Questions that had to be asked. */
-  readonly misses: number;
-  /** Answers that gave way to others. */
-  readonly evictions: number;
-  /** Answers that were forgotten because nobody used them. */
-  readonly expired: number;
-  /** Additions to the file, which are not synced. */
-  readonly additions: number;
-  /** Replacements of the file, each of them synced. */
-  readonly replacements: number;
-  /** Bytes written to the file. */
-  readonly bytesWritten: number;
 }
 
 // A moment that begins an age must not be 0, nor before it: any offset will do.
@@ -85,6 +67,10 @@ export class RightsCache {
   #epoch = 0;
   readonly #onForgotten = new Set<() => void>();
   #timer: Timer | undefined;
+  // When what was gathered went to disk last.
+  #gatheredAt = -Infinity;
+  // From the start to the end. Beyond, nothing is tried again and again on a disk that is not the Thing's.
+  #isOpen = false;
   #isWritable = true;
 
   constructor(options: RightsCacheOptions) {
@@ -142,6 +128,7 @@ export class RightsCache {
 
   /** Reads what is on disk. What is damaged is left behind, with a fault: it will be asked again. */
   async load(): Promise<void> {
+    this.#isOpen = true;
     const { rights, problem, older } = await this.#store.load();
     const now = this.#moment();
     const living = rights.filter(({ unused }) => unused < (this.#maxAge ?? Infinity));
@@ -185,7 +172,8 @@ export class RightsCache {
   /**
    * Remembers an answer, unless the cache was cleared since its question was asked. A grant goes to disk with others when
    * the time to gather them is over, a refusal when something else does: strangers would wear out an SD card. What takes
-   * the place of another answer on disk goes there at once.
+   * the place of another answer on disk goes there at once, but not sooner after the last write than grants would: a
+   * server that says now this and now that would wear it out too.
    */
   put(key: string, record: string, epoch: number): void {
     if (epoch !== this.#epoch) return;
@@ -198,8 +186,9 @@ export class RightsCache {
     // What has given way in memory, and is asked again, mostly gets the same answer.
     const isOther = said !== undefined && (before !== undefined || said !== kindOf(record));
     if (!this.#keep(copy, this.#records.shared(record)) && said !== undefined) this.#store.distrust();
-    if (isOther || this.#store.isUncertain) void this.gathered();
-    else if (!isRefusal(record)) this.#gather();
+    const isUrgent = isOther || this.#store.isUncertain;
+    if (isUrgent && this.#clock.monotonic() - this.#gatheredAt >= this.#gatherFor) void this.gathered();
+    else if (isUrgent || !isRefusal(record)) this.#gather();
   }
 
   /**
@@ -235,12 +224,19 @@ export class RightsCache {
     this.#timer = undefined;
   }
 
+  /** As {@link flush}; from then on nothing is written of itself, and what is cleared by hand is not tried again. */
+  async stop(): Promise<void> {
+    this.#isOpen = false;
+    await this.flush();
+  }
+
   #tellForgotten(): void {
     for (const tell of this.#onForgotten) tell();
   }
 
   /** Has what is not on disk written when the time to gather is over. */
   #gather(): void {
+    if (!this.#isOpen) return;
     this.#timer ??= this.#clock.schedule(this.#gatherFor, () => void this.gathered());
   }
 
@@ -251,6 +247,8 @@ export class RightsCache {
   gathered(uses: "some" | "all" = "some"): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#gatheredAt = this.#clock.monotonic();
+    if (!this.#isOpen) return Promise.resolve();
     return this.#queue.run(() => this.#update(uses));
   }
 

@@ -15,6 +15,24 @@ const LEAST_USE = 16;
 const SPARE_FACTOR = 3;
 const SMALLEST_REWRITE = 16_384;
 
+/** What the remembered rights have been good for since the start, and what they have cost. */
+export interface RightsCounters {
+  /** Questions that were answered from memory. */
+  readonly hits: number;
+  /** Questions that had to be asked. */
+  readonly misses: number;
+  /** Answers that gave way to others. */
+  readonly evictions: number;
+  /** Answers that were forgotten because nobody used them. */
+  readonly expired: number;
+  /** Additions to the file, which are not synced. */
+  readonly additions: number;
+  /** Replacements of the file, each of them synced. */
+  readonly replacements: number;
+  /** Bytes written to the file. */
+  readonly bytesWritten: number;
+}
+
 /** What was written so far. */
 export interface StoreCounters {
   /** How often something was added to the file. Not synced. */

@@ -1,6 +1,7 @@
 import { configJid } from "../core/jid.ts";
 import type { Right } from "../provisioning/right.ts";
-import type { RightsCache, RightsCounters } from "../provisioning/rights-cache.ts";
+import type { RightsCache } from "../provisioning/rights-cache.ts";
+import type { RightsCounters } from "../provisioning/rights-store.ts";
 
 /** What a Thing remembers of who may do what (XEP-0324 5.2): to look at, and to clear by hand. */
 export class Rights {

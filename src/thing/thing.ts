@@ -253,7 +253,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       this.#parts.channel.detach(reason);
       await this.#parts.runner.dispatch({ type: "link", link: { is: "stopped" } });
       await this.#parts.runner.stop();
-      await this.#parts.cache.flush();
+      await this.#parts.cache.stop();
       await this.#lastFault.stop();
     } finally {
       await this.#settings.storage.close();

@@ -963,6 +963,73 @@ describe("an SD card", () => {
   });
 });
 
+describe("a server that says now this and now that", () => {
+  test("causes no more writes than grants do: one for each gather", async () => {
+    const storage = await failingStorage();
+    const { cache, clock } = await booted(storage, { maxEntries: 4 });
+    await kept(cache, right("ann"));
+    storage.done.length = 0;
+    for (let second = 0; second < 900; second++) {
+      // What stands on disk gives way in memory, is asked again, and answered otherwise each time.
+      put(cache, right("ann", second % 2 === 0 ? { grants: [] } : {}));
+      await settled();
+      for (let n = 0; n < 4; n++) put(cache, right(`friend${second}${n}`));
+      await clock.advance(1_000);
+    }
+    expect(storage.done.length).toBeGreaterThan(15);
+    expect(storage.done.length).toBeLessThanOrEqual(31);
+  });
+
+  test("does not have a full disk written to at each answer either", async () => {
+    const storage = await failingStorage();
+    const { cache, clock, faults } = await booted(storage);
+    let tries = 0;
+    storage.before = () => void tries++;
+    storage.failing.add("append").add("replace");
+    put(cache, right("ann"));
+    for (let second = 0; second < 300; second++) {
+      await clock.advance(1_000);
+      put(cache, right(`stranger${second}`, { grants: [] }));
+    }
+    expect([tries, faults.length]).toEqual([10, 1]);
+  });
+
+  test("has its last word on disk after a gather", async () => {
+    const storage = await failingStorage();
+    const { cache, clock } = await booted(storage, { maxEntries: 8 });
+    await kept(cache, right("ann"));
+    put(cache, right("ann", { grants: [] }));
+    await settled();
+    put(cache, right("ann"));
+    await clock.advance(1_000);
+    put(cache, right("ann", { grants: [] }));
+    await clock.advance(30_000);
+    expect([grantsOf((await booted(storage)).cache, "ann"), clock.pending]).toEqual([[], 0]);
+  });
+});
+
+describe("what is cleared by hand", () => {
+  test("after the end is an error and is not tried again: nothing keeps the process alive", async () => {
+    const storage = await failingStorage();
+    const { cache, clock, faults } = await booted(storage);
+    put(cache, right("ann"));
+    await cache.stop();
+    await storage.close();
+    await expect(cache.clear()).rejects.toThrow();
+    put(cache, right("bob"));
+    await clock.advance(60_000);
+    expect([clock.pending, faults]).toEqual([0, []]);
+  });
+
+  test("before the start is one too", async () => {
+    const clock = new SimulatedClock();
+    const storage = memoryStorage();
+    const cache = new RightsCache({ storage, logger: listeningLogger(), clock, onFault: () => undefined });
+    await expect(cache.clear()).rejects.toThrow();
+    expect(clock.pending).toBe(0);
+  });
+});
+
 describe("an answer that nobody uses", () => {
   const hour = 3_600_000;
 
