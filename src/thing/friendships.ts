@@ -57,7 +57,7 @@ export function makeFriendships(options: FriendshipsOptions): Friendships {
     if (isParting(jid)) (await apply({ type: "parted", jid }))();
   };
   const review = (): void => dispatch({ type: "rightsCleared" });
-  followRecommendations({ ...parts, router: channel.router, cache, apply, onAllowed, review, onFault });
+  followRecommendations({ ...parts, router: channel.router, cache, clock, apply, onAllowed, review, onFault });
   const button = makeButton({
     settings: settings.pairing,
     clock,

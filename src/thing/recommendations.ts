@@ -1,4 +1,5 @@
 // XEP-0324 3.2.3 and 3.2.4: what a server says of friendships unasked. P-E17, X-E1.
+import type { Clock } from "../core/clock.ts";
 import type { BareJid } from "../core/jid.ts";
 import { ProtocolError, isSdkError, messageOf } from "../core/errors.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
@@ -14,6 +15,8 @@ import type { ThingEvent } from "./state.ts";
 export interface RecommendationParts extends PartingParts {
   readonly router: Router;
   readonly cache: RightsCache;
+  /** Time. */
+  readonly clock: Clock;
   /** Makes it durable that somebody is to be a friend no more; resolves to what does it on the wire. */
   readonly apply: (event: Extract<ThingEvent, { type: "unfriended" }>) => Promise<() => void>;
   /** Told before somebody is asked for friendship, which is waited for: what was to end is not to end any more. */
@@ -28,31 +31,75 @@ export interface RecommendationParts extends PartingParts {
   ) => void;
 }
 
-// A server's recommendations are few; a handful of them waiting is plenty, the rest is asked for by isFriend.
+// A server's recommendations are few; a handful of them waiting is plenty. A `friend` beyond is asked for by isFriend when
+// it comes to it; for what an `unfriend` beyond has said, every friend is asked about again.
 const MOST_WAITING = 100;
+// How many friendships that are to end are written down in an hour, for one server: a card wears out, and one that says now
+// `friend`, now `unfriend` would see to that. Beyond, what is remembered of them goes, and they are asked about again.
+const MOST_KEPT = 100;
+const HOUR = 3_600_000;
+
+/** What one server says is followed in order, and keeps nobody from following what another one says. */
+class Lane {
+  readonly queue = new SerialQueue();
+  waiting = 0;
+  /** True while it is to be made good that something was passed over. */
+  isOver = false;
+  #kept = 0;
+  #since = -Infinity;
+
+  /** Whether one more may be written down. */
+  mayKeep(now: number): boolean {
+    if (now - this.#since >= HOUR) [this.#since, this.#kept] = [now, 0];
+    return ++this.#kept <= MOST_KEPT;
+  }
+}
 
 /** Follows `friend` and `unfriend` from trusted servers; from anybody else they are passed over in silence. */
 export function followRecommendations(parts: RecommendationParts): void {
-  const { router, standing, review, onFault } = parts;
-  const queue = new SerialQueue();
-  let waiting = 0;
-  const follow = (name: string, act: (server: BareJid, payload: Parameters<typeof parseFriend>[0]) => Promise<void>) =>
+  const { router, cache, clock, standing, review, onFault } = parts;
+  const lanes = new Map<BareJid, Lane>();
+  const laneOf = (server: BareJid): Lane => {
+    const lane = lanes.get(server) ?? new Lane();
+    lanes.set(server, lane);
+    return lane;
+  };
+  const attempt = async (lane: Lane, act: () => Promise<void>): Promise<void> => {
+    try {
+      await lane.queue.run(act);
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error; // says nothing: dropped
+      if (isSdkError(error) && error.code === "ERR_STORAGE") onFault("rights-not-saved", messageOf(error), error);
+      // What was forgotten is no friend's any more; the roster may not say so yet. That is asked about until it does.
+      review();
+    }
+  };
+  const askAboutAll = async (lane: Lane): Promise<void> => {
+    if (lane.isOver) return;
+    lane.isOver = true;
+    await attempt(lane, async () => {
+      lane.isOver = false;
+      await cache.clear();
+      review();
+    });
+  };
+  type Act = (server: BareJid, payload: Parameters<typeof parseFriend>[0], lane: Lane) => Promise<void>;
+  const follow = (name: "friend" | "unfriend", act: Act): void =>
     router.onMessage(ns.provisioning, name, async ({ from, payload }) => {
-      if (!standing().servers.includes(from.bare) || waiting >= MOST_WAITING) return;
-      waiting++;
+      if (!standing().servers.includes(from.bare)) return;
+      const lane = laneOf(from.bare);
+      if (lane.waiting >= MOST_WAITING) return name === "unfriend" ? askAboutAll(lane) : undefined;
+      lane.waiting++;
       try {
-        await queue.run(() => act(from.bare, payload));
-      } catch (error) {
-        if (error instanceof ProtocolError) throw error; // says nothing: dropped
-        if (isSdkError(error) && error.code === "ERR_STORAGE") onFault("rights-not-saved", messageOf(error), error);
-        // What was forgotten is no friend's any more; the roster may not say so yet. That is asked about until it does.
-        review();
+        await attempt(lane, () => act(from.bare, payload, lane));
       } finally {
-        waiting--;
+        lane.waiting--;
       }
     });
   follow("friend", (_, payload) => recommended(parts, parseFriend(payload).jid));
-  follow("unfriend", (server, payload) => unfriended(parts, server, parseUnfriend(payload).jid));
+  follow("unfriend", (server, payload, lane) =>
+    unfriended(parts, server, parseUnfriend(payload).jid, () => lane.mayKeep(clock.monotonic())),
+  );
 }
 
 /** XEP-0324 3.2.4, figure 8: isFriend first, since it is the answer to that which counts; then the Thing asks. */
@@ -75,7 +122,12 @@ async function recommended(parts: RecommendationParts, jid: BareJid): Promise<vo
  * XEP-0324 3.2.3, figure 7: on disk first, what is to come and what is forgotten; then told on the wire, on this stream or
  * a later one.
  */
-async function unfriended(parts: RecommendationParts, server: BareJid, jid: BareJid): Promise<void> {
+async function unfriended(
+  parts: RecommendationParts,
+  server: BareJid,
+  jid: BareJid,
+  mayKeep: () => boolean,
+): Promise<void> {
   const { friends, cache, guard, standing, apply, review, onFault } = parts;
   if (isAnsweredTo(standing(), jid)) {
     onFault("unfriend-ignored", `${server} wants the friendship with ${jid} ended, to whom the Thing answers`);
@@ -92,6 +144,11 @@ async function unfriended(parts: RecommendationParts, server: BareJid, jid: Bare
   }
   // With several servers it is for the others to say first.
   if (standing().servers.length === 1) guard.running.end(jid);
+  if (!mayKeep()) {
+    await cache.forget(jid);
+    review();
+    return;
+  }
   const act = await apply({ type: "unfriended", jid }).catch((error: unknown) => {
     onFault("state-not-saved", messageOf(error), error);
   });

@@ -984,7 +984,9 @@ describe("a server that says now this and now that", () => {
     const storage = await failingStorage();
     const { cache, clock, faults } = await booted(storage);
     let tries = 0;
-    storage.before = () => void tries++;
+    storage.before = () => {
+      tries++;
+    };
     storage.failing.add("append").add("replace");
     put(cache, right("ann"));
     for (let second = 0; second < 300; second++) {

@@ -68,6 +68,7 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
     ...friendships,
     router: channel.router,
     cache,
+    clock: parts.clock,
     apply: async ({ jid }) => {
       if (storage.failing.has("replace")) throw new StorageError("the disk is full");
       parting.add(jid);

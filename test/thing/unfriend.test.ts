@@ -4,12 +4,12 @@ import { bareJid } from "../../src/core/jid.ts";
 import { buildFriend, buildUnfriend } from "../../src/codec/friendship.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildClearCache, buildIsFriendResponse } from "../../src/codec/provisioning.ts";
-import type { RosterItem } from "../../src/codec/roster.ts";
+import { buildRoster, type RosterItem } from "../../src/codec/roster.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { Disk } from "../support/disk.ts";
 import type { ScriptedWire } from "../support/scripted-wire.ts";
-import { server } from "./life.ts";
-import { account, scriptedThing, stopThings } from "./scripted-thing.ts";
+import { otherServer, server } from "./life.ts";
+import { account, closedStorage, scriptedThing, stopThings } from "./scripted-thing.ts";
 
 const friend = bareJid("friend@example.net");
 const item: RosterItem = { jid: friend, subscription: "both", pendingOut: false, name: "", groups: [] };
@@ -158,5 +158,59 @@ describe("a friend of whom the servers have changed their minds (P-E28)", () => 
     wire.peer(server, () => buildIsFriendResponse({ result: false, secondaryTrustAllowed: false }));
     await clock.advance(600_000);
     expect(roster.has(friend)).toBe(false);
+  });
+});
+
+describe("a server that says more than can be followed (P-3.2.3-5)", () => {
+  const many = (count: number) => Array.from({ length: count }, (_, n) => bareJid(`friend${n}@example.net`));
+  const says = (result: boolean) => buildIsFriendResponse({ result, secondaryTrustAllowed: false });
+
+  test("keeps no friendship from ending that another one ends", async () => {
+    const { clock, up, roster } = await scriptedThing({ provisioning: [server, otherServer] });
+    roster.set(friend, item);
+    const wire = await up((it) => [server, otherServer].forEach((jid) => it.peer(jid, () => says(true))));
+    await clock.advance(60_000);
+    // It recommends whom nobody knows, and says nothing when it is asked about them.
+    wire.peer(server, (payload) => (payload.attrs["jid"] === friend ? says(false) : "silent"));
+    wire.peer(otherServer, (payload) => says(payload.attrs["jid"] !== friend));
+    for (const jid of many(150)) wire.tell(server, buildFriend({ jid }));
+    wire.tell(otherServer, buildUnfriend({ jid: friend }));
+    await clock.advance(30_000);
+    expect(roster.has(friend)).toBe(false);
+  });
+
+  test("is asked again about every friend: none of them stays", async () => {
+    const { thing, clock, up, roster } = await scriptedThing(options);
+    const friends = many(250);
+    for (const jid of friends) roster.set(jid, { ...item, jid });
+    const wire = await up((it) => it.peer(server, () => says(true)));
+    await clock.advance(60_000);
+    expect(thing.rights.count).toBe(friends.length);
+    wire.peer(server, () => says(false));
+    for (const jid of friends) wire.tell(server, buildUnfriend({ jid }));
+    for (let turn = 0; turn < 20; turn++) await clock.advance(1_000);
+    expect([roster.size, thing.state.parting]).toEqual([0, []]);
+  });
+
+  test("wears no card out: of what it says in an hour a part is written down, and all of it holds", async () => {
+    const storage = await closedStorage();
+    const { clock, up, roster } = await scriptedThing({ ...options, storage });
+    const mind = { now: true };
+    const wire = await up((it) => it.peer(server, () => says(mind.now)));
+    await clock.advance(60_000);
+    storage.done.length = 0;
+    for (let second = 0; second < 600; second++) {
+      roster.set(friend, item);
+      void wire.ask(account, "set", buildRoster([item]));
+      mind.now = true;
+      wire.tell(server, buildFriend({ jid: friend }));
+      await clock.advance(500);
+      mind.now = false;
+      wire.tell(server, buildUnfriend({ jid: friend }));
+      await clock.advance(500);
+      expect(roster.has(friend)).toBe(false);
+    }
+    expect(storage.done.filter((one) => one.startsWith("replace thing")).length).toBeLessThanOrEqual(2 * 2 * 100);
+    expect(storage.done.filter((one) => one.includes("rights")).length).toBeLessThanOrEqual(60);
   });
 });
