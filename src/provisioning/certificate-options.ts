@@ -56,6 +56,8 @@ const KNOWN: readonly (keyof CertificateOptions)[] = [
 ];
 const SIZES = [2048, 3072, 4096];
 const LONGEST_NAME = 64; // RFC 5280 appendix A.1, ub-common-name
+// Half of a character: it cannot be written in UTF-8.
+const HALF = /\p{Surrogate}/u;
 
 /** {@link CertificateOptions}, checked: whence the certificate comes, and how challenges are decrypted. */
 export interface CertificateSettings {
@@ -112,7 +114,10 @@ function checkMake(make: CertificateOptions["make"]): CertificateSettings["make"
   if (make === true) return { name: undefined, bits: 2048 };
   checkKnown(make, ["name", "bits"], "certificate.make");
   const { name, bits = 2048 } = make;
-  if (name !== undefined && (typeof name !== "string" || name === "" || name.length > LONGEST_NAME)) {
+  if (
+    name !== undefined &&
+    (typeof name !== "string" || name === "" || name.length > LONGEST_NAME || HALF.test(name))
+  ) {
     throw new ConfigError(`certificate.make.name: must be a text of 1 to ${LONGEST_NAME} characters`);
   }
   if (!SIZES.includes(bits)) throw new ConfigError(`certificate.make.bits: must be one of ${SIZES.join(", ")}`);

@@ -21,7 +21,7 @@ export function cannotDecrypt(options?: ErrorOptions): ProtocolError {
  * length is tried like any other: how long it takes tells nobody why.
  */
 export function decryptWith(key: KeyObject, padding: Padding): Decrypt {
-  const size = (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8;
+  const size = Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8);
   const ways = { auto: [oaep, pkcs1], oaep: [oaep], pkcs1: [pkcs1] }[padding];
   return (challenge) => {
     const block = challenge.length === size ? challenge : new Uint8Array(size);

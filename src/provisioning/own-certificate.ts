@@ -28,6 +28,8 @@ export class OwnCertificate {
   readonly #parts: OwnCertificateParts;
   #certificate: Certificate | undefined;
   #making: Promise<Certificate> | undefined;
+  /** One that was made, and could not be kept yet: on a small board the next one takes a minute or more. */
+  #unkept: SavedCertificate | undefined;
   #damaged = false;
 
   constructor(parts: OwnCertificateParts) {
@@ -70,6 +72,7 @@ export class OwnCertificate {
     const { storage, certificate: settings } = this.#parts;
     if (settings?.make !== undefined) this.#certificate = undefined;
     this.#making = undefined;
+    this.#unkept = undefined;
     this.#damaged = false;
     // Also where the options do not want it any more.
     await removeIfThere(storage, "certificate.previous");
@@ -99,11 +102,17 @@ export class OwnCertificate {
 
   async #makeAndKeep(settings: CertificateSettings, wanted: () => boolean): Promise<Certificate> {
     const { storage, jid } = this.#parts;
-    const { name = (jid()?.bare ?? "Thing").slice(0, LONGEST_NAME), bits } = settings.make ?? { bits: 2048 };
-    const saved = await makeCertificate({ name, bits }, this.#parts);
+    // Cut between two characters, never within one.
+    const address = Array.from(jid()?.bare ?? "Thing")
+      .slice(0, LONGEST_NAME)
+      .join("");
+    const { name = address, bits } = settings.make ?? { bits: 2048 };
+    const saved = await (this.#unkept ?? makeCertificate({ name, bits }, this.#parts));
     if (!wanted()) throw new StateError("a factory reset came in between");
+    this.#unkept = saved;
     await certificateDocument(storage).save(saved);
     if (!wanted()) throw new StateError("a factory reset came in between");
+    this.#unkept = undefined;
     return (this.#certificate = fromSaved(saved, settings));
   }
 }

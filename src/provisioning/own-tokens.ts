@@ -58,7 +58,8 @@ export class OwnTokens {
       await this.#store.load();
     } catch (error) {
       if (error instanceof NewerFormatError) throw error;
-      await this.#store.clear();
+      // What cannot be removed now is removed before others are kept: a disk that has broken is no reason not to start.
+      await this.#store.clear().catch(() => undefined);
       onFault("token", `the tokens were damaged, and are got anew: ${messageOf(error)}`, error);
     }
   }

@@ -18,7 +18,7 @@ export function openPkcs12(
   passphrase: string | undefined,
   path: string,
 ): Pkcs12Content | undefined {
-  const { asn1, pkcs12, pki, util } = forge;
+  const { asn1, pki, util } = forge;
   let shape: ReturnType<typeof asn1.fromDer>;
   try {
     shape = asn1.fromDer(util.createBuffer(Buffer.from(bytes).toString("binary")));
@@ -27,9 +27,9 @@ export function openPkcs12(
   }
   // A PFX is a sequence that begins with the number 3 (RFC 7292 section 4).
   if (!pfxHasVersion3(forge, shape)) return undefined;
-  let pfx: ReturnType<typeof pkcs12.pkcs12FromAsn1>;
+  let pfx: Opened;
   try {
-    pfx = pkcs12.pkcs12FromAsn1(shape, true, passphrase ?? "");
+    pfx = opened(forge, shape, passphrase ?? "");
   } catch (error) {
     const why = passphrase === undefined ? "needs certificate.passphrase" : "certificate.passphrase does not open it";
     throw new ConfigError(`${path}: the PKCS #12 content ${why}`, { cause: error });
@@ -46,6 +46,24 @@ export function openPkcs12(
   const certificate = certificates.find((one) => key !== undefined && one.checkPrivateKey(key)) ?? certificates[0];
   if (certificate === undefined) throw new ConfigError(`${path}: there is no certificate in the PKCS #12 content`);
   return { certificate, key };
+}
+
+type Opened = ReturnType<Forge["pkcs12"]["pkcs12FromAsn1"]>;
+type Shape = ReturnType<Forge["asn1"]["fromDer"]>;
+
+/**
+ * Opens it. RFC 7292 appendix B.1 takes a passphrase as UTF-16, for the checksum too; where AES encrypts (RFC 8018) OpenSSL
+ * takes it as UTF-8, and node-forge as Latin-1. So a second try is made with its UTF-8, and without the checksum, which
+ * says no more than that the passphrase is right: a wrong one does not come to a certificate with its key.
+ */
+function opened({ pkcs12, util }: Forge, shape: Shape, passphrase: string): Opened {
+  try {
+    return pkcs12.pkcs12FromAsn1(shape, true, passphrase);
+  } catch (error) {
+    const asUtf8 = util.encodeUtf8(passphrase);
+    if (asUtf8 === passphrase || !Array.isArray(shape.value)) throw error;
+    return pkcs12.pkcs12FromAsn1({ ...shape, value: shape.value.slice(0, 2) }, true, asUtf8);
+  }
 }
 
 function pfxHasVersion3({ asn1 }: Forge, shape: { readonly value: unknown }): boolean {

@@ -52,6 +52,10 @@ export class TokenStore {
   #certificate = "";
   #tokens = new Map<BareJid, string>();
   #known = false;
+  /** The last write failed: the disk says something else. */
+  #lags = false;
+  /** What is on disk is to go before anything is written. */
+  #remains = false;
 
   constructor(storage: Storage) {
     this.#storage = storage;
@@ -87,18 +91,21 @@ export class TokenStore {
   async save(): Promise<void> {
     if (this.#tokens.size === 0 && !this.#known) return;
     this.#known = true;
-    await this.#queue.run(() =>
-      this.#document.save({
+    await this.#queue.run(async () => {
+      this.#lags = true;
+      if (this.#remains) await this.#remove();
+      await this.#document.save({
         certificate: this.#certificate,
         tokens: [...this.#tokens].map(([server, token]) => ({ server, token })),
-      }),
-    );
+      });
+      this.#lags = false;
+    });
   }
 
   /** Drops the tokens of all others: they are trusted no more. Durable once resolved. */
   async retain(servers: readonly BareJid[]): Promise<void> {
     const strangers = [...this.#tokens.keys()].filter((server) => !servers.includes(server));
-    if (strangers.length === 0) return;
+    if (strangers.length === 0 && !this.#lags) return;
     for (const server of strangers) this.#tokens.delete(server);
     await this.save();
   }
@@ -107,10 +114,15 @@ export class TokenStore {
   async clear(): Promise<void> {
     this.#tokens.clear();
     this.#known = false;
-    await this.#queue.run(async () => {
-      await removeIfThere(this.#storage, "tokens.previous");
-      await removeIfThere(this.#storage, "tokens");
-      this.#document = tokensDocument(this.#storage); // it knew what was there
-    });
+    this.#remains = true;
+    await this.#queue.run(() => this.#remove());
+  }
+
+  async #remove(): Promise<void> {
+    await removeIfThere(this.#storage, "tokens.previous");
+    await removeIfThere(this.#storage, "tokens");
+    this.#document = tokensDocument(this.#storage); // it knew what was there
+    this.#remains = false;
+    this.#lags = false;
   }
 }

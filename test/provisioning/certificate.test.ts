@@ -128,6 +128,21 @@ describe("a certificate that is given (P-E12: PEM, DER or PKCS #12)", () => {
     expect(await works({ file: path, passphrase: "geheim" })).toEqual([]);
   });
 
+  it.each(["Grüße", "パス", "\u{1F511} x"])(
+    "is opened by the passphrase %s, in all that OpenSSL writes",
+    async (passphrase) => {
+      const path = join(folder, "unicode.p12");
+      const made = await file(cert + keyPem);
+      const old = ["-certpbe", "PBE-SHA1-3DES", "-keypbe", "PBE-SHA1-3DES", "-macalg", "sha1"];
+      for (const more of [[], ["-macalg", "sha512"], ["-nomac"], old]) {
+        const how = ["pkcs12", "-export", "-in", made, "-out", path, "-passout", `pass:${passphrase}`, ...more];
+        execFileSync("openssl", how, { stdio: "pipe" });
+        expect(await works({ file: path, passphrase })).toEqual([]);
+        expect(await wrong({ file: path, passphrase: `${passphrase}é` })).toContain("does not open it");
+      }
+    },
+  );
+
   it("P-3.1.3-20: needs no key where a callback decrypts", async () => {
     const { certificate } = await read({ content: cert, decrypt: () => message });
     expect(await certificate.decrypt(new Uint8Array(256))).toEqual(message);
@@ -332,6 +347,7 @@ describe("a certificate that cannot be used is told of, with the option", () => 
     [{ make: { bits: 1024 } }, "certificate.make.bits: must be one of 2048, 3072, 4096"],
     [{ make: { name: "" } }, "certificate.make.name: must be a text of 1 to 64 characters"],
     [{ make: { name: "x".repeat(65) } }, "certificate.make.name"],
+    [{ make: { name: "half a \ud83d" } }, "certificate.make.name"],
     [{ make: { nmae: "x" } as never }, 'certificate.make: there is no option "nmae"'],
     [{ fiel: "x" } as never, 'certificate: there is no option "fiel"'],
     ["device.pem" as never, "certificate: must be an object"],

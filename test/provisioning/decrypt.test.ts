@@ -56,6 +56,16 @@ describe("a challenge", () => {
     },
   );
 
+  it("P-E12: is decrypted also with a key whose length is no whole number of bytes", async () => {
+    for (const bits of [2050, 2055]) {
+      const odd = rsaKey("odd", bits);
+      for (const padding of ["oaep", "pkcs1"] as const) {
+        expect(await outcome("auto", encrypt(odd, bytes(32), padding), odd)).toEqual(bytes(32));
+      }
+      expect(await outcome("auto", bytes(256), odd)).toEqual(failed);
+    }
+  });
+
   it("P-E12: is decrypted whatever is in it", async () => {
     const some = fc.tuple(fc.uint8Array({ minLength: 1, maxLength: SIZE - 42 }), fc.constantFrom("oaep", "pkcs1"));
     await fc.assert(

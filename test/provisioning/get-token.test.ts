@@ -96,6 +96,11 @@ describe("getting a token (XEP-0324 3.1.3.1)", () => {
       { code: "ERR_PROTOCOL", path: "getTokenResponse/@token" },
     ],
     ["P-3.1.3-14: an empty token", response({ token: "" }), { code: "ERR_PROTOCOL", path: "getTokenResponse/@token" }],
+    [
+      "a token so long that no server would carry it",
+      response({ token: "T".repeat(2_049) }),
+      { code: "ERR_PROTOCOL", path: "getTokenResponse/@token" },
+    ],
     ["P-3.1.3-26: no token", response({}), { code: "ERR_PROTOCOL", path: "getTokenResponse/@token" }],
     ["nothing", undefined, { code: "ERR_PROTOCOL" }],
   ])("takes for no token: %s", async (_, said, error) => {

@@ -155,6 +155,22 @@ describe("own tokens", () => {
     await again.own.get(one, never);
     expect((await site({ storage })).own.ownTokens()).toEqual(["one-token-1"]);
   });
+
+  it("that are damaged on a disk that cannot be written any more are a fault, and no reason not to start", async () => {
+    const storage = await failingStorage();
+    const { own } = await site({ storage });
+    await own.get(one, never);
+    await storage.replace("tokens", new TextEncoder().encode("nonsense"));
+    storage.failing.add("delete").add("replace");
+    const again = await site({ storage });
+    expect(again.faults).toEqual([expect.stringMatching(/^token: the tokens were damaged/)]);
+    expect(again.own.ownTokens()).toEqual([]);
+    await expect(again.own.get(one, never)).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    expect(again.own.ownTokens()).toEqual(["one-token-1"]);
+    storage.failing.clear();
+    await again.own.get(one, never);
+    expect((await site({ storage })).own.ownTokens()).toEqual(["one-token-1"]);
+  });
 });
 
 describe("what a newer version has kept", () => {
@@ -324,15 +340,37 @@ describe("a certificate that is made on the Thing", () => {
     expect(new Set(servers.one.shown).size).toBe(2);
   });
 
-  it("that could not be kept is not used, and made again", async () => {
+  it("that could not be kept is not used; it is kept at the next try, and not made again", async () => {
     const storage = await failingStorage();
-    const { own, wire } = await site({ storage, certificate: { make: true } });
+    const { own, wire, logger } = await site({ storage, certificate: { make: true } });
     storage.failing.add("replace");
-    await expect(own.get(one, never)).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    for (let i = 0; i < 3; i++) await expect(own.get(one, never)).rejects.toMatchObject({ code: "ERR_STORAGE" });
     expect(wire.sent).toEqual([]);
     storage.failing.clear();
     await own.get(one, never);
     expect(own.ownTokens()).toEqual(["one-token-1"]);
+    expect(logger.lines.filter((line) => line.includes("made the Thing's certificate"))).toHaveLength(1);
+    expect(await storage.read("certificate.previous")).toBeUndefined();
+  });
+
+  it("that could not be kept is another's after a factory reset", async () => {
+    const storage = await failingStorage();
+    const { own, logger } = await site({ storage, certificate: { make: true } });
+    storage.failing.add("replace");
+    await expect(own.get(one, never)).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    storage.failing.clear();
+    await own.clear();
+    await own.get(one, never);
+    expect(logger.lines.filter((line) => line.includes("made the Thing's certificate"))).toHaveLength(2);
+  });
+
+  it("names an address of any letters, cut between two of them", async () => {
+    const local = `${"a".repeat(63)}\u{20000}`;
+    const { own, storage } = await site({ certificate: { make: true }, jid: `${local}@example.org/x` });
+    await own.get(one, never);
+    const { value } = await certificateDocument(storage).load();
+    const der = new Uint8Array(Buffer.from(value?.certificate ?? "", "base64"));
+    expect(new X509Certificate(der).toLegacyObject().subject.CN).toBe(local);
   });
 
   it("that is damaged is a fault, and no other takes its place before a factory reset", async () => {

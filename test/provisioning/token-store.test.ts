@@ -58,6 +58,19 @@ describe("the tokens on disk", () => {
     expect((await store(storage)).tokens.all()).toEqual([]);
   });
 
+  it("of a server that is trusted no more are dropped at the next try, if the disk was full at the first", async () => {
+    const { storage, tokens } = await store();
+    tokens.set(one, "AB", "first");
+    tokens.set(two, "AB", "second");
+    await tokens.save();
+    storage.failing.add("replace");
+    await expect(tokens.retain([two])).rejects.toMatchObject({ code: "ERR_STORAGE" });
+    expect(tokens.all()).toEqual(["second"]);
+    storage.failing.clear();
+    await tokens.retain([two]);
+    expect((await store(storage)).tokens.all()).toEqual(["second"]);
+  });
+
   it("are cleared with the generation before", async () => {
     const { storage, tokens } = await store();
     tokens.set(one, "AB", "first");
