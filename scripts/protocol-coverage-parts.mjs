@@ -58,6 +58,11 @@ const table = (head, rows) =>
     ...rows.map((row) => `| ${row.join(" | ")} |`),
   ].join("\n");
 
+/** Why no test names it: said of itself, or of its section. */
+function reasonFor(id, reasons) {
+  return reasons.get(id) ?? reasons.get(id.slice(0, id.lastIndexOf("-"))) ?? "no test names it yet";
+}
+
 /** The generated part of the document. */
 export function renderCoverage(requirements, shown, reasons) {
   const gaps = gapsIn(requirements, shown);
@@ -68,7 +73,7 @@ export function renderCoverage(requirements, shown, reasons) {
       ? "Nothing."
       : table(
           ["Id", "Binds", "Why"],
-          gaps.map(({ id, who }) => [id, who.join(", "), reasons.get(id) ?? "not built yet"]),
+          gaps.map(({ id, who }) => [id, who.join(", "), reasonFor(id, reasons)]),
         ),
     "",
   ];

@@ -51,8 +51,10 @@ describe("the generated part", () => {
     const text = renderCoverage(requirements, shown, new Map([["P-3.1.1-2", "a matter of taste"]]));
     expect(text).toContain("| P-3.1.1-1 | must | Thing | [thing/pairing](../test/thing/pairing.test.ts) |");
     expect(text).toContain("| P-3.1.1-2 | Thing | a matter of taste |");
-    expect(text).toContain("| P-3.1.1-4 | Thing | not built yet |");
+    expect(text).toContain("| P-3.1.1-4 | Thing | no test names it yet |");
     expect(text).toContain("| P-3.1.1-3 | note | Thing | for information |");
+    const ofSection = renderCoverage(requirements, shown, new Map([["P-3.1.1", "a section of duties"]]));
+    expect(ofSection).toContain("| P-3.1.1-4 | Thing | a section of duties |");
     expect(renderCoverage([asked("P-3.1.1-1")], shown, new Map())).toContain("Nothing.");
   });
 });
