@@ -1,4 +1,5 @@
 // What a provisioning server grants, and what that lets through: XEP-0324 3.3.2, 3.3.3, 3.4.2, 3.4.3, 5.3; P-E18 to P-E20.
+import { ProtocolError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { CanControlResponse } from "../codec/can-control.ts";
 import type { CanReadResponse } from "../codec/provisioning.ts";
@@ -64,15 +65,27 @@ function meetNames(asked: readonly string[], granted: readonly string[]): readon
   return both.length === 0 ? undefined : both;
 }
 
+// A hundred sources asked for, of which a thousand kinds of cache are granted, are a hundred thousand nodes: a stranger and a
+// server of ill will would stop a device with that.
+const MOST_IN_COMMON = 5_000;
+
 /**
  * What two lists of nodes have in common, an empty list standing for all; `undefined` if nothing. Each node once: the
- * lists may come from a stranger, and a thousand repetitions met by a thousand are a million.
+ * lists may come from a stranger, and a thousand repetitions met by a thousand are a million. Throws `ERR_PROTOCOL` if it
+ * is more than a device can keep: that is neither a yes nor a no.
  */
 function meetNodes(asked: readonly NodeRef[], granted: readonly NodeRef[]): readonly NodeRef[] | undefined {
   if (asked.length === 0) return simplest(granted);
   if (granted.length === 0) return simplest(asked);
   const grantedById = byId(simplest(granted));
-  const both = simplest(asked).flatMap((a) => (grantedById.get(a.nodeId) ?? []).flatMap((b) => commonNode(a, b) ?? []));
+  const both: NodeRef[] = [];
+  for (const one of simplest(asked)) {
+    for (const other of grantedById.get(one.nodeId) ?? []) {
+      if (!haveCommon(one, other)) continue;
+      if (both.length === MOST_IN_COMMON) throw new ProtocolError("the answer divides the nodes into too many", "node");
+      both.push({ ...one, ...other });
+    }
+  }
   return both.length === 0 ? undefined : simplest(both);
 }
 
@@ -100,10 +113,12 @@ function byId(nodes: readonly NodeRef[]): ReadonlyMap<string, readonly NodeRef[]
   return groups;
 }
 
-/** The nodes that two references both mean, as one reference (P-E19: absent attributes match any value). */
-function commonNode(a: NodeRef, b: NodeRef): NodeRef | undefined {
-  const merged: NodeRef = { ...a, ...b };
-  return refersTo(a, merged) && refersTo(b, merged) ? merged : undefined;
+/** Whether there are nodes that two references to the same id both mean (P-E19: absent attributes match any value). */
+function haveCommon(one: NodeRef, other: NodeRef): boolean {
+  return (
+    (one.sourceId ?? other.sourceId) === (other.sourceId ?? one.sourceId) &&
+    (one.cacheType ?? other.cacheType) === (other.cacheType ?? one.cacheType)
+  );
 }
 
 // By how many grants a question is looked at: a bit each.

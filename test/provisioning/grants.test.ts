@@ -418,3 +418,25 @@ describe("no grant", () => {
     expect(world.filter((thing) => lets([wholeGrant(server)], thing))).toEqual([]);
   });
 });
+
+describe("lists of ill will", () => {
+  const count = 450;
+  const sources = Array.from({ length: count }, (_, n) => ({ nodeId: "a", sourceId: String(n) }));
+
+  test("that divide each node asked for are not understood: neither a yes nor a no", () => {
+    const caches = Array.from({ length: 2_000 }, (_, n) => ({ nodeId: "a", cacheType: String(n) }));
+    const refused = expect.objectContaining({ code: "ERR_PROTOCOL" }) as Error;
+    expect(() => intersect(asking({ nodes: sources }), answering({ nodes: caches }), server)).toThrow(refused);
+    const control = { kind: "control", jid: server, tokens: {}, nodes: sources, parameters: [] } as const;
+    const answer = { result: true, nodes: caches, parameters: [] };
+    expect(() => intersectControl(control, answer, server)).toThrow(refused);
+  });
+
+  test("P-E19: but long ones that say the same are", () => {
+    const grant = intersect(asking({ nodes: sources }), answering({ nodes: sources }), server);
+    expect(grant?.nodes).toEqual(sources);
+    expect(intersect(asking({ nodes: [{ nodeId: "a" }] }), answering({ nodes: sources }), server)?.nodes).toEqual(
+      sources,
+    );
+  });
+});
