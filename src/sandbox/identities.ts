@@ -40,6 +40,8 @@ export interface IdentitiesOptions {
 /** An identity behind a token. */
 export interface Identity {
   readonly certificate: ClientCertificate;
+  /** Who has brought it; absent if it is the operator's. */
+  readonly by: BareJid | undefined;
   name: string | undefined;
   withdrawn: boolean;
   token: string | undefined;
@@ -53,6 +55,8 @@ export interface Identity {
 
 // XEP-0324 5.4: what anybody can add must not grow without bound.
 const MOST_IDENTITIES = 10_000;
+// Nor take the room of others: a certificate of one's own costs nothing.
+const MOST_OF_ONE = 100;
 const MOST_CONCERNED = 1_000;
 // The wall clock may be set: no certificate is believed in for longer than this without another look.
 const LOOK_AGAIN = 3_600_000;
@@ -108,17 +112,19 @@ export class Identities {
   /**
    * The certificate that somebody wants a token for. Throws the `Refusal` that goes back: `bad-request` for what is
    * none, `not-acceptable` for a key or a time that will not do, `forbidden` for one that is not let in.
+   *
+   * @param by who shows it; left out: nobody whose certificates are counted
    */
-  examine(der: Uint8Array): ClientCertificate {
+  examine(der: Uint8Array, by?: BareJid): ClientCertificate {
     const certificate = readCertificate(der);
     if (certificate === "broken") throw new Refusal("bad-request", "Not an X.509 certificate in DER form.");
     if (certificate === "key") throw new Refusal("not-acceptable", "Only RSA keys of 1,024 to 8,192 bits are taken.");
-    this.admit(certificate);
+    this.admit(certificate, by);
     return certificate;
   }
 
   /** Throws the `Refusal` that goes back if there is no token for a certificate now: see {@link examine}. */
-  admit(certificate: ClientCertificate): void {
+  admit(certificate: ClientCertificate, by?: BareJid): void {
     const now = this.#options.clock.now();
     if (now > certificate.validTo) throw new Refusal("not-acceptable", "The certificate has expired.");
     if (now < certificate.validFrom) throw new Refusal("not-acceptable", "The certificate is not valid yet.");
@@ -126,12 +132,12 @@ export class Identities {
     if (known?.withdrawn) throw new Refusal("forbidden", "The certificate was withdrawn.");
     if (known !== undefined) return;
     if (this.#options.unknown === "refuse") throw new Refusal("forbidden", "The certificate is not known here.");
-    if (!this.#hasRoom()) throw new Refusal("resource-constraint", "Too many certificates.");
+    if (!this.#hasRoom(by)) throw new Refusal("resource-constraint", "Too many certificates.");
   }
 
   /** The token of a certificate that {@link admit} lets in and whose owner has proved to be its owner. */
-  tokenFor(certificate: ClientCertificate): string {
-    const identity = this.#all.get(certificate.fingerprint) ?? this.#add(certificate);
+  tokenFor(certificate: ClientCertificate, by?: BareJid): string {
+    const identity = this.#all.get(certificate.fingerprint) ?? this.#add(certificate, by);
     // P-3.1.3-14: base64url has no white space.
     identity.token ??= randomToken(this.#options.random, 24);
     this.#byToken.set(identity.token, identity);
@@ -172,9 +178,10 @@ export class Identities {
     return !withdrawn && now >= certificate.validFrom && now <= certificate.validTo;
   }
 
-  #add(certificate: ClientCertificate): Identity {
+  #add(certificate: ClientCertificate, by?: BareJid): Identity {
     const identity: Identity = {
       certificate,
+      by,
       name: undefined,
       withdrawn: false,
       token: undefined,
@@ -187,14 +194,21 @@ export class Identities {
   }
 
   /** Makes room by what has expired and has no name, if it must. */
-  #hasRoom(): boolean {
-    if (this.#all.size < MOST_IDENTITIES) return true;
+  #hasRoom(by: BareJid | undefined): boolean {
+    if (!this.#isFull(by)) return true;
     this.#endExpired();
     const now = this.#options.clock.now();
     for (const [fingerprint, { certificate, name }] of this.#all) {
       if (name === undefined && now > certificate.validTo) this.#all.delete(fingerprint);
     }
-    return this.#all.size < MOST_IDENTITIES;
+    return !this.#isFull(by);
+  }
+
+  #isFull(by: BareJid | undefined): boolean {
+    if (this.#all.size >= MOST_IDENTITIES) return true;
+    let own = 0;
+    for (const identity of this.#all.values()) if (identity.by === by && identity.name === undefined) own++;
+    return by !== undefined && own >= MOST_OF_ONE;
   }
 
   #endExpired(): void {

@@ -46,6 +46,7 @@ export interface UsedToken {
 /** A question that waits for the challenges of its tokens. */
 interface Waiting {
   readonly sender: string;
+  readonly account: BareJid;
   readonly proved: Set<string>;
   readonly open: Set<string>;
   readonly timer: Timer;
@@ -104,7 +105,7 @@ export class TokenChallenges {
     this.#checkRoom(sender);
     const open = new Set<string>();
     const timer = clock.schedule(timeout, () => this.#finish(waiting));
-    const waiting: Waiting = { sender: sender.full, proved, open, timer, done };
+    const waiting: Waiting = { sender: sender.full, account: sender.bare, proved, open, timer, done };
     this.#waiting.add(waiting);
     this.#options.output(asked.map((each) => this.#pose(waiting, sender, caller, each)));
   }
@@ -141,7 +142,7 @@ export class TokenChallenges {
   }
 
   #checkRoom(sender: Jid): void {
-    const own = [...this.#waiting].filter((waiting) => waiting.sender === sender.full).length;
+    const own = [...this.#waiting].filter((waiting) => waiting.account === sender.bare).length;
     if (this.#waiting.size < MOST_WAITING && own < MOST_WAITING_FROM_ONE) return;
     throw new Refusal("resource-constraint", "Too many questions wait for the challenges of their tokens.");
   }

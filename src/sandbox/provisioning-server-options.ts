@@ -36,7 +36,7 @@ export interface ProvisioningServerOptions {
    */
   readonly challengeTimeout?: number | undefined;
   /**
-   * Whether certificates that nobody enrolled get tokens (XEP-0324 5.4); of these it keeps 10,000 at most. Rules name
+   * Whether certificates that nobody enrolled get tokens (XEP-0324 5.4); of these it keeps 10,000 at most, 100 of one account. Rules name
    * them by their fingerprint. Default `accept`.
    */
   readonly unknownCertificates?: "accept" | "refuse" | undefined;

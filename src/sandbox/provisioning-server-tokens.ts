@@ -1,7 +1,7 @@
 // XEP-0324 Internet of Things - Provisioning 0.5.1, section 3.1.3.1, the server's side: a token for a certificate.
 import { timingSafeEqual } from "node:crypto";
 import type { Clock } from "../core/clock.ts";
-import type { Jid } from "../core/jid.ts";
+import type { BareJid, Jid } from "../core/jid.ts";
 import type { RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
 import {
@@ -29,6 +29,7 @@ export interface TokenDeskOptions {
 /** A challenge that waits for its answer. */
 interface Posed {
   readonly client: string;
+  readonly account: BareJid;
   readonly certificate: ClientCertificate;
   readonly challenge: Uint8Array;
   readonly until: number;
@@ -49,8 +50,8 @@ export class TokenDesk {
   readonly #options: TokenDeskOptions;
   /** By number; numbers grow, so the oldest stands first. */
   readonly #posed = new Map<number, Posed>();
-  /** How many each client has. */
-  readonly #counts = new Map<string, number>();
+  /** How many each account has: resources are to be had for nothing. */
+  readonly #counts = new Map<BareJid, number>();
   #last = 0;
 
   constructor(options: TokenDeskOptions) {
@@ -60,10 +61,10 @@ export class TokenDesk {
   /** Answers `getToken`. Throws the `Refusal` that goes back. */
   challenge(payload: XmlElement, from: Jid): XmlElement {
     const { identities, random, clock, padding } = this.#options;
-    const certificate = identities.examine(parseGetToken(payload).certificate);
+    const certificate = identities.examine(parseGetToken(payload).certificate, from.bare);
     this.#forgetOld();
-    const client = from.full;
-    const own = this.#counts.get(client) ?? 0;
+    const account = from.bare;
+    const own = this.#counts.get(account) ?? 0;
     // None is put aside for another before its minute is over: the newest has to wait.
     if (this.#posed.size >= MOST_POSED || own >= MOST_POSED_TO_ONE) {
       throw new Refusal("resource-constraint", "Too many challenges wait for their answers.");
@@ -71,8 +72,14 @@ export class TokenDesk {
     const challenge = random.bytes(CHALLENGE_BYTES);
     const encrypted = encrypt(certificate, challenge, padding());
     this.#last = (this.#last % (2 ** 31 - 1)) + 1;
-    this.#counts.set(client, own + 1);
-    this.#posed.set(this.#last, { client, certificate, challenge, until: clock.monotonic() + KEPT });
+    this.#counts.set(account, own + 1);
+    this.#posed.set(this.#last, {
+      client: from.full,
+      account,
+      certificate,
+      challenge,
+      until: clock.monotonic() + KEPT,
+    });
     return buildGetTokenChallenge({ seqnr: this.#last, challenge: encrypted });
   }
 
@@ -86,8 +93,8 @@ export class TokenDesk {
     this.#forget(seqnr, posed);
     if (!isSame(posed.challenge, response)) throw new Refusal("bad-request", "Not what was encrypted."); // P-3.1.3-15
     const { identities } = this.#options;
-    identities.admit(posed.certificate); // it may have ended meanwhile
-    return buildGetTokenResponse({ token: identities.tokenFor(posed.certificate) });
+    identities.admit(posed.certificate, from.bare); // it may have ended meanwhile
+    return buildGetTokenResponse({ token: identities.tokenFor(posed.certificate, from.bare) });
   }
 
   /** Forgets all challenges. */
@@ -104,11 +111,11 @@ export class TokenDesk {
     }
   }
 
-  #forget(seqnr: number, { client }: Posed): void {
+  #forget(seqnr: number, { account }: Posed): void {
     this.#posed.delete(seqnr);
-    const left = (this.#counts.get(client) ?? 1) - 1;
-    if (left > 0) this.#counts.set(client, left);
-    else this.#counts.delete(client);
+    const left = (this.#counts.get(account) ?? 1) - 1;
+    if (left > 0) this.#counts.set(account, left);
+    else this.#counts.delete(account);
   }
 }
 

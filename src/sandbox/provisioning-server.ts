@@ -320,8 +320,11 @@ export class ReferenceProvisioningServer implements StanzaService {
   #canRead(payload: XmlElement, from: Jid): LaterAnswer {
     const question = parseCanRead(payload);
     return this.#whenProved(from, "canRead", question, (acting) => {
-      const answers = acting.map((who) => narrow(question, decideRead(this.#rules, from.bare, question.jid, who)));
-      const answer = mostForgivingRead(question, answers);
+      const limits = different(acting, (who) => decideRead(this.#rules, from.bare, question.jid, who));
+      const answer = mostForgivingRead(
+        question,
+        limits.map((each) => narrow(question, each)),
+      );
       return { result: answer.result, payload: buildCanReadResponse(answer) };
     });
   }
@@ -333,7 +336,7 @@ export class ReferenceProvisioningServer implements StanzaService {
       const decide = (who: Acting): boolean | ControlLimits => decideControl(this.#rules, from.bare, question.jid, who);
       const answer = mostForgivingControl(
         question,
-        acting.map((who) => narrowControl(question, decide(who))),
+        different(acting, decide).map((each) => narrowControl(question, each)),
       );
       return { result: answer.result, payload: buildCanControlResponse(answer) };
     });
@@ -371,4 +374,9 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.#questions.push({ thing: from.bare, ...question });
     if (this.#questions.length > MOST_QUESTIONS) this.#questions.shift();
   }
+}
+
+/** What is decided, each once: sixteen tokens of three kinds make thousands of combinations, and few rules. */
+function different<T>(acting: readonly Acting[], decide: (who: Acting) => T): readonly T[] {
+  return [...new Set(acting.map(decide))];
 }

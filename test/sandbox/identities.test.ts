@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { BareJid } from "../../src/core/jid.ts";
+import { bareJid, type BareJid } from "../../src/core/jid.ts";
 import { Refusal } from "../../src/core/refusal.ts";
 import type { ClientCertificate } from "../../src/sandbox/identity-certificate.ts";
 import { readAnyCertificate } from "../../src/sandbox/identity-certificate.ts";
@@ -52,6 +52,24 @@ describe("identities", () => {
     clock.jump(2 * 365 * 24 * HOUR);
     identities.admit(one(20_000, clock.now() + HOUR));
     expect(identities.list).toMatchObject([{ name: "device" }]);
+  });
+
+  it("P-5.4-1: that came by themselves are 100 of one account, which cannot take the room of the others", async () => {
+    const [flood, other] = [bareJid("flood@example.org"), bareJid("other@example.org")];
+    identities.tokenFor(one(0, clock.now() + HOUR), flood);
+    for (let n = 1; n < 100; n++) identities.tokenFor(one(n), flood);
+    expect(() => identities.admit(one(100), flood)).toThrow(/resource-constraint/);
+    expect(() => identities.admit(one(99), flood)).not.toThrow(); // who is known may come again
+    expect(() => identities.admit(one(100), other)).not.toThrow();
+    await clock.advance(HOUR + 1);
+    expect(() => identities.admit(one(100), flood)).not.toThrow();
+    identities.tokenFor(one(100), flood);
+    expect(() => identities.admit(one(101), flood)).toThrow(/resource-constraint/);
+    // One that has got a name is the operator's.
+    identities.tokenFor(real, other);
+    identities.enrol(holder.pem, "device");
+    for (let n = 200; n < 300; n++) identities.tokenFor(one(n), other);
+    expect(() => identities.admit(one(300), other)).toThrow(/resource-constraint/);
   });
 
   it("P-3.1.3-5: end on time, whichever comes first, and are told of once", async () => {

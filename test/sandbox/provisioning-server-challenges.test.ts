@@ -359,6 +359,40 @@ describe("questions that wait", () => {
     expect(answers()).toEqual([]);
   });
 
+  it("of one account are no more for all its resources: it cannot take the room of the others", () => {
+    const attributes = `serviceToken='${tokens.service}'`;
+    for (let i = 0; i < 1_100; i++) site.ask({ attributes, from: `flood@example.org/${i}` });
+    expect(site.ask({ attributes, from: "flood@example.org/x" }).map(refusal)).toEqual([
+      "error wait resource-constraint",
+    ]);
+    expect(site.ask({ attributes, from: "last@example.org/x" }).map(refusal)).toEqual([]);
+    expect(site.server.pending).toBe(65);
+  });
+
+  it("P-3.1.5-3: are looked at in all combinations, which takes no time that others would miss", () => {
+    site.server.challenge = "never";
+    const holders = Array.from({ length: 16 }, (_, i) => makeKeyHolder({ name: `d${i}` }));
+    const all = holders.map((one, i) => site.tokenFor(one, `c${i}@example.org/x`)).join(" ");
+    const [first] = holders;
+    site.server.setRules([
+      { service: first?.fingerprint ?? "", device: first?.fingerprint ?? "", read: { fields: ["A", "B"] } },
+      { user: first?.fingerprint ?? "", read: { fields: ["A"] } },
+      { read: { fields: ["C"] } },
+    ]);
+    const nodes = Array.from({ length: 1_000 }, (_, i) => `<node nodeId='n${i}'/>`).join("");
+    const sent = site.ask({
+      attributes: `serviceToken='${all}' deviceToken='${all}' userToken='${all}'`,
+      lists: nodes,
+    });
+    expect(sent.map(verdict)).toEqual(["true"]);
+    expect(
+      sent[0]
+        ?.getChild("canReadResponse")
+        ?.getChildren("field")
+        .map(({ attrs }) => attrs["name"]),
+    ).toEqual(["A", "B"]);
+  });
+
   it("may be answered while the challenge is being sent", () => {
     site.server.onOutput((stanzas) => {
       for (const stanza of stanzas) if (stanza.getChild("tokenChallenge")) site.answer(stanza, service);

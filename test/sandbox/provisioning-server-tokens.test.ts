@@ -142,6 +142,12 @@ describe("what is no answer to a challenge", () => {
     expect(site.getToken(device.base64, "late@example.org/x")?.attrs["type"]).toBe("result");
   });
 
+  it("of one account are no more for all its resources: it cannot take the room of the others", () => {
+    for (let i = 0; i < 3_000; i++) site.getToken(device.base64, `flood@example.org/${i}`);
+    expect(refusal(site.getToken(device.base64, "flood@example.org/x"))).toBe("error wait resource-constraint");
+    expect(site.getToken(device.base64)?.attrs["type"]).toBe("result");
+  });
+
   it("is refused as broken if it is no number or no base-64", () => {
     const { seqnr, response } = posed();
     for (const bad of ["x", "", "1.5", "99999999999"]) {
