@@ -125,7 +125,9 @@ export class Guard {
   async #afterBarrier(key: string, question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
     const { cache, standing } = this.#options;
     const isRemembered = cache.peek(key, this.#trusted(standing()).id) !== undefined;
-    if (isRemembered && (await this.#barrierFalls(signal))) {
+    if (isRemembered && !(await this.#barrierFalls(signal))) {
+      cache.missed();
+    } else {
       // Looked up again: the clearCache that the barrier waits for may have come.
       const decision = cache.get(key, this.#trusted(standing()).id);
       if (decision !== undefined) return decision;

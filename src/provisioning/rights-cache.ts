@@ -158,8 +158,13 @@ export class RightsCache {
         return read.decision;
       }
     }
-    this.#counted.misses++;
+    this.missed();
     return undefined;
+  }
+
+  /** Counts a question that is asked though it is remembered: the answer does not count yet. */
+  missed(): void {
+    this.#counted.misses++;
   }
 
   /** As {@link get}, without counting as use. */

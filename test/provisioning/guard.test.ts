@@ -627,6 +627,22 @@ describe("what is remembered, at the start of a stream", () => {
     expect(await deciding).toEqual({ outcome: "refused", source: "server" });
   });
 
+  test("is counted: what is asked at once, what is remembered, and what is asked though it is remembered", async () => {
+    const { decide, wire, barrier, clock, cache, channel, whereabouts } = await site();
+    wire.peer(server, always(true));
+    barrier.raise();
+    await decide(read(stranger));
+    expect(cache.counters).toMatchObject({ hits: 0, misses: 1 });
+    const tooLong = decide(read(stranger));
+    await clock.advance(2_000);
+    expect((await tooLong).source).toBe("server");
+    expect(cache.counters).toMatchObject({ hits: 0, misses: 2 });
+    const inTime = decide(read(stranger));
+    await barrier.settle({ channel, whereabouts, clock }, [], new AbortController().signal);
+    expect((await inTime).source).toBe("cache");
+    expect(cache.counters).toMatchObject({ hits: 1, misses: 2 });
+  });
+
   test("is not waited for by whoever gives up", async () => {
     const { decide, wire, barrier } = await site();
     wire.peer(server, always(true));
