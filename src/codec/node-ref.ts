@@ -1,4 +1,5 @@
 // The triple by which XEP-0323 to XEP-0326 and XEP-0347 name a node behind a concentrator (XEP-0324 5.5, X-E6).
+import { ConfigError } from "../core/errors.ts";
 import { nonEmpty, required, type Attributes, type XmlElement } from "./xml.ts";
 
 /** A node behind a concentrator. Empty attributes are as good as absent ones (X-E6). */
@@ -27,6 +28,16 @@ export function optionalNodeRef(element: XmlElement): NodeRef | undefined {
 /** The attributes that name a node; empty ones are left out (X-E6), save the id that `node` elements must have. */
 export function nodeAttributes(node: NodeRef | undefined): Attributes {
   return { nodeId: node?.nodeId, sourceId: node?.sourceId || undefined, cacheType: node?.cacheType || undefined };
+}
+
+/** Refuses what is no list of nodes. Throws `ERR_CONFIG`. */
+export function checkNodes(nodes: readonly NodeRef[], path: string): void {
+  if (!Array.isArray(nodes)) throw new ConfigError(`${path}: must be a list, [{ nodeId: "meter1" }]`);
+  for (const [index, node] of (nodes as readonly (Partial<NodeRef> | null | undefined)[]).entries()) {
+    const texts = [node?.nodeId, node?.sourceId ?? "", node?.cacheType ?? ""];
+    if (texts.every((text) => typeof text === "string")) continue;
+    throw new ConfigError(`${path}[${index}]: must be an object, { nodeId: "meter1" }; all it holds are texts`);
+  }
 }
 
 /** A Thing that is no concentrator is one node without an id. */

@@ -1,9 +1,10 @@
 // XEP-0325 3.1.2 as the controller sees it: for owners, services, and Things that control Things.
-import type { CallOptions } from "../core/abort.ts";
+import { checkCall, type CallOptions } from "../core/abort.ts";
 import { ConfigError, ProtocolError } from "../core/errors.ts";
 import { parseJid } from "../core/jid.ts";
+import { checkKnown } from "../core/options.ts";
 import { buildSet, parseSetResponse, type ParameterSetting } from "../codec/control.ts";
-import type { NodeRef } from "../codec/node-ref.ts";
+import { checkNodes, type NodeRef } from "../codec/node-ref.ts";
 import type { Tokens } from "../codec/tokens.ts";
 import { isXmlText } from "../codec/xml.ts";
 import type { Channel } from "../channel/channel.ts";
@@ -19,6 +20,14 @@ export interface ControlOptions extends CallOptions {
   readonly tokens?: Tokens;
 }
 
+/** Refuses what cannot be set. Throws `ERR_CONFIG`. */
+export function checkControlCall(values: ParameterValues, options: ControlOptions): void {
+  settingsOf(values);
+  checkKnown(options, ["nodes", "tokens", "timeout", "signal"], "options");
+  if (options.nodes !== undefined) checkNodes(options.nodes, "nodes");
+  checkCall(options);
+}
+
 /** What a Thing has done of what it was told to. */
 export interface ControlOutcome {
   /** The names of the parameters that were set; fewer than asked for if you may not set them all. */
@@ -32,7 +41,7 @@ export interface ControlOutcome {
  * `forbidden` if you may set none of it, `item-not-found` for a parameter that is not there, `bad-request` for one that
  * is not boolean, `resource-constraint` when it is to be tried later; `parameters` of the error says what is wrong with
  * which. `ERR_TIMEOUT` (default 30,000 ms) and `ERR_CONNECTION` leave open whether it was done. `ERR_CONFIG` for values
- * that are none, `ERR_PROTOCOL` for an answer that is none.
+ * and options that are none, `ERR_PROTOCOL` for an answer that is none.
  */
 export async function setParameters(
   channel: Channel,
@@ -40,6 +49,7 @@ export async function setParameters(
   values: ParameterValues,
   options: ControlOptions = {},
 ): Promise<ControlOutcome> {
+  checkControlCall(values, options);
   const { nodes = [], tokens = {}, signal, timeout } = options;
   const to = parseJid(jid).full;
   const parameters = settingsOf(values);
@@ -55,6 +65,9 @@ export async function setParameters(
 }
 
 function settingsOf(values: ParameterValues): readonly ParameterSetting[] {
+  if (typeof values !== "object" || (values as unknown) === null || Array.isArray(values)) {
+    throw new ConfigError("values: must be an object, { LED: true }, or a Map");
+  }
   const entries: readonly (readonly [string, unknown])[] = [
     ...(values instanceof Map ? (values as ReadonlyMap<string, boolean>) : Object.entries(values)),
   ];

@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
-import { TimeoutError } from "./errors.ts";
+import { ConfigError, TimeoutError } from "./errors.ts";
+import { hasMethods } from "./options.ts";
 
 /** Taken by every call that may wait. */
 export interface CallOptions {
@@ -7,6 +8,16 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** The longest wait, in milliseconds; then the call rejects with `ERR_TIMEOUT`. */
   readonly timeout?: number | undefined;
+}
+
+/** Refuses what is no signal and no time: of `"30s"` a timer would make one millisecond. Throws `ERR_CONFIG`. */
+export function checkCall({ signal, timeout }: CallOptions): void {
+  if (timeout !== undefined && (typeof timeout !== "number" || Number.isNaN(timeout))) {
+    throw new ConfigError("timeout: must be a number of milliseconds");
+  }
+  if (signal !== undefined && !hasMethods(signal, ["throwIfAborted", "addEventListener"])) {
+    throw new ConfigError("signal: must be an AbortSignal");
+  }
 }
 
 /** Waits so many milliseconds on the given clock. Rejects with the signal's reason when that fires first. */
@@ -47,7 +58,8 @@ export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise
 
 /**
  * Runs something under a deadline. The signal handed to it fires when the caller's does, or when the time is up; the
- * result is a rejection at that moment even if the work does not listen.
+ * result is a rejection at that moment even if the work does not listen. Rejects with `ERR_CONFIG` for what is no signal
+ * and no time.
  *
  * @param what names the wait in the message of `ERR_TIMEOUT`
  */
@@ -57,6 +69,7 @@ export async function withDeadline<T>(
   what: string,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  checkCall(options);
   const { signal, timeout } = options;
   signal?.throwIfAborted();
   // Not AbortSignal.any: on Node 20 it keeps every derived signal alive as long as its sources live.

@@ -60,6 +60,7 @@ export function parseJid(text: string, path = ""): Jid {
 
 /** Parses a JID given as an option. Throws `ERR_CONFIG` with the option's path if it is none. */
 export function configJid(text: string, option: string): Jid {
+  if (typeof text !== "string") throw new ConfigError(`${option}: must be a JID, a text such as "meter@example.org"`);
   const parsed = tryParseJid(text);
   if (parsed === undefined) throw new ConfigError(`${option}: "${text}" is not a JID`);
   return parsed;

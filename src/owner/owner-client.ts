@@ -9,6 +9,7 @@ import type { FieldGroup } from "../codec/sensor-data.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import type { Connection } from "../connection/connect.ts";
 import {
+  checkControlCall,
   setParameters,
   type ControlOptions,
   type ControlOutcome,
@@ -18,7 +19,7 @@ import { FriendWhereabouts } from "../connection/whereabouts.ts";
 import { Components } from "../discovery/components.ts";
 import { checkRegistry, type RegistryMethods, type RegistryWays } from "../discovery/service-options.ts";
 import { findRegistry, type FindingParts } from "../discovery/services.ts";
-import { SensorReader, type ReadOptions } from "../sensor/sensor-reader.ts";
+import { SensorReader, checkReadOptions, type ReadOptions } from "../sensor/sensor-reader.ts";
 
 /** How an owner's client works. */
 export interface OwnerClientOptions {
@@ -129,6 +130,7 @@ export class OwnerClient {
    */
   async read(thing: string, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
     const jid = configJid(thing, "thing");
+    checkReadOptions(options);
     const full = jid.resource === "" ? await this.befriend(jid.bare, options) : jid.full;
     return this.#reader.read(full, options);
   }
@@ -148,6 +150,7 @@ export class OwnerClient {
    */
   async control(thing: string, values: ParameterValues, options: ControlOptions = {}): Promise<ControlOutcome> {
     const jid = configJid(thing, "thing");
+    checkControlCall(values, options);
     const full = jid.resource === "" ? await this.befriend(jid.bare, options) : jid.full;
     return setParameters(this.#connection.channel, full, values, options);
   }

@@ -38,7 +38,9 @@ export class IncomingRequest {
 }
 
 /** What a request brought. Throws `ERR_CONFIG` for what is no request. */
-export function carried(request: IncomingRequest): Carried {
-  if (!isOne(request)) throw new ConfigError("onBehalfOf: must be the `request` that a callback was given");
+export function carried(request: unknown): Carried {
+  if (!isOne(request)) {
+    throw new ConfigError("onBehalfOf: must be the `request` that a callback was given; leave it out if there is none");
+  }
   return carriedBy(request);
 }

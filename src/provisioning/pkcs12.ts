@@ -31,8 +31,11 @@ export function openPkcs12(
   try {
     pfx = opened(forge, shape, passphrase ?? "");
   } catch (error) {
-    const why = passphrase === undefined ? "needs certificate.passphrase" : "certificate.passphrase does not open it";
-    throw new ConfigError(`${path}: the PKCS #12 content ${why}`, { cause: error });
+    const why =
+      passphrase === undefined
+        ? "the PKCS #12 content needs certificate.passphrase"
+        : "certificate.passphrase does not open the PKCS #12 content";
+    throw new ConfigError(`${path}: ${why}`, { cause: error });
   }
   const bags = pfx.safeContents.flatMap(({ safeBags }) => safeBags);
   const keys = bags.flatMap(({ key }) => (key ? [createPrivateKey(pki.privateKeyToPem(key))] : []));

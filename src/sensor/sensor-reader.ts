@@ -1,11 +1,12 @@
 // XEP-0323 3.1 as the reader sees it: for owners, services, and Things that read Things.
-import { withDeadline, type CallOptions } from "../core/abort.ts";
+import { checkCall, withDeadline, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { ProtocolError, StanzaError } from "../core/errors.ts";
+import { ConfigError, ProtocolError, StanzaError } from "../core/errors.ts";
 import { parseJid } from "../core/jid.ts";
+import { checkKnown, checkTexts } from "../core/options.ts";
 import { fieldTypes, type FieldType } from "../codec/field-types.ts";
 import { ns } from "../codec/namespaces.ts";
-import type { NodeRef } from "../codec/node-ref.ts";
+import { checkNodes, type NodeRef } from "../codec/node-ref.ts";
 import {
   buildReq,
   parseAccepted,
@@ -28,6 +29,26 @@ export interface ReadOptions extends CallOptions {
   readonly nodes?: readonly NodeRef[];
   /** Tokens to present. Default none. */
   readonly tokens?: Tokens;
+}
+
+/** Refuses what cannot be read. Throws `ERR_CONFIG`. */
+export function checkReadOptions(options: ReadOptions): void {
+  checkKnown(options, ["fields", "types", "nodes", "tokens", "timeout", "signal"], "options");
+  const { fields, types, nodes } = options;
+  if (fields !== undefined) checkTexts(fields, "fields");
+  if (types !== undefined) checkTypes(types);
+  if (nodes !== undefined) checkNodes(nodes, "nodes");
+  checkCall(options);
+}
+
+function checkTypes(types: readonly FieldType[]): void {
+  if (!Array.isArray(types) || types.length === 0) throw new ConfigError('types: must be a list, ["momentary"]');
+  const known = new Set<unknown>(fieldTypes);
+  const wrong = types.findIndex((type) => !known.has(type));
+  if (wrong < 0) return;
+  throw new ConfigError(
+    `types[${wrong}]: there is no ${JSON.stringify(types[wrong])}; there are ${fieldTypes.join(", ")}`,
+  );
 }
 
 interface Waiting {
@@ -59,9 +80,10 @@ export class SensorReader {
   /**
    * Reads a Thing at its full JID, as it is known from its presence. Resolves to what it sent, by node and moment, once
    * it said that it was done. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_TIMEOUT` (default 30,000 ms),
-   * and with `ERR_PROTOCOL` when the Thing reports a failure or sends nonsense.
+   * with `ERR_PROTOCOL` when the Thing reports a failure or sends nonsense, and with `ERR_CONFIG` for options that are none.
    */
   async read(jid: string, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
+    checkReadOptions(options);
     const { fields = [], types = ["momentary"], nodes = [], tokens = {}, timeout = DEFAULT_TIMEOUT, signal } = options;
     const to = parseJid(jid).full;
     this.#seqnr = (this.#seqnr + 1) % 2 ** 31;

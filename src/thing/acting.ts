@@ -3,11 +3,13 @@
 import type { CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { configJid, parseJid } from "../core/jid.ts";
+import { checkKnown } from "../core/options.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { FieldGroup } from "../codec/sensor-data.ts";
 import { joinTokens, parseTokenList, type Tokens } from "../codec/tokens.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import {
+  checkControlCall,
   setParameters,
   type ControlOptions,
   type ControlOutcome,
@@ -15,7 +17,7 @@ import {
 } from "../control/controller.ts";
 import { carried, type IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { SentTokens } from "../provisioning/sent-tokens.ts";
-import { SensorReader, type ReadOptions } from "../sensor/sensor-reader.ts";
+import { SensorReader, checkReadOptions, type ReadOptions } from "../sensor/sensor-reader.ts";
 
 /** On whose behalf a Thing asks another one. */
 export interface OnBehalf {
@@ -55,17 +57,19 @@ export class Acting {
   }
 
   /** Reads a Thing. */
-  async read(jid: string, { onBehalfOf, ...options }: ThingReadOptions): Promise<readonly FieldGroup[]> {
+  async read(jid: string, given: ThingReadOptions): Promise<readonly FieldGroup[]> {
+    checkOnBehalf(given, ["onBehalfOf", "fields", "types", "nodes", "timeout", "signal"]);
+    const { onBehalfOf, ...options } = given;
+    checkReadOptions(options);
     const to = await this.#addressOf(jid, ns.sensorData, options);
     return this.#reader.read(to, { ...options, tokens: this.#tokensTo(to, onBehalfOf) });
   }
 
   /** Controls a Thing. */
-  async control(
-    jid: string,
-    values: ParameterValues,
-    { onBehalfOf, ...options }: ThingControlOptions,
-  ): Promise<ControlOutcome> {
+  async control(jid: string, values: ParameterValues, given: ThingControlOptions): Promise<ControlOutcome> {
+    checkOnBehalf(given, ["onBehalfOf", "nodes", "timeout", "signal"]);
+    const { onBehalfOf, ...options } = given;
+    checkControlCall(values, options);
     const to = await this.#addressOf(jid, ns.control, options);
     return setParameters(this.#parts.channel, to, values, { ...options, tokens: this.#tokensTo(to, onBehalfOf) });
   }
@@ -94,6 +98,15 @@ export class Acting {
     sent.record(asAttributes({ serviceToken, deviceToken, userToken }), bare, from);
     return asAttributes({ serviceToken, deviceToken: [...own, ...deviceToken], userToken });
   }
+}
+
+/**
+ * Throws `ERR_CONFIG` before anything goes out. An `onBehalfOf` that is misspelt, or there without a value, would let the
+ * Thing do of its own accord, with its own rights, what somebody else has asked for.
+ */
+function checkOnBehalf(given: OnBehalf, known: readonly string[]): void {
+  checkKnown(given, known, "options");
+  if ("onBehalfOf" in given) carried(given.onBehalfOf);
 }
 
 /** Tokens as they are sent (P-3.1.5-2, P-E15); without those attributes that would be empty. */

@@ -156,9 +156,9 @@ export function checkOptions(options: ThingOptions): ThingSettings {
   checkControl(control);
   checkKnown(rights, ["maxEntries", "maxBytes", "maxAge", "gather"], "rights");
   checkPositive(rights.maxEntries, "rights.maxEntries", MOST_ENTRIES);
-  checkPositive(rights.maxBytes, "rights.maxBytes");
-  checkPositive(rights.maxAge, "rights.maxAge");
-  checkPositive(rights.gather, "rights.gather", MOST_GATHER);
+  checkPositive(rights.maxBytes, "rights.maxBytes", undefined, "bytes");
+  checkPositive(rights.maxAge, "rights.maxAge", undefined, "milliseconds");
+  checkPositive(rights.gather, "rights.gather", MOST_GATHER, "milliseconds");
   const { logger = silentLogger, clock = systemClock, random = systemRandom } = others;
   checkMethods(logger, ["debug", "info", "warn", "error"], "logger");
   checkMethods(clock, ["now", "monotonic", "schedule"], "clock");
@@ -231,8 +231,9 @@ function checkAccount(account: AccountOptions, { domain }: ServerSettings): Acco
   return account;
 }
 
-function checkPositive(value: number | undefined, option: string, most = Number.MAX_SAFE_INTEGER): void {
-  if (value !== undefined && !(Number.isSafeInteger(value) && value > 0 && value <= most)) {
-    throw new ConfigError(`${option}: must be a whole number from 1 to ${most}`);
+function checkPositive(value: number | undefined, option: string, most?: number, unit?: string): void {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value > 0 && value <= (most ?? value))) {
+    const [of, to] = [unit === undefined ? "" : ` of ${unit}`, most === undefined ? " up" : ` to ${most}`];
+    throw new ConfigError(`${option}: must be a whole number${of} from 1${to}`);
   }
 }

@@ -157,7 +157,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
    * on whose behalf it reads (XEP-0324 3.1.3, 5.6). Resolves to what the other has sent, by node and moment. Rejects with
    * `ERR_STANZA` (`forbidden`: not allowed), `ERR_TIMEOUT` (default 30,000 ms), `ERR_CONNECTION` while offline,
    * `ERR_DISCOVERY` for somebody who cannot be read, `ERR_PROTOCOL` when it reports a failure or sends nonsense, and
-   * `ERR_CONFIG` for a text that is no JID, and an `onBehalfOf` that is no request.
+   * `ERR_CONFIG` for a text that is no JID, an `onBehalfOf` that is no request, and what is no option.
    *
    * @example
    * ```ts
@@ -170,7 +170,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
 
   /**
    * Sets boolean parameters of another Thing (XEP-0325), in the order given; where, and with which tokens, as {@link read}.
-   * Resolves to what was done of it. Rejects as `read` does; `parameters` of an `ERR_STANZA` says what is wrong with which.
+   * Resolves to what was done of it. Rejects as `read` does, and with `ERR_CONFIG` for values that are none; `parameters` of
+   * an `ERR_STANZA` says what is wrong with which.
    * `ERR_TIMEOUT` and `ERR_CONNECTION` leave open whether it was done.
    */
   control(jid: string, values: ParameterValues, options: ThingControlOptions = {}): Promise<ControlOutcome> {

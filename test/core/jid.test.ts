@@ -180,6 +180,9 @@ describe("what is no JID", () => {
 
   it("is an ERR_CONFIG that names the option when it came from there", () => {
     expect(configJid("Registry.Example", "registry").full).toBe("registry.example");
+    expect(() => configJid(undefined as unknown as string, "jid")).toThrow(
+      expect.objectContaining({ code: "ERR_CONFIG", message: expect.stringMatching(/^jid: must be a JID, a text/) }),
+    );
     expect(() => configJid("a b", "provisioning[0]")).toThrow(
       expect.objectContaining({ code: "ERR_CONFIG", message: 'provisioning[0]: "a b" is not a JID' }),
     );

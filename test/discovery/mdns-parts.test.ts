@@ -533,7 +533,10 @@ describe("the option mdns", () => {
   it.each([
     ["yes", "server.mdns: must be true, false or options"],
     [null, "server.mdns: must be true, false or options"],
-    [{ interface: "eth0" }, 'server.mdns: there is no option "interface"; there are interfaces, port'],
+    [
+      { interface: "eth0" },
+      'server.mdns: there is no option "interface"; there are interfaces, port; did you mean interfaces?',
+    ],
     [{ interfaces: "eth0" }, 'server.mdns.interfaces: must be a list of names or addresses, ["eth0"]'],
     [{ interfaces: [] }, 'server.mdns.interfaces: must be a list of names or addresses, ["eth0"]'],
     [{ interfaces: [""] }, 'server.mdns.interfaces: must be a list of names or addresses, ["eth0"]'],

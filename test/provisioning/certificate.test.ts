@@ -199,7 +199,7 @@ describe("PKCS #12 that says something else", () => {
 
   it("is not opened if there is nothing in it", async () => {
     const empty = of(SEQUENCE, true, [of(INTEGER, false, "\u0003"), nothing]);
-    expect(await wrong({ content: bytes(empty), passphrase: "geheim" })).toMatch(/does not open it/);
+    expect(await wrong({ content: bytes(empty), passphrase: "geheim" })).toMatch(/does not open the PKCS #12 content/);
   });
 
   it("needs a certificate beside its key", async () => {
@@ -223,7 +223,7 @@ describe("a certificate that cannot be used is told of, with the option", () => 
     [
       "the wrong passphrase for PKCS #12",
       () => ({ content: pkcs12Of(device, "geheim"), passphrase: "falsch" }),
-      /^certificate\.content: the PKCS #12 content certificate\.passphrase does not open it/,
+      /^certificate\.content: certificate\.passphrase does not open the PKCS #12 content/,
     ],
     [
       "none for PKCS #12",

@@ -95,8 +95,64 @@ describe.each(["read", "control"] as const)("a Thing that is to %s another one",
       const onBehalfOf = wrong as unknown as IncomingRequest;
       await expect(act(acting, u2, { onBehalfOf })).rejects.toMatchObject({ code: "ERR_CONFIG" });
     }
-    expect([asked, sent.size]).toEqual([[], 1]);
+    expect([asked, sent.size]).toEqual([[], 0]);
   });
+
+  it.each<[string, object, string]>([
+    ["a misspelt onBehalfOf", { onbehalfof: requestWith({}) }, '"onbehalfof"; there are onBehalfOf, '],
+    ["an onBehalfOf that is there without a value", { onBehalfOf: undefined }, "onBehalfOf: must be the `request`"],
+    ["tokens of its own choice", { tokens: { userToken: "u" } }, 'options: there is no option "tokens"'],
+    ["a time that is none", { timeout: "30s" }, "timeout: must be a number of milliseconds"],
+    ["a time that is no number", { timeout: NaN }, "timeout: must be a number of milliseconds"],
+    ["a signal that is none", { signal: new AbortController() }, "signal: must be an AbortSignal"],
+    ["one node", { nodes: { nodeId: "meter1" } }, "nodes: must be a list"],
+    ["a text for a node", { nodes: [{ nodeId: "a" }, "meter1"] }, "nodes[1]: must be an object"],
+    ["a node that is nothing", { nodes: [null] }, "nodes[0]: must be an object"],
+    ["a source that is no text", { nodes: [{ nodeId: "a", sourceId: 7 }] }, "nodes[0]: must be an object"],
+    ["no object for the options", ["LED"], "options: must be an object"],
+  ])("says ERR_CONFIG for %s, and asks nobody", async (_, options, message) => {
+    const { acting, asked, searched, sent } = site(["mine"]);
+    const wrong = { code: "ERR_CONFIG", message: expect.stringContaining(message) as unknown };
+    await expect(act(acting, "u2@example.org", options)).rejects.toMatchObject(wrong);
+    expect([asked, searched, sent.size]).toEqual([[], [], 0]);
+  });
+
+  it("takes whatever a node may hold, a time and a signal", async () => {
+    const { acting, asked } = site();
+    const nodes = [{ nodeId: "a", sourceId: "s", cacheType: "c" }];
+    await act(acting, u2, { nodes, timeout: 1_000, signal: new AbortController().signal } as object);
+    expect(asked).toHaveLength(1);
+  });
+});
+
+it.each<[string, object, string]>([
+  ["a text for the fields", { fields: "Power" }, "fields: must be a list of texts"],
+  ["a field without a name", { fields: ["Power", ""] }, "fields[1]: must be a text"],
+  [
+    "a kind of field that there is not",
+    { types: ["momentary", "now"] },
+    'types[1]: there is no "now"; there are momentary, ',
+  ],
+  ["a text for the kinds", { types: "momentary" }, 'types: must be a list, ["momentary"]'],
+  ["no kind at all", { types: [] }, 'types: must be a list, ["momentary"]'],
+  ["a misspelt option", { field: ["Power"] }, "; did you mean fields?"],
+])("a Thing that is to read %s is told ERR_CONFIG", async (_, options, message) => {
+  const { acting, asked } = site();
+  const wrong = { code: "ERR_CONFIG", message: expect.stringContaining(message) as unknown };
+  await expect(acting.read(u2, options)).rejects.toMatchObject(wrong);
+  expect(asked).toEqual([]);
+});
+
+it.each<[string, unknown, string]>([
+  ["nothing", undefined, "values: must be an object, { LED: true }"],
+  ["a list", ["LED"], "values: must be an object, { LED: true }"],
+  ["no value", {}, "values: name at least one parameter"],
+  ["a text", { LED: "on" }, "values.LED: must be true or false"],
+])("a Thing that is to set %s is told ERR_CONFIG before anybody is looked for", async (_, values, message) => {
+  const { acting, searched } = site();
+  const wrong = { code: "ERR_CONFIG", message: expect.stringContaining(message) as unknown };
+  await expect(acting.control("u2@example.org", values as { LED: boolean }, {})).rejects.toMatchObject(wrong);
+  expect(searched).toEqual([]);
 });
 
 it("a request says who sent it, and shows no token to whoever prints it", () => {

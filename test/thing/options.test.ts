@@ -207,6 +207,16 @@ describe("the options of a Thing", () => {
     ["a user name that is no text", { account: { username: 5 } }, "account.username: must be a text"],
     ["what is no option of an account", { account: { user: "anna" } }, 'account: there is no option "user"'],
     ["what is no option of rights", { rights: { max: 5 } }, 'rights: there is no option "max"'],
+    [
+      "a time as a text",
+      { rights: { gather: "30s" } },
+      "rights.gather: must be a whole number of milliseconds from 1 to",
+    ],
+    [
+      "an age below nothing",
+      { rights: { maxAge: -1 } },
+      "rights.maxAge: must be a whole number of milliseconds from 1 up",
+    ],
     ["a logger that is a function", { logger: () => undefined }, "logger: must be an object with debug, info, warn"],
     ["half a clock", { clock: { now: () => 0 } }, "clock: must be an object with now, monotonic, schedule"],
     ["randomness that is a function", { random: Math.random }, "random: must be an object with bytes"],
