@@ -42,3 +42,15 @@ export function parseTokenList(attribute: string): readonly string[] {
 export function joinTokens(tokens: Iterable<string>): string {
   return [...new Set(tokens)].filter((token) => token !== "").join(" ");
 }
+
+// A shorter one stands in every other word, and could be guessed anyway.
+const SHORTEST_SECRET = 4;
+
+/** What somebody says who was sent tokens, without them: others put them into the words of their errors. */
+export function hideTokens(text: string, tokens: Tokens): string {
+  const { serviceToken = "", deviceToken = "", userToken = "" } = tokens;
+  return parseTokenList(`${serviceToken} ${deviceToken} ${userToken}`)
+    .filter(({ length }) => length >= SHORTEST_SECRET)
+    .sort((a, b) => b.length - a.length) // one may be the beginning of another
+    .reduce((shown, token) => shown.replaceAll(token, "(hidden)"), text);
+}

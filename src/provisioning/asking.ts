@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
+import { hideTokens } from "../codec/tokens.ts";
 import { ask, type Answer, type AskParts } from "./ask.ts";
 import type { Barrier } from "./barrier.ts";
 import type { Question } from "./questions.ts";
@@ -45,7 +46,8 @@ export async function askAll(
       answered.set(server, answer);
       if (grantAll(question, grantsIn(servers, answered))) return;
     } catch (error) {
-      logger.warn("a provisioning server did not answer", { server, kind: question.kind, why: messageOf(error) });
+      const why = hideTokens(messageOf(error), question.kind === "friend" ? {} : question.tokens);
+      logger.warn("a provisioning server did not answer", { server, kind: question.kind, why });
       barrier.failed(server, error);
     }
     throw new NotEnough();

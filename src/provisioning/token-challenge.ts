@@ -13,6 +13,7 @@ import {
   parseTokenChallengeResponse,
   type TokenChallenge,
 } from "../codec/token-challenge.ts";
+import { hideTokens } from "../codec/tokens.ts";
 import type { Channel } from "../channel/channel.ts";
 import { Load } from "../channel/load.ts";
 import type { IncomingIq, IqReply } from "../channel/router.ts";
@@ -69,7 +70,8 @@ export function answerTokenChallenges(parts: TokenChallengeParts): void {
       );
       return { payload: buildTokenChallengeResponse({ response }) };
     } catch (error) {
-      logger.debug("a token challenge is not answered", { from: from.full, why: messageOf(error) });
+      const why = hideTokens(messageOf(error), { userToken: challenge.token });
+      logger.debug("a token challenge is not answered", { from: from.full, why });
       throw refusalFor(error);
     } finally {
       for (const giveBack of taken) giveBack?.();

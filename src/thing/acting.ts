@@ -2,11 +2,12 @@
 // 3.1.5, 5.6; P-3.1.3-7, P-5.6-2, X-E7.
 import type { CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
+import { ProtocolError, StanzaError } from "../core/errors.ts";
 import { configJid, parseJid } from "../core/jid.ts";
 import { checkKnown } from "../core/options.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { FieldGroup } from "../codec/sensor-data.ts";
-import { joinTokens, parseTokenList, type Tokens } from "../codec/tokens.ts";
+import { joinTokens, parseTokenList, hideTokens, type Tokens } from "../codec/tokens.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import {
   checkControlCall,
@@ -62,7 +63,8 @@ export class Acting {
     const { onBehalfOf, ...options } = given;
     checkReadOptions(options);
     const to = await this.#addressOf(jid, ns.sensorData, options);
-    return this.#reader.read(to, { ...options, tokens: this.#tokensTo(to, onBehalfOf) });
+    const tokens = this.#tokensTo(to, onBehalfOf);
+    return discreetly(tokens, this.#reader.read(to, { ...options, tokens }));
   }
 
   /** Controls a Thing. */
@@ -71,7 +73,8 @@ export class Acting {
     const { onBehalfOf, ...options } = given;
     checkControlCall(values, options);
     const to = await this.#addressOf(jid, ns.control, options);
-    return setParameters(this.#parts.channel, to, values, { ...options, tokens: this.#tokensTo(to, onBehalfOf) });
+    const tokens = this.#tokensTo(to, onBehalfOf);
+    return discreetly(tokens, setParameters(this.#parts.channel, to, values, { ...options, tokens }));
   }
 
   async #addressOf(text: string, feature: string, { signal, timeout }: CallOptions): Promise<string> {
@@ -113,4 +116,31 @@ function checkOnBehalf(given: OnBehalf, known: readonly string[]): void {
 function asAttributes(lists: Readonly<Partial<Record<keyof Tokens, readonly string[]>>>): Tokens {
   const attributes = Object.entries(lists).map(([name, tokens]) => [name, joinTokens(tokens)] as const);
   return Object.fromEntries(attributes.filter(([, text]) => text !== ""));
+}
+
+/** Errors hold the other one's words, and programs log them: no token that it was sent may be among those. */
+async function discreetly<T>(tokens: Tokens, doing: Promise<T>): Promise<T> {
+  try {
+    return await doing;
+  } catch (error) {
+    if (error instanceof Error && hideTokens(wordsOf(error), tokens) !== wordsOf(error)) {
+      throw discreet(error, tokens);
+    }
+    throw error;
+  }
+}
+
+const wordsOf = (error: Error): string =>
+  [error.message, ...(error instanceof StanzaError ? error.parameters.map(({ text }) => text) : [])].join("\n");
+
+function discreet(error: Error, tokens: Tokens): Error {
+  const hide = (text: string): string => hideTokens(text, tokens);
+  if (error instanceof StanzaError) {
+    const { condition, type, from, text, parameters } = error;
+    const problems = parameters.map((problem) => ({ ...problem, text: hide(problem.text) }));
+    return new StanzaError(condition, type, from, hide(text), problems);
+  }
+  if (!(error instanceof ProtocolError)) return error;
+  const said = error.path === "" ? error.message : error.message.slice(0, -` (at ${error.path})`.length);
+  return new ProtocolError(hide(said), error.path);
 }

@@ -4,6 +4,7 @@ import { buildCanControlResponse, type CanControlResponse } from "../../src/code
 import { buildCanReadResponse, buildIsFriendResponse, type CanReadResponse } from "../../src/codec/provisioning.ts";
 import type { FieldType } from "../../src/codec/field-types.ts";
 import { ns } from "../../src/codec/namespaces.ts";
+import { buildError } from "../../src/codec/stanza.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
 import { permits, permitsControl } from "../../src/provisioning/grants.ts";
@@ -85,6 +86,16 @@ async function site(standing: Partial<Standing> = {}, isHeard?: boolean) {
     decide: async (question: Question, signal = ended.signal) => guard.decide(question, signal),
   };
 }
+
+test("what a provisioning server says of a token in an error is not logged", async () => {
+  const { decide, wire, logger } = await site();
+  wire.peer(server, () => buildError({ condition: "not-acceptable", type: "cancel", text: "what is se+cret(1?" }));
+  const tokens = { userToken: "other se+cret(1", deviceToken: "is" };
+  expect(await decide(read(stranger, { tokens }))).toMatchObject({ outcome: "unanswered" });
+  expect(logger.lines.join()).toContain("not-acceptable: what is (hidden)?");
+  expect(await decide(control(stranger, { tokens }))).toMatchObject({ outcome: "unanswered" });
+  expect(logger.lines.join()).not.toContain("cret(1");
+});
 
 describe("a Thing without a provisioning server", () => {
   test.each([

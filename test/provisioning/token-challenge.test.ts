@@ -9,6 +9,7 @@ import {
   parseTokenChallengeResponse,
 } from "../../src/codec/token-challenge.ts";
 import { ns } from "../../src/codec/namespaces.ts";
+import { buildError } from "../../src/codec/stanza.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
 import { SentTokens } from "../../src/provisioning/sent-tokens.ts";
 import { answerTokenChallenges } from "../../src/provisioning/token-challenge.ts";
@@ -224,6 +225,15 @@ describe("a challenge of a token that was passed on", () => {
     expect(await says(caller, challengeOf("a-very-secret-token"))).toBe("forbidden cancel");
     expect(logger.lines.join("\n")).not.toContain("secret-token");
   });
+});
+
+it("what the origin of a token says of it in an error is not logged", async () => {
+  const { wire, says, passOn, logger } = site();
+  passOn("a-very-secret-token");
+  wire.peer(caller, () => buildError({ condition: "forbidden", type: "cancel", text: "a-very-secret-token is gone" }));
+  expect(await says(server, challengeOf("a-very-secret-token"))).toBe("forbidden cancel");
+  expect(logger.lines.join()).toContain("(hidden) is gone");
+  expect(logger.lines.join()).not.toContain("secret-token");
 });
 
 describe("challenges in a flood", () => {

@@ -3,7 +3,8 @@ import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { bareJid, parseJid } from "../../src/core/jid.ts";
 import { buildSetResponse } from "../../src/codec/control.ts";
-import { buildAccepted, buildFields, parseReq } from "../../src/codec/sensor-data.ts";
+import { buildAccepted, buildFailure, buildFields, parseReq } from "../../src/codec/sensor-data.ts";
+import { buildError } from "../../src/codec/stanza.ts";
 import { parseTokens, type Tokens } from "../../src/codec/tokens.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
 import { IncomingRequest, carried } from "../../src/provisioning/incoming-request.ts";
@@ -37,7 +38,7 @@ function site(own: readonly string[] = []) {
   const acting = new Acting({ channel, whereabouts, sent, clock, ownTokens: () => own });
   const origins = (token: string, to = "u2@example.org"): (string | undefined)[] =>
     sent.challenged(token, bareJid(to)).map(({ from }) => from);
-  return { acting, sent, asked, searched, origins };
+  return { acting, sent, asked, searched, origins, wire };
 }
 
 describe.each(["read", "control"] as const)("a Thing that is to %s another one", (what) => {
@@ -160,4 +161,54 @@ it("a request says who sent it, and shows no token to whoever prints it", () => 
   expect(request.from).toBe(caller);
   expect(inspect(request, { showHidden: true, depth: 9 }) + JSON.stringify(request)).not.toContain("secret");
   expect(carried(request).tokens).toEqual({ userToken: "secret" });
+});
+
+describe("what another Thing says of the tokens that it was sent", () => {
+  const secret = "callers-secret";
+  const onBehalfOf = requestWith({ userToken: `${secret} another-one` });
+  const failed = async (doing: Promise<unknown>): Promise<unknown> => {
+    const error: unknown = await doing.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(inspect(error, { depth: 9 })).not.toMatch(/callers-secret|another-one|mine-own/);
+    return error;
+  };
+
+  it("is not in the error that a program may log, or let come to a fault", async () => {
+    const { acting, wire } = site(["mine-own"]);
+    const text = `No ${secret}, no mine-own.`;
+    const parameters = [{ name: "LED", text: "not for another-one" }];
+    wire.peer(u2, () => buildError({ condition: "forbidden", type: "auth", text, parameters }));
+    const hidden = { code: "ERR_STANZA", condition: "forbidden", type: "auth", text: "No (hidden), no (hidden)." };
+    expect(await failed(acting.read(u2, { onBehalfOf }))).toMatchObject(hidden);
+    expect(await failed(acting.control(u2, { LED: true }, { onBehalfOf }))).toMatchObject({
+      ...hidden,
+      parameters: [{ name: "LED", text: "not for (hidden)" }],
+    });
+  });
+
+  it("nor in that of a readout that fails", async () => {
+    const { acting, wire } = site();
+    wire.peer(u2, (payload) => {
+      const { seqnr } = parseReq(payload);
+      const problem = { node: { nodeId: "" }, timestamp: "2026-01-01T00:00:00Z", text: `token ${secret}` };
+      wire.tell(u2, buildFailure({ seqnr, done: true, errors: [problem] }));
+      return buildAccepted({ seqnr });
+    });
+    expect(await failed(acting.read(u2, { onBehalfOf }))).toMatchObject({
+      code: "ERR_PROTOCOL",
+      path: "failure",
+      message: "the Thing could not read: token (hidden) (at failure)",
+    });
+  });
+
+  it("is told as it is where no token is in it", async () => {
+    const { acting, wire } = site();
+    wire.peer(u2, () => buildError({ condition: "forbidden", type: "auth", text: "Not you." }));
+    expect(await failed(acting.read(u2, { onBehalfOf }))).toMatchObject({ text: "Not you." });
+    wire.peer(u2, () => "silent");
+    const ended = AbortSignal.abort(new Error("ended"));
+    expect(await failed(acting.read(u2, { onBehalfOf, signal: ended }))).toMatchObject({ message: "ended" });
+  });
 });
