@@ -21,7 +21,7 @@ export interface KnownIdentity {
   readonly validTo: Date;
   /** It was withdrawn: it gets no token, and the one it had is void. */
   readonly withdrawn: boolean;
-  /** Its owner has proved to hold the private key, and has a token. */
+  /** Its owner has proved to hold the private key, and has a token that counts. */
   readonly hasToken: boolean;
 }
 
@@ -74,15 +74,18 @@ export class Identities {
 
   /** All that are known, in the order in which they came. */
   get list(): readonly KnownIdentity[] {
-    return [...this.#all.values()].map(({ certificate, name, withdrawn, token }) => ({
-      fingerprint: certificate.fingerprint,
-      ...(name !== undefined && { name }),
-      subject: certificate.subject,
-      validFrom: new Date(certificate.validFrom),
-      validTo: new Date(certificate.validTo),
-      withdrawn,
-      hasToken: token !== undefined,
-    }));
+    return [...this.#all.values()].map((identity) => {
+      const { certificate, name, withdrawn, token } = identity;
+      return {
+        fingerprint: certificate.fingerprint,
+        ...(name !== undefined && { name }),
+        subject: certificate.subject,
+        validFrom: new Date(certificate.validFrom),
+        validTo: new Date(certificate.validTo),
+        withdrawn,
+        hasToken: token !== undefined && this.#isValid(identity),
+      };
+    });
   }
 
   /** Gives a certificate a name. Throws `ERR_CONFIG` for one that no token can be given for, or no name. */
@@ -104,7 +107,10 @@ export class Identities {
     const called = normaliseIdentity(named, "identity");
     const isMeant = (identity: Identity): boolean => !identity.withdrawn && namesOf(identity).includes(called);
     const meant = [...this.#all.values()].filter(isMeant);
-    for (const identity of meant) identity.withdrawn = true;
+    for (const identity of meant) {
+      identity.withdrawn = true;
+      this.#voidToken(identity);
+    }
     this.#end(meant);
     return meant.length > 0;
   }
@@ -198,8 +204,10 @@ export class Identities {
     if (!this.#isFull(by)) return true;
     this.#endExpired();
     const now = this.#options.clock.now();
-    for (const [fingerprint, { certificate, name }] of this.#all) {
-      if (name === undefined && now > certificate.validTo) this.#all.delete(fingerprint);
+    for (const [fingerprint, identity] of this.#all) {
+      if (identity.name !== undefined || now <= identity.certificate.validTo) continue;
+      this.#voidToken(identity);
+      this.#all.delete(fingerprint);
     }
     return !this.#isFull(by);
   }
@@ -216,12 +224,14 @@ export class Identities {
     this.#end([...this.#byToken.values()].filter(({ certificate }) => now > certificate.validTo));
   }
 
-  /** Their tokens are void, the rules that name them speak of nobody, and the Things concerned forget (P-3.1.3-5). */
+  /** It is void for good. That of one that has expired counts again if it was the clock that was wrong. */
+  #voidToken(identity: Identity): void {
+    if (identity.token !== undefined) this.#byToken.delete(identity.token);
+    identity.token = undefined;
+  }
+
+  /** The rules that name them speak of nobody, and the Things concerned forget (P-3.1.3-5). */
   #end(identities: readonly Identity[]): void {
-    for (const identity of identities) {
-      if (identity.token !== undefined) this.#byToken.delete(identity.token);
-      identity.token = undefined;
-    }
     this.#tell(identities);
     for (const identity of identities) {
       identity.concerned.clear();

@@ -84,6 +84,27 @@ describe("identities", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("P-3.1.3-5: that ended because the clock was wrong are there again, with their tokens, when it is right", async () => {
+    const now = clock.now();
+    const token = identities.tokenFor(one(1, now + 3 * HOUR));
+    identities.answered(identities.behind(token)!, THINGS[0]!, true);
+    clock.jump(10 * HOUR);
+    await clock.advance(HOUR);
+    expect([told, identities.behind(token)]).toEqual([[THINGS[0]], undefined]);
+    clock.jump(now - clock.now());
+    identities.answered(identities.behind(token)!, THINGS[1]!, true);
+    expect(identities.tokenFor(one(1, now + 3 * HOUR))).toBe(token);
+    await clock.advance(3 * HOUR + 10);
+    expect([told, identities.behind(token)]).toEqual([[THINGS[0], THINGS[1]], undefined]);
+    expect(clock.pending).toBe(0);
+    // One that was withdrawn never is.
+    clock.jump(now - clock.now());
+    identities.withdraw(one(1).fingerprint);
+    expect(identities.behind(token)).toBeUndefined();
+    identities.enrol(holder.pem, "device");
+    expect(identities.behind(token)).toBeUndefined();
+  });
+
   it("wait for nothing while no Thing is concerned", () => {
     identities.tokenFor(one(1));
     expect(clock.pending).toBe(0);
