@@ -58,6 +58,9 @@ export class RightsStore {
   #writtenAt = 0;
   // True while the file may be another one than is known here, or hold what is to be forgotten.
   #isUncertain = true;
+  // True once nothing of before can come back: who was killed in the middle of a replacement has left a new file that can
+  // be read, and the old one on the disk, should the power go.
+  #isDurable = false;
   #counters = { additions: 0, replacements: 0, bytes: 0 };
 
   /** @param keepsAges whether it matters when something was used, and not only in which order */
@@ -78,7 +81,7 @@ export class RightsStore {
 
   /** True if there is nothing in the file that could come back. */
   get isEmpty(): boolean {
-    return this.#places.size === 0 && !this.#isUncertain;
+    return this.#places.size === 0 && !this.#isUncertain && this.#isDurable;
   }
 
   /** What the file holds is not to be relied on: the next write replaces it. */
@@ -95,7 +98,7 @@ export class RightsStore {
 
   /** Whether anything about somebody stands in the file, or may. */
   hasAny(jid: BareJid): boolean {
-    if (this.#isUncertain) return true;
+    if (this.#isUncertain || !this.#isDurable) return true;
     const starts = keyStarts(jid);
     for (const key of this.#places.keys()) if (starts.some((start) => key.startsWith(start))) return true;
     return false;
@@ -113,6 +116,7 @@ export class RightsStore {
     this.#next = next;
     const problem = damage ?? oddity;
     this.#writtenAt = this.#clock.monotonic();
+    this.#isDurable = this.#journal.bytes === 0; // there was none, ever
     this.#isUncertain = problem !== undefined || older !== undefined;
     return { rights, ...(problem !== undefined && { problem }), ...(older !== undefined && { older }) };
   }
@@ -150,6 +154,7 @@ export class RightsStore {
   async replace(order: readonly StoredRight[]): Promise<void> {
     const block = order.length === 0 ? undefined : encodeRights(order, this.#clock.now());
     await this.#write("replacements", block?.length ?? 0, () => this.#journal.rewrite(block));
+    this.#isDurable = true;
     this.#places = new Map();
     for (const [place, { key, record }] of order.entries()) this.#note(key, record, place);
     this.#next = order.length;
@@ -182,7 +187,10 @@ export class RightsStore {
       const place = fresh.has(key) ? undefined : this.#places.get(key);
       return place === undefined ? undefined : place >> 1;
     };
+    // What has given way in memory must not stand behind what has not: it would come back in its place.
+    const living = new Set(order.map(({ key }) => key));
     let last = -1;
+    for (const [key, place] of this.#places) if (!living.has(key)) last = Math.max(last, place >> 1);
     const since = this.#keepsAges ? this.#clock.monotonic() - this.#writtenAt : 0;
     const from = order.findIndex(({ key, unused }) => {
       const place = placeOf(key);
