@@ -1,8 +1,10 @@
 // XEP-0324 Internet of Things - Provisioning 0.5.1: who may do what, and what is left of a question (3.2 to 3.4, 5.5).
+import { ConfigError } from "../core/errors.ts";
 import { configJid, tryParseJid, type BareJid } from "../core/jid.ts";
+import { checkKnown, checkTexts } from "../core/options.ts";
 import type { CanControl, CanControlResponse } from "../codec/can-control.ts";
-import type { FieldType, FieldTypeSet } from "../codec/field-types.ts";
-import type { NodeRef } from "../codec/node-ref.ts";
+import { fieldTypes, type FieldType, type FieldTypeSet } from "../codec/field-types.ts";
+import { checkNodes, type NodeRef } from "../codec/node-ref.ts";
 import type { CanRead, CanReadResponse } from "../codec/provisioning.ts";
 import { normaliseIdentity } from "./identity-name.ts";
 
@@ -67,11 +69,14 @@ export interface Acting {
 export const actors = ["service", "device", "user"] as const;
 
 /**
- * The same rules with their JIDs and fingerprints normalised. Throws `ERR_CONFIG` naming the JID that is none, or the
- * identity without a name: one that fits nobody is a slip, and must not become one that fits everybody.
+ * The same rules with their JIDs and fingerprints normalised. Throws `ERR_CONFIG` naming the JID that is none, the
+ * identity without a name, or what is no part of a rule: one that fits nobody is a slip, and must not become one that fits
+ * everybody.
  */
 export function normaliseRules(rules: readonly Rule[]): readonly Rule[] {
-  return rules.map((rule, index) => {
+  if (!Array.isArray(rules)) throw new ConfigError('rules: must be a list, [{ jid: "anna@localhost", read: true }]');
+  return (rules as readonly Rule[]).map((rule, index) => {
+    checkRule(rule, `rules[${index}]`);
     const normal: Record<string, unknown> = { ...rule };
     for (const part of ["thing", "jid"] as const) {
       const jid = rule[part];
@@ -83,6 +88,37 @@ export function normaliseRules(rules: readonly Rule[]): readonly Rule[] {
     }
     return normal;
   });
+}
+
+function checkRule(rule: Rule, path: string): void {
+  checkKnown(rule, [...parties, "friend", "read", "control"], path);
+  for (const party of parties) {
+    if (party in rule && typeof rule[party] !== "string") {
+      throw new ConfigError(`${path}.${party}: must be a text; left out, the rule is for all`);
+    }
+  }
+  const { friend, read, control } = rule;
+  if (friend !== undefined && typeof friend !== "boolean")
+    throw new ConfigError(`${path}.friend: must be true or false`);
+  if (read !== undefined) checkLimits(read, ["nodes", "fields", "types"], `${path}.read`);
+  if (control !== undefined) checkLimits(control, ["nodes", "parameters"], `${path}.control`);
+}
+
+const parties = ["thing", "jid", ...actors] as const;
+
+function checkLimits(given: boolean | ReadLimits | ControlLimits, known: readonly string[], path: string): void {
+  if (typeof given === "boolean") return;
+  if (typeof given !== "object")
+    throw new ConfigError(`${path}: must be true, false, or an object with ${known.join(", ")}`);
+  checkKnown(given, known, path);
+  const limits: ReadLimits & ControlLimits = given;
+  if (limits.nodes !== undefined) checkNodes(limits.nodes, `${path}.nodes`);
+  for (const part of ["fields", "types", "parameters"] as const) {
+    if (limits[part] !== undefined) checkTexts(limits[part], `${path}.${part}`);
+  }
+  const unknown = limits.types?.find((type) => !fieldTypes.includes(type));
+  if (unknown === undefined) return;
+  throw new ConfigError(`${path}.types: there is no "${unknown as string}"; there are ${fieldTypes.join(", ")}`);
 }
 
 /** A new rule in front of the others, in the place of those that said no more than it for the same parties. */

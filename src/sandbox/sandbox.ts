@@ -3,6 +3,7 @@ import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError } from "../core/errors.ts";
 import { isComponent } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
+import { checkKnown } from "../core/options.ts";
 import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
 import {
   ANNOUNCED_DOMAIN,
@@ -124,6 +125,20 @@ export interface Sandbox extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+const KNOWN: readonly (keyof SandboxOptions)[] = [
+  "domain",
+  "host",
+  "port",
+  "announce",
+  "hosting",
+  "provisioning",
+  "furtherProvisioning",
+  "registration",
+  "logger",
+  "clock",
+  "random",
+];
+
 // What a sandbox needs of another, and nobody else of any.
 const servers = new WeakMap<Sandbox, XmppDomain>();
 
@@ -147,6 +162,7 @@ const servers = new WeakMap<Sandbox, XmppDomain>();
  * ```
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  checkKnown(options, KNOWN);
   const { clock = systemClock, random = systemRandom, logger = silentLogger } = options;
   const on = options.announce === undefined ? undefined : whereToAnnounce(options.announce, options.host);
   const { host = on?.address ?? "127.0.0.1", port = on === undefined ? 0 : ANNOUNCED_PORT } = options;

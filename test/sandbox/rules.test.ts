@@ -93,6 +93,41 @@ describe("who decides", () => {
     expect(() => normaliseRules([{ jid: "a b" }])).toThrow(/rules\[0\]\.jid/);
   });
 
+  const all = { read: true };
+  it.each<[string, unknown, string]>([
+    ["no list", { jid: "a@b" }, "rules: must be a list"],
+    ["a text for a rule", ["a@b"], "rules[0]: must be an object"],
+    ["a misspelt party", [{ jdi: "a@b", ...all }], 'rules[0]: there is no option "jdi"'],
+    ["a party that is there without a value", [all, { jid: undefined, ...all }], "rules[1].jid: must be a text"],
+    ["an identity without a value", [{ device: undefined, ...all }], "rules[0].device: must be a text"],
+    ["a misspelt right", [{ jid: "a@b", raed: true }], 'rules[0]: there is no option "raed"'],
+    ["a friendship of a text", [{ friend: "yes" }], "rules[0].friend: must be true or false"],
+    ["a text for what may be read", [{ read: "Power" }], "rules[0].read: must be true, false, or an object with nodes"],
+    ["what is no limit", [{ control: { fields: ["LED"] } }], 'rules[0].control: there is no option "fields"'],
+    ["a text for the fields", [{ read: { fields: "Power" } }], "rules[0].read.fields: must be a list of texts"],
+    ["a kind that there is not", [{ read: { types: ["now"] } }], 'rules[0].read.types: there is no "now"'],
+    ["a text for a node", [{ read: { nodes: ["a"] } }], "rules[0].read.nodes[0]: must be an object"],
+  ])("refuses %s, so that no slip makes a rule for everybody", (_, rules, message) => {
+    expect(() => normaliseRules(rules as [])).toThrow(
+      expect.objectContaining({ code: "ERR_CONFIG", message: expect.stringContaining(message) as unknown }),
+    );
+  });
+
+  it("takes all that a rule may hold", () => {
+    const limits = { nodes: [{ nodeId: "a" }], types: ["peak" as const], fields: ["Power"] };
+    const rule = { thing: "t@b", jid: "a@b", service: "s", device: "d", user: "u", friend: true, read: limits };
+    const control = { nodes: [], parameters: ["LED"] };
+    expect(
+      normaliseRules([
+        { ...rule, control },
+        { read: false, control: false },
+      ]),
+    ).toEqual([
+      { ...rule, control },
+      { read: false, control: false },
+    ]);
+  });
+
   it("puts a new rule in front, in the place of what it makes void", () => {
     const first: Rule = { thing, jid: reader, read: true };
     const other: Rule = { thing, jid: reader, friend: true };
@@ -161,7 +196,10 @@ describe("identities in rules (P-3.1.3-1)", () => {
     const people = ["a@x.org", "b@x.org", "a@y.org"];
     const patterns = [undefined, ...people, "x.org"];
     const called = [undefined, "n1", "n2"];
-    const arbitraryRule = fc.record({
+    // What is `undefined` here is left out of the rule.
+    const without = (parts: object): Rule =>
+      Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined));
+    const arbitraryParts = fc.record({
       thing: fc.constantFrom(...patterns),
       jid: fc.constantFrom(...patterns),
       service: fc.constantFrom(...called),
@@ -170,7 +208,8 @@ describe("identities in rules (P-3.1.3-1)", () => {
       friend: fc.constantFrom(undefined, true, false),
       read: fc.constantFrom<Rule["read"]>(undefined, true, false, { fields: ["x"] }),
       control: fc.constantFrom<Rule["control"]>(undefined, true, false, { parameters: ["x"] }),
-    }) as fc.Arbitrary<Rule>;
+    });
+    const arbitraryRule = arbitraryParts.map(without);
     const acting = fc.record({
       service: fc.subarray(["n1", "n2"]),
       device: fc.subarray(["n1", "n2"]),

@@ -105,4 +105,12 @@ describe("several Provisioning Servers", () => {
     await expect(outcome).rejects.toThrow(ConfigError);
     await expect(outcome).rejects.toThrow(says);
   });
+
+  it("are not taken for others by a slip of the pen: a sandbox names the option that there is not", async () => {
+    const slip = { futherProvisioning: [{ name: "second" }] } as object;
+    await expect(startSandbox(slip)).rejects.toMatchObject({
+      code: "ERR_CONFIG",
+      message: expect.stringContaining("; did you mean furtherProvisioning?") as unknown,
+    });
+  });
 });
