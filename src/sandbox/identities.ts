@@ -170,7 +170,9 @@ export class Identities {
   proved(identity: Identity): void {
     const deprived = new Set(identity.deprived);
     identity.deprived.clear();
-    if (deprived.size > 0) this.#options.changed((thing) => deprived.has(thing));
+    // So many that some may not have been noted.
+    const all = deprived.size >= MOST_CONCERNED;
+    if (deprived.size > 0) this.#options.changed((thing) => all || deprived.has(thing));
   }
 
   /** Stops looking at the clock. */

@@ -105,6 +105,16 @@ describe("identities", () => {
     expect(identities.behind(token)).toBeUndefined();
   });
 
+  it("P-3.5.1-1: once proved are told of to all that were answered without them, also when those were too many to be counted", () => {
+    const identity = identities.behind(identities.tokenFor(one(1)))!;
+    for (let i = 0; i < 1_000; i++) identities.answered(identity, bareJid(`t${i}@example.org`), false);
+    identities.answered(identity, THINGS[0]!, false);
+    identities.proved(identity);
+    expect(told).toEqual([THINGS.join()]);
+    identities.proved(identity);
+    expect(told).toHaveLength(1);
+  });
+
   it("wait for nothing while no Thing is concerned", () => {
     identities.tokenFor(one(1));
     expect(clock.pending).toBe(0);
