@@ -138,7 +138,9 @@ describe("a certificate that is given (P-E12: PEM, DER or PKCS #12)", () => {
         const how = ["pkcs12", "-export", "-in", made, "-out", path, "-passout", `pass:${passphrase}`, ...more];
         execFileSync("openssl", how, { stdio: "pipe" });
         expect(await works({ file: path, passphrase })).toEqual([]);
-        expect(await wrong({ file: path, passphrase: `${passphrase}é` })).toContain("does not open it");
+        expect(await wrong({ file: path, passphrase: `${passphrase}é` })).toContain(
+          "does not open the PKCS #12 content",
+        );
       }
     },
   );
