@@ -131,9 +131,10 @@ export class RightsCache {
     this.#isOpen = true;
     const { rights, problem, older } = await this.#store.load();
     const now = this.#moment();
-    const living = rights.filter(({ unused }) => unused < (this.#maxAge ?? Infinity));
-    for (const { right, size } of this.#shares.withRoom(living)) {
-      this.#set(right.key, right.record, size, now - right.unused);
+    const maxAge = this.#maxAge;
+    const living = maxAge === undefined ? rights : rights.filter(({ unused }) => unused < maxAge);
+    for (const { key, record, size, unused } of this.#shares.withRoom(living)) {
+      this.#set(key, record, size, now - unused);
     }
     if (problem !== undefined) this.#options.onFault("rights-damaged", problem);
     if (older !== undefined) {

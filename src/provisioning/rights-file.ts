@@ -1,4 +1,5 @@
 // The blocks of the file of remembered rights, format 2: docs/rights-file.md describes them byte by byte.
+import { isRefusal } from "./record.ts";
 
 /** The format of what is remembered. */
 export const RIGHTS_FORMAT = 2;
@@ -23,12 +24,20 @@ export interface StoredUse {
   readonly unused: number;
 }
 
+/** An answer that was read, and about how many bytes it takes: {@link storedSize}. */
+export interface ReadRight extends StoredRight {
+  readonly size: number;
+}
+
+/** A place, doubled, and one more if a grant stands there. */
+export const markOf = (place: number, record: string): number => place * 2 + (isRefusal(record) ? 0 : 1);
+
 /** What a file says: the answers, longest unused first. */
 export interface ReadRights {
   /** The newest answer to each question, in the order of their places. */
-  readonly rights: readonly StoredRight[];
-  /** The place of each. */
-  readonly places: readonly number[];
+  readonly rights: readonly ReadRight[];
+  /** For each question the place of its newest answer, doubled, and one more if that is a grant. */
+  readonly places: Map<string, number>;
   /** How many places there are. */
   readonly next: number;
 }
@@ -42,9 +51,10 @@ const minutesOf = (ms: number): number => Math.max(0, Math.floor(ms / MINUTE));
 
 /** About how many bytes an answer takes in the file. */
 export function storedSize(key: string, record: string): number {
-  const [first, second] = [Buffer.byteLength(key), Buffer.byteLength(record)];
-  return first + second + lengthOf(first) + lengthOf(second) + 1;
+  return sizeOf(Buffer.byteLength(key), Buffer.byteLength(record));
 }
+
+const sizeOf = (key: number, record: number): number => key + record + lengthOf(key) + lengthOf(record) + 1;
 
 /** About how many bytes the use of the answer at a place takes. */
 export const useSize = (place: number): number => lengthOf(place) + 2;
@@ -81,8 +91,9 @@ export function encodeRights(additions: readonly (StoredRight | StoredUse)[], no
 export function decodeRights(blocks: readonly Uint8Array[], now: number): ReadRights & { readonly problem?: string } {
   const keys: string[] = [];
   const texts: string[] = [];
+  const sizes: number[] = [];
   const unused: number[] = [];
-  const newest = new Map<string, number>();
+  const places = new Map<string, number>();
   const records = new Map<string, string>();
   let problem: string | undefined;
   try {
@@ -96,19 +107,23 @@ export function decodeRights(blocks: readonly Uint8Array[], now: number): ReadRi
         const place = keys.length;
         if (given === undefined) {
           const key = keys[reader.number()];
-          const before = key === undefined ? undefined : newest.get(key);
-          if (key === undefined || before === undefined) throw new FormError();
+          const known = key === undefined ? undefined : places.get(key);
+          if (key === undefined || known === undefined) throw new FormError();
+          const before = known >> 1;
           keys.push(key);
           texts.push(texts[before] as string);
-          newest.set(key, place);
+          sizes.push(sizes[before] as number);
+          places.set(key, place * 2 + (known & 1));
         } else {
-          const text = reader.take(reader.number());
+          const bytes = reader.number();
           // Most answers are alike: one text for all of them.
-          const record = records.get(text);
-          if (record === undefined) records.set(text, text);
+          const text = reader.take(bytes);
+          const record = records.get(text) ?? text;
+          if (record === text) records.set(text, text);
           keys.push(given);
-          texts.push(record ?? text);
-          newest.set(given, place);
+          texts.push(record);
+          sizes.push(sizeOf(length, bytes));
+          places.set(given, markOf(place, record));
         }
         unused.push(minutes * MINUTE);
       }
@@ -117,13 +132,16 @@ export function decodeRights(blocks: readonly Uint8Array[], now: number): ReadRi
     if (!(error instanceof FormError)) throw error;
     problem = `the rights behind place ${keys.length} could not be read`;
   }
-  const places: number[] = [];
-  const rights: StoredRight[] = [];
+  const rights: ReadRight[] = [];
   for (let place = 0; place < unused.length; place++) {
     const key = keys[place] as string;
-    if (newest.get(key) !== place) continue;
-    places.push(place);
-    rights.push({ key, record: texts[place] as string, unused: unused[place] as number });
+    if ((places.get(key) ?? 0) >> 1 !== place) continue;
+    rights.push({
+      key,
+      record: texts[place] as string,
+      unused: unused[place] as number,
+      size: sizes[place] as number,
+    });
   }
   return { rights, places, next: keys.length, ...(problem !== undefined && { problem }) };
 }
@@ -161,12 +179,18 @@ class Writer {
   }
 }
 
+const beyondAscii = /[\u0080-\u00ff]/;
+
 class Reader {
   readonly #bytes: Buffer;
+  // A character for each byte. What is cut out of it costs nothing, and there may be ten thousand texts; it is held for as
+  // long as one of them is, which is no more than the file had bytes.
+  readonly #text: string;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#text = this.#bytes.toString("latin1");
   }
 
   get isAtEnd(): boolean {
@@ -184,12 +208,13 @@ class Reader {
     throw new FormError();
   }
 
-  /** So many bytes of UTF-8, as a text that stands for itself: it does not hold on to the file. */
+  /** So many bytes of UTF-8, as a text. */
   take(length: number): string {
-    const end = this.#at + length;
+    const start = this.#at;
+    const end = start + length;
     if (end > this.#bytes.length) throw new FormError();
-    const text = this.#bytes.toString("utf8", this.#at, end);
     this.#at = end;
-    return text;
+    const text = this.#text.slice(start, end);
+    return beyondAscii.test(text) ? this.#bytes.toString("utf8", start, end) : text;
   }
 }

@@ -4,8 +4,15 @@ import type { BareJid } from "../core/jid.ts";
 import type { Journal } from "../storage/journal.ts";
 import type { Storage } from "../storage/storage.ts";
 import { keyStarts } from "./questions.ts";
-import { isRefusal } from "./record.ts";
-import { decodeRights, encodeRights, useSize, type StoredRight, type StoredUse } from "./rights-file.ts";
+import {
+  decodeRights,
+  encodeRights,
+  markOf,
+  useSize,
+  type ReadRight,
+  type StoredRight,
+  type StoredUse,
+} from "./rights-file.ts";
 import { rightsJournal } from "./rights-journal.ts";
 
 // What is written of the order of use beside new answers: an eighth of their bytes, and room for a few in any case.
@@ -105,14 +112,10 @@ export class RightsStore {
   }
 
   /** Reads the file; the answers, longest unused first. Writes nothing. */
-  async load(): Promise<{ rights: readonly StoredRight[]; problem?: string; older?: number }> {
+  async load(): Promise<{ rights: readonly ReadRight[]; problem?: string; older?: number }> {
     const { blocks, problem: damage, older } = await this.#journal.load();
     const { rights, places, next, problem: oddity } = decodeRights(blocks, this.#clock.now());
-    this.#places = new Map();
-    for (let index = 0; index < rights.length; index++) {
-      const { key, record } = rights[index] as StoredRight;
-      this.#note(key, record, places[index] as number);
-    }
+    this.#places = places;
     this.#next = next;
     const problem = damage ?? oddity;
     this.#writtenAt = this.#clock.monotonic();
@@ -161,7 +164,7 @@ export class RightsStore {
   }
 
   #note(key: string, record: string, place: number): void {
-    this.#places.set(key, place * 2 + (isRefusal(record) ? 0 : 1));
+    this.#places.set(key, markOf(place, record));
   }
 
   async #write(what: "additions" | "replacements", bytes: number, write: () => Promise<void>): Promise<void> {

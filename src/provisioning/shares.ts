@@ -1,7 +1,6 @@
 // Nobody alone pushes the others out of what is remembered, and refused strangers do not push out who may.
 import { keyOwner } from "./questions.ts";
 import { isRefusal } from "./record.ts";
-import { storedSize } from "./rights-file.ts";
 
 /** An amount of answers. */
 export interface Amount {
@@ -41,29 +40,37 @@ export class Shares {
    * What of these answers has room, the most recently used first: of each party, and of all refusals, the first. Goes
    * from the last of the list to its first, and keeps its order.
    */
-  withRoom<T extends { readonly key: string; readonly record: string }>(
+  withRoom<T extends { readonly key: string; readonly record: string; readonly size: number }>(
     oldestFirst: readonly T[],
-  ): readonly { readonly right: T; readonly size: number }[] {
-    const parties = new Map<string, Tally>();
+  ): readonly T[] {
+    // Count and bytes of each party in one number: there may be ten thousand of them at a start.
+    const parties = new Map<string, number>();
     const refusals = new Tally(this.refusals);
     const all = new Tally(this.all);
-    const taken: { readonly right: T; readonly size: number }[] = [];
+    const taken: T[] = [];
     for (let index = oldestFirst.length - 1; index >= 0; index--) {
       const right = oldestFirst[index] as T;
-      const size = storedSize(right.key, right.record);
+      const { size } = right;
       const owner = keyOwner(right.key);
-      let party = parties.get(owner);
-      if (party === undefined) parties.set(owner, (party = new Tally(this.party)));
+      const party = parties.get(owner) ?? 0;
       const isYes = !isRefusal(right.record);
-      if (!all.hasRoom(size) || !party.hasRoom(size) || !(isYes || refusals.hasRoom(size))) continue;
+      if (!all.hasRoom(size) || !this.#hasRoom(party, size) || !(isYes || refusals.hasRoom(size))) continue;
       all.add(size);
-      party.add(size);
+      parties.set(owner, party + ONE_MORE + size);
       if (!isYes) refusals.add(size);
-      taken.push({ right, size });
+      taken.push(right);
     }
     return taken.reverse();
   }
+
+  #hasRoom(party: number, size: number): boolean {
+    const count = Math.floor(party / ONE_MORE);
+    return count < this.party.count && party - count * ONE_MORE + size <= this.party.bytes;
+  }
 }
+
+// More than all bytes that are remembered.
+const ONE_MORE = 2 ** 32;
 
 /** Counts what was taken of an amount. */
 class Tally {
