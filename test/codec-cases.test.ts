@@ -15,6 +15,7 @@ import * as getToken from "../src/codec/get-token.ts";
 import * as discovery from "../src/codec/iot-discovery.ts";
 import { ns } from "../src/codec/namespaces.ts";
 import * as provisioning from "../src/codec/provisioning.ts";
+import * as search from "../src/codec/search.ts";
 import * as sensorData from "../src/codec/sensor-data.ts";
 import { buildError, iq, message, parseError, stanzaErrorOf, type IqType } from "../src/codec/stanza.ts";
 import {
@@ -69,6 +70,12 @@ const codecs: Readonly<Record<string, Codec>> = {
   claimed: { parse: discovery.parseClaimed, build: discovery.buildClaimed },
   update: { parse: discovery.parseUpdate, build: discovery.buildUpdate },
   unregister: { parse: discovery.parseUnregister, build: discovery.buildUnregister },
+  remove: { parse: discovery.parseRemove, build: discovery.buildRemove },
+  removed: { parse: discovery.parseRemoved, build: discovery.buildRemoved },
+  disown: { parse: discovery.parseDisown, build: discovery.buildDisown },
+  disowned: { parse: discovery.parseDisowned, build: discovery.buildDisowned },
+  search: { parse: search.parseSearch, build: search.buildSearch },
+  found: { parse: search.parseFound, build: search.buildFound },
   getToken: { parse: getToken.parseGetToken, build: getToken.buildGetToken },
   getTokenChallenge: { parse: getToken.parseGetTokenChallenge, build: getToken.buildGetTokenChallenge },
   getTokenChallengeResponse: {

@@ -79,24 +79,44 @@ export function keyLast(tags: readonly Tag[]): readonly Tag[] {
   return [...tags.filter((tag) => tag.name !== "KEY"), ...tags.filter((tag) => tag.name === "KEY")];
 }
 
-/** Reads the `str` and `num` children of an element. */
-export function parseTags(element: XmlElement): readonly Tag[] {
+/** Reads the `str` and `num` children of an element, numbers as {@link parseNumberTag} does or as told. */
+export function parseTags(element: XmlElement, readNumber = parseNumberTag): readonly Tag[] {
   return element
     .getChildElements()
     .filter((child) => child.getNS() === ns.discovery && (child.is("str") || child.is("num")))
     .map((child) => {
       const name = required(child, "name").toUpperCase();
       const value = required(child, "value");
-      return child.is("str") ? { name, type: "str", value } : parseNumberTag(name, value, at(child, "value"));
+      return child.is("str") ? { name, type: "str", value } : readNumber(name, value, at(child, "value"));
     });
+}
+
+function parseDouble(text: string, path: string): number {
+  const trimmed = text.trim();
+  const value = Number(trimmed);
+  if (!double.test(trimmed) || !Number.isFinite(value)) throw new ProtocolError("not a finite xs:double", path);
+  return value === 0 ? 0 : value; // -0 is 0
 }
 
 /** Reads a numeric tag. `INF` and `NaN` are xs:double, but no Thing means them: refused. */
 export function parseNumberTag(name: string, text: string, path: string): Tag {
-  const trimmed = text.trim();
-  const value = Number(trimmed);
-  if (!double.test(trimmed) || !Number.isFinite(value)) throw new ProtocolError("not a finite xs:double", path);
-  return { name, type: "num", value: value === 0 ? 0 : value, text: trimmed }; // -0 is 0
+  return { name, type: "num", value: parseDouble(text, path), text: text.trim() };
+}
+
+const named: ReadonlyMap<string, number> = new Map([
+  ["INF", Infinity],
+  ["-INF", -Infinity],
+  ["NaN", NaN],
+]);
+
+/** Reads a number in any form that xs:double has, `INF` and `NaN` too; `-0` is 0. Throws `ERR_PROTOCOL` with the path. */
+export function parseAnyDouble(text: string, path: string): number {
+  return named.get(text.trim()) ?? parseDouble(text, path);
+}
+
+/** Reads a numeric tag in any form that xs:double has (D-E31): what others told a Registry. */
+export function parseAnyNumberTag(name: string, text: string, path: string): Tag {
+  return { name, type: "num", value: parseAnyDouble(text, path), text: text.trim() };
 }
 
 /** Makes `str` and `num` elements. */

@@ -9,9 +9,10 @@ import type {
   GetTokenChallengeResponse,
   GetTokenResponse,
 } from "../../src/codec/get-token.ts";
-import type { Claimed, Mine, Register, Unregister, Update } from "../../src/codec/iot-discovery.ts";
+import type { Claimed, Mine, Register, Remove, Unregister, Update } from "../../src/codec/iot-discovery.ts";
 import type { NodeRef } from "../../src/codec/node-ref.ts";
 import type { CanRead, CanReadResponse, IsFriendResponse } from "../../src/codec/provisioning.ts";
+import type { Found, Search, SearchOperator } from "../../src/codec/search.ts";
 import type { Failure, Field, FieldGroup, Fields, FieldValue, ReadRequest } from "../../src/codec/sensor-data.ts";
 import { tagProblem, type Tag } from "../../src/codec/tags.ts";
 import type { TokenChallenge, TokenChallengeResponse } from "../../src/codec/token-challenge.ts";
@@ -136,24 +137,69 @@ export const tag: Arbitrary<Tag> = fc
 export const tags: Arbitrary<readonly Tag[]> = fc.uniqueArray(tag, { selector: ({ name }) => name, maxLength: 8 });
 
 const node = partial<{ node?: NodeRef }>({ node: realNodeRef });
+const maybeJid = partial<{ jid?: BareJid }>({ jid: bareJid });
 
 export const register: Arbitrary<Register> = fc
   .tuple(fc.record({ tags, selfOwned: fc.boolean() }), node)
   .map(([value, rest]) => ({ ...value, ...rest }));
 
-export const mine: Arbitrary<Mine> = fc.record({ tags, public: fc.boolean() });
+export const mine: Arbitrary<Mine> = fc
+  .tuple(fc.record({ tags, public: fc.boolean() }), node)
+  .map(([value, rest]) => ({ ...value, ...rest }));
 
 export const claimed: Arbitrary<Claimed> = fc
   .tuple(fc.record({ jid: bareJid, public: fc.boolean() }), node)
   .map(([value, rest]) => ({ ...value, ...rest }));
 
 export const update: Arbitrary<Update> = fc
-  .tuple(fc.record({ tags }), node)
-  .map(([value, rest]) => ({ ...value, ...rest }));
+  .tuple(fc.record({ tags }), node, maybeJid)
+  .map(([value, rest, jid]) => ({ ...jid, ...value, ...rest }));
 
+/** What `unregister`, `removed` and `disowned` say. */
 export const unregister: Arbitrary<Unregister> = node;
 
-const maybeJid = partial<{ jid?: BareJid }>({ jid: bareJid });
+/** What `remove` and `disown` say. */
+export const remove: Arbitrary<Remove> = fc
+  .tuple(fc.record({ jid: bareJid }), node)
+  .map(([value, rest]) => ({ ...value, ...rest }));
+
+const upper = text.map((value) => value.toUpperCase());
+// NaN and the infinities are xs:double too (D-E31); -0 is 0.
+const anyNumber = fc.double().map((value) => (value === 0 ? 0 : value));
+const ends = { tag: upper, minIncluded: fc.boolean(), maxIncluded: fc.boolean() };
+
+/** One of the 17 operators. */
+export const searchOperator: Arbitrary<SearchOperator> = fc.oneof(
+  fc.record({
+    op: fc.constantFrom(...(["strEq", "strNEq", "strGt", "strGtEq", "strLt", "strLtEq"] as const)),
+    tag: upper,
+    value: text,
+  }),
+  fc.record({
+    op: fc.constantFrom(...(["numEq", "numNEq", "numGt", "numGtEq", "numLt", "numLtEq"] as const)),
+    tag: upper,
+    value: anyNumber,
+  }),
+  fc.record({ op: fc.constantFrom(...(["strRange", "strNRange"] as const)), ...ends, min: text, max: text }),
+  fc.record({ op: fc.constantFrom(...(["numRange", "numNRange"] as const)), ...ends, min: anyNumber, max: anyNumber }),
+  fc.record({ op: fc.constant("strMask" as const), tag: upper, value: text, wildcard: text }),
+);
+
+export const search: Arbitrary<Search> = fc
+  .tuple(
+    fc.record({ offset: fc.maxSafeNat(), operators: fc.array(searchOperator, { minLength: 1, maxLength: 5 }) }),
+    partial<{ maxCount?: number }>({ maxCount: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) }),
+  )
+  .map(([value, rest]) => ({ ...value, ...rest }));
+
+export const found: Arbitrary<Found> = fc.record({
+  things: fc.array(
+    fc.tuple(fc.record({ jid: bareJid, owner: bareJid, tags }), node).map(([value, rest]) => ({ ...value, ...rest })),
+    { maxLength: 4 },
+  ),
+  more: fc.boolean(),
+});
+
 const lists = { types, nodes: fc.array(nodeRef, { maxLength: 4 }), fields: fc.array(text, { maxLength: 4 }) };
 
 export const isFriendResponse: Arbitrary<IsFriendResponse> = fc

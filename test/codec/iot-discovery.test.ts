@@ -1,13 +1,21 @@
 import { describe, expect, it } from "vitest";
 import {
   buildClaimed,
+  buildDisown,
+  buildDisowned,
   buildMine,
   buildRegister,
+  buildRemove,
+  buildRemoved,
   buildUnregister,
   buildUpdate,
   parseClaimed,
+  parseDisown,
+  parseDisowned,
   parseMine,
   parseRegister,
+  parseRemove,
+  parseRemoved,
   parseUnregister,
   parseUpdate,
 } from "../../src/codec/iot-discovery.ts";
@@ -70,6 +78,12 @@ describe("mine (XEP-0347 3.9)", () => {
   });
 });
 
+describe("mine of a node (XEP-0347 9)", () => {
+  it("D-9-5: may name a node, although the text never uses it", () => {
+    expect(parseMine(of("<mine nodeId='n' sourceId=''/>"))).toEqual({ tags: [], public: true, node: { nodeId: "n" } });
+  });
+});
+
 describe("claimed (XEP-0347 3.9)", () => {
   it("is read as it was written", () => {
     roundTrips(some.claimed, buildClaimed, parseClaimed);
@@ -103,7 +117,7 @@ describe("claimed (XEP-0347 3.9)", () => {
   });
 });
 
-describe("update (XEP-0347 3.13)", () => {
+describe("update (XEP-0347 3.13 and 3.14)", () => {
   it("is read as it was written", () => {
     roundTrips(some.update, buildUpdate, parseUpdate);
   });
@@ -116,6 +130,19 @@ describe("update (XEP-0347 3.13)", () => {
     const update = buildUpdate({ tags: [{ name: "KEY", type: "str", value: "" }] });
     expect(String(update)).toBe(`<update xmlns="${ns.discovery}"><str name="KEY" value=""/></update>`);
     expect(parseUpdate(update).tags).toEqual([{ name: "KEY", type: "str", value: "" }]);
+  });
+
+  it("D-9-4: names the Thing when its owner changes it, without resource (D-E7)", () => {
+    const jid = "thing@example.org" as BareJid;
+    expect(parseUpdate(of("<update jid='Thing@example.org/imc' nodeId='n'/>"))).toEqual({
+      jid,
+      tags: [],
+      node: { nodeId: "n" },
+    });
+    expect(parseUpdate(of("<update jid=''/>"))).toEqual({ tags: [] });
+    refuses(parseUpdate, `<update xmlns='${ns.discovery}' jid='a b@c'/>`, "update/@jid");
+    expect(buildUpdate({ jid, tags: [] }).attrs["jid"]).toBe(jid);
+    expect(buildUpdate({ tags: [] }).attrs).toEqual({ xmlns: ns.discovery });
   });
 
   it("is nothing else", () => {
@@ -134,5 +161,54 @@ describe("unregister (XEP-0347 3.16)", () => {
 
   it("is nothing else", () => {
     refuses(parseUnregister, `<register xmlns='${ns.discovery}'/>`, "register");
+  });
+});
+
+describe.each([
+  ["remove", "XEP-0347 3.10", buildRemove, parseRemove],
+  ["disown", "XEP-0347 3.17", buildDisown, parseDisown],
+] as const)("%s (%s)", (name, _, build, parse) => {
+  it("D-9-4: is read as it was written", () => {
+    roundTrips(some.remove, build, parse);
+  });
+
+  it("is read whole or not at all", () => {
+    isTotal(anyElement(name, ns.discovery), parse, build);
+  });
+
+  it("names the Thing without resource (D-E7), and a node only when there is one (X-E6)", () => {
+    expect(parse(of(`<${name} jid='Rack@Example.org/plcs' nodeId='' sourceId='s'/>`))).toEqual({
+      jid: "rack@example.org",
+    });
+    expect(parse(of(`<${name} jid='rack@example.org' nodeId='imc1' sourceId='s' cacheType='c'/>`))).toEqual({
+      jid: "rack@example.org",
+      node: { nodeId: "imc1", sourceId: "s", cacheType: "c" },
+    });
+  });
+
+  it("is refused when it is broken", () => {
+    refuses(parse, `<${name} xmlns='${ns.discovery}'/>`, `${name}/@jid`);
+    refuses(parse, `<${name} xmlns='${ns.discovery}' jid=''/>`, `${name}/@jid`);
+    refuses(parse, `<${name} xmlns='urn:other' jid='a@b.c'/>`, name);
+    refuses(parse, `<register xmlns='${ns.discovery}' jid='a@b.c'/>`, "register");
+  });
+});
+
+describe.each([
+  ["removed", "XEP-0347 3.10", buildRemoved, parseRemoved],
+  ["disowned", "XEP-0347 3.17", buildDisowned, parseDisowned],
+] as const)("%s (%s)", (name, _, build, parse) => {
+  it("D-9-6: is read as it was written, the node and nothing else", () => {
+    roundTrips(some.unregister, build, parse);
+    expect(parse(of(`<${name} jid='a@b.c'>words<x/></${name}>`))).toEqual({});
+  });
+
+  it("is read whole or not at all", () => {
+    isTotal(anyElement(name, ns.discovery), parse, build);
+  });
+
+  it("is nothing else", () => {
+    refuses(parse, `<register xmlns='${ns.discovery}'/>`, "register");
+    refuses(parse, `<${name}/>`, name);
   });
 });

@@ -44,10 +44,11 @@ const attributeNames = [
     " ",
   ),
   ..."category type all historical momentary identity historicalDay secondaryTrustAllowed automaticReadout".split(" "),
+  ..."offset maxCount more owner min max minIncluded maxIncluded wildcard".split(" "),
   ..."serviceToken deviceToken userToken __proto__ constructor hasOwnProperty toString".split(" "),
 ];
 const childNames =
-  "node field str num timestamp numeric string boolean int parameter error identity feature item text __proto__".split(
+  "node field str num timestamp numeric string boolean int parameter error identity feature item text thing strEq numGtEq strRange numNRange strMask __proto__".split(
     " ",
   );
 

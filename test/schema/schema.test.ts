@@ -3,13 +3,14 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { buildCanControl, buildCanControlResponse } from "../../src/codec/can-control.ts";
 import { buildSet, buildSetResponse } from "../../src/codec/control.ts";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery } from "../../src/codec/disco.ts";
-import { buildClaimed, buildMine, buildRegister, buildUnregister, buildUpdate } from "../../src/codec/iot-discovery.ts";
+import * as discovery from "../../src/codec/iot-discovery.ts";
 import * as getToken from "../../src/codec/get-token.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildFriend, buildUnfriend } from "../../src/codec/friendship.ts";
 import * as provisioning from "../../src/codec/provisioning.ts";
 import { buildRegistration, buildRegistrationForm, buildRegistrationRequest } from "../../src/codec/registration.ts";
 import { buildRoster, buildRosterRemoval } from "../../src/codec/roster.ts";
+import { buildFound, buildSearch } from "../../src/codec/search.ts";
 import { buildAccepted, buildFailure, buildFields, buildReq } from "../../src/codec/sensor-data.ts";
 import { buildError, iq, message, presence, type PresenceType } from "../../src/codec/stanza.ts";
 import { buildTokenChallenge, buildTokenChallengeResponse } from "../../src/codec/token-challenge.ts";
@@ -68,11 +69,17 @@ const builders: Readonly<Record<string, fc.Arbitrary<XmlElement>>> = {
   info: info.map((value) => asked(buildInfo(value))),
   itemsQuery: fc.constant(asked(buildItemsQuery())),
   items: fc.array(fc.record({ jid: longJid, name: some.text })).map((value) => asked(buildItems(value))),
-  register: some.register.map((value) => asked(buildRegister(value))),
-  mine: some.mine.map((value) => asked(buildMine(value))),
-  claimed: some.claimed.map((value) => asked(buildClaimed(value))),
-  update: some.update.map((value) => asked(buildUpdate(value))),
-  unregister: some.unregister.map((value) => asked(buildUnregister(value))),
+  register: some.register.map((value) => asked(discovery.buildRegister(value))),
+  mine: some.mine.map((value) => asked(discovery.buildMine(value))),
+  claimed: some.claimed.map((value) => asked(discovery.buildClaimed(value))),
+  update: some.update.map((value) => asked(discovery.buildUpdate(value))),
+  unregister: some.unregister.map((value) => asked(discovery.buildUnregister(value))),
+  remove: some.remove.map((value) => asked(discovery.buildRemove(value))),
+  removed: some.unregister.map((value) => asked(discovery.buildRemoved(value))),
+  disown: some.remove.map((value) => asked(discovery.buildDisown(value))),
+  disowned: some.unregister.map((value) => asked(discovery.buildDisowned(value))),
+  search: some.search.map((value) => asked(buildSearch(value))),
+  found: some.found.map((value) => asked(buildFound(value))),
   getToken: some.getToken.map((value) => asked(getToken.buildGetToken(value))),
   getTokenChallenge: some.getTokenChallenge.map((value) => asked(getToken.buildGetTokenChallenge(value))),
   getTokenChallengeResponse: some.getTokenChallengeResponse.map((value) =>
