@@ -8,12 +8,19 @@ import { ns } from "../codec/namespaces.ts";
 import { THE_THING, meanTheThing, refersTo } from "../codec/node-ref.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import type { IncomingIq, Router } from "../channel/router.ts";
+import type { Device, Devices } from "../provisioning/devices.ts";
 import { permitsControl, permitsNode, type Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import { IncomingRequest } from "../provisioning/incoming-request.ts";
 import { Actuator, problem, type Progress, type Setting } from "./actuator.ts";
 import type { ControlParameter } from "./definition.ts";
 import { RunningControl } from "./running-control.ts";
+
+/** A device, and what can be set of it. */
+export interface ControlDevice extends Device {
+  /** What can be set; left out if nothing can. */
+  readonly control?: readonly ControlParameter[];
+}
 
 /** What answers control requests is made of. */
 export interface ControlResponderOptions {
@@ -22,7 +29,7 @@ export interface ControlResponderOptions {
   /** Who may control. */
   readonly guard: Guard;
   /** What can be set. */
-  readonly parameters: readonly ControlParameter[];
+  readonly devices: Devices<ControlDevice>;
   /** Time. */
   readonly clock: Clock;
   /** Background trouble: a parameter could not be set. */
@@ -38,8 +45,7 @@ const MOST_CHARACTERS = 16_384;
 
 /** Answers `set` on the Thing. */
 export function answerControl(options: ControlResponderOptions): void {
-  const { router, guard, clock, onFault } = options;
-  const known = new Map(options.parameters.map((parameter) => [parameter.name, parameter]));
+  const { router, guard, devices, clock, onFault } = options;
   const actuator = new Actuator(onFault);
   router.onIq(ns.control, "set", async (iq) => {
     const request = understood(iq);
@@ -57,6 +63,8 @@ export function answerControl(options: ControlResponderOptions): void {
         await control.refresh();
         const asked = new IncomingRequest(iq.from, tokens);
         const command = { from: iq.from.bare, signal, permission: control, request: asked };
+        const parameters = devices.fitting(THE_THING)[0]?.control ?? [];
+        const known = new Map(parameters.map((parameter) => [parameter.name, parameter]));
         // Rights first: who may not control does not learn what there is to control.
         await actuator.set(checked(known, request, control.grants), command, progress);
       });

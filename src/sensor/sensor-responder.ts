@@ -3,16 +3,23 @@ import type { Clock } from "../core/clock.ts";
 import type { Jid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { ns } from "../codec/namespaces.ts";
-import { meanTheThing } from "../codec/node-ref.ts";
+import { THE_THING, meanTheThing } from "../codec/node-ref.ts";
 import { buildAccepted, parseReq, type ReadRequest } from "../codec/sensor-data.ts";
 import type { Channel } from "../channel/channel.ts";
 import type { IqReply } from "../channel/router.ts";
+import type { Device, Devices } from "../provisioning/devices.ts";
 import type { Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import { IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { SensorDefinition } from "./definition.ts";
 import { allowedFields, wantedFields } from "./readout.ts";
 import { Readout } from "./running-readout.ts";
+
+/** A device, and what can be read of it. */
+export interface SensorDevice extends Device {
+  /** What can be read; left out if nothing can. */
+  readonly sensor?: SensorDefinition;
+}
 
 /** What answers readouts is made of. */
 export interface SensorResponderOptions {
@@ -21,7 +28,7 @@ export interface SensorResponderOptions {
   /** Who may read. */
   readonly guard: Guard;
   /** What can be read. */
-  readonly sensor: SensorDefinition;
+  readonly devices: Devices<SensorDevice>;
   /** Time, also that of the fields. */
   readonly clock: Clock;
   /** Background trouble: the sensor failed, or got something wrong. */
@@ -39,13 +46,16 @@ const MOST_CHARACTERS = 16_384;
 
 /** Answers `req` on the Thing. */
 export function answerReadouts(options: SensorResponderOptions): void {
-  const { guard, sensor, clock, onFault } = options;
+  const { guard, devices, clock, onFault } = options;
   let slow = 0;
   options.channel.router.onIq(ns.sensorData, "req", async ({ from, payload, signal, stream }) => {
     const request = parseReq(payload);
     const { epoch } = guard;
     const grants = await decide(options, request, from, signal);
     if (!meanTheThing(request.nodes)) throw new Refusal("item-not-found", "No such node.");
+    const sensor = devices.fitting(THE_THING)[0]?.sensor;
+    // A concentrator that is no sensor itself is not read without saying which node (XEP-0323 3.3).
+    if (sensor === undefined) throw new Refusal("bad-request", "Name a node.");
     if (request.when !== undefined) throw new Refusal("feature-not-implemented", "Readouts cannot be scheduled.");
     if (slow >= MOST_SLOW_READOUTS) throw new Refusal("resource-constraint", "Too many readouts at once.");
     const wanted = wantedFields(sensor.fields, request);

@@ -1,12 +1,13 @@
 // What a Thing answers, and to whom (design, section 4).
 import type { BareJid } from "../core/jid.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
-import { answerControl } from "../control/control-responder.ts";
+import { answerControl, type ControlDevice } from "../control/control-responder.ts";
 import { answerClearCache } from "../provisioning/clear-cache.ts";
+import { DeviceIndex } from "../provisioning/devices.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import type { RightsCache } from "../provisioning/rights-cache.ts";
 import { answerClaimed } from "../registry/registry-client.ts";
-import { answerReadouts } from "../sensor/sensor-responder.ts";
+import { answerReadouts, type SensorDevice } from "../sensor/sensor-responder.ts";
 import { abilitiesOf, answerDisco } from "./disco.ts";
 import type { FaultCode } from "./faults.ts";
 import type { ThingSettings } from "./options.ts";
@@ -48,6 +49,7 @@ export function answerRequests(parts: AnswerParts): void {
     accept: (registry, { jid, public: isPublic }) =>
       parts.apply({ type: "claimed", registry, owner: jid, public: isPublic }),
   });
-  if (sensor !== undefined) answerReadouts({ channel, guard, sensor, clock, onFault });
-  if (control.length > 0) answerControl({ router, guard, parameters: control, clock, onFault });
+  const devices = new DeviceIndex<SensorDevice & ControlDevice>([{ ...(sensor !== undefined && { sensor }), control }]);
+  if (sensor !== undefined) answerReadouts({ channel, guard, devices, clock, onFault });
+  if (control.length > 0) answerControl({ router, guard, devices, clock, onFault });
 }

@@ -6,9 +6,10 @@ import { buildSet, parseSetResponse, type ParameterSetting, type SetRequest } fr
 import { ns } from "../../src/codec/namespaces.ts";
 import { parseError } from "../../src/codec/stanza.ts";
 import { el, parseXml, type XmlElement } from "../../src/codec/xml.ts";
-import { answerControl } from "../../src/control/control-responder.ts";
+import { answerControl, type ControlDevice } from "../../src/control/control-responder.ts";
 import type { ControlContext, ControlParameter } from "../../src/control/definition.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
+import { DeviceIndex } from "../../src/provisioning/devices.ts";
 import { Guard } from "../../src/provisioning/guard.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
@@ -63,7 +64,7 @@ async function site(of: Device = device(), servers: readonly BareJid[] = [server
     ...parts,
     router: parts.channel.router,
     guard,
-    parameters: of.parameters,
+    devices: new DeviceIndex<ControlDevice>([{ control: of.parameters }]),
     onFault: (code, message) => void trouble.push(`${code}: ${message}`),
   });
   parts.wire.peer(server, () => says(true));

@@ -8,10 +8,11 @@ import { fieldTypes, type FieldType } from "../../src/codec/field-types.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { el, parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
+import { DeviceIndex } from "../../src/provisioning/devices.ts";
 import { Guard, type Standing } from "../../src/provisioning/guard.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
 import type { Reading, SensorDefinition } from "../../src/sensor/definition.ts";
-import { answerReadouts } from "../../src/sensor/sensor-responder.ts";
+import { answerReadouts, type SensorDevice } from "../../src/sensor/sensor-responder.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import { listeningLogger, ScriptedWire, scriptedChannel, settled, type Outcome } from "../support/scripted-wire.ts";
 
@@ -59,7 +60,12 @@ async function site(
     onDecision: () => undefined,
   });
   const trouble: string[] = [];
-  answerReadouts({ ...parts, guard, sensor, onFault: (_, message) => void trouble.push(message) });
+  answerReadouts({
+    ...parts,
+    guard,
+    devices: new DeviceIndex<SensorDevice>([{ sensor }]),
+    onFault: (_, message) => void trouble.push(message),
+  });
   parts.wire.peer(server, () => says(true));
   return { ...parts, barrier, cache, guard, now, trouble };
 }

@@ -7,14 +7,15 @@ import { parseSetResponse } from "../../src/codec/control.ts";
 import type { FieldType } from "../../src/codec/field-types.ts";
 import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import { Friends } from "../../src/connection/friends.ts";
-import { answerControl } from "../../src/control/control-responder.ts";
+import { answerControl, type ControlDevice } from "../../src/control/control-responder.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
 import { permits, permitsControl } from "../../src/provisioning/grants.ts";
 import type { Decision } from "../../src/provisioning/decision.ts";
+import { DeviceIndex } from "../../src/provisioning/devices.ts";
 import { Guard } from "../../src/provisioning/guard.ts";
 import { RightsCache } from "../../src/provisioning/rights-cache.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
-import { answerReadouts } from "../../src/sensor/sensor-responder.ts";
+import { answerReadouts, type SensorDevice } from "../../src/sensor/sensor-responder.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import { FriendRequests } from "../../src/thing/friend-requests.ts";
 import { decided, done, everywhere, shown, type Asked, type Node, type Place, type Said } from "./rights-model.ts";
@@ -258,10 +259,21 @@ async function thing() {
     ...{ name, type: "string" as const, categories: types as FieldType[] },
   }));
   const read = () => fields.map(({ name }) => ({ name, value: "21.5" }));
-  answerReadouts({ ...parts, guard, sensor: { fields, read }, onFault: () => undefined });
+  answerReadouts({
+    ...parts,
+    guard,
+    devices: new DeviceIndex<SensorDevice>([{ sensor: { fields, read } }]),
+    onFault: () => undefined,
+  });
   const set: string[] = [];
   const parameters = PARAMETERS.map((name) => ({ name, type: "boolean" as const, set: () => void set.push(name) }));
-  answerControl({ ...parts, router: channel.router, guard, parameters, onFault: () => undefined });
+  answerControl({
+    ...parts,
+    router: channel.router,
+    guard,
+    devices: new DeviceIndex<ControlDevice>([{ control: parameters }]),
+    onFault: () => undefined,
+  });
   const requests = new FriendRequests({
     ...{ ...parts, guard, logger: silentLogger, random: new SeededRandom("friends") },
     friends: new Friends(channel),
