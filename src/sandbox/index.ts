@@ -8,7 +8,8 @@ export type { HostingOptions, Sandbox, SandboxOptions, SandboxUser } from "./san
 export type { FurtherProvisioning, Hosting, ProvisioningSettings } from "./sandbox-provisioning.ts";
 export type { AnnounceOptions, Announcement } from "./announce.ts";
 export type { DhcpCounts } from "./announce-dhcp.ts";
-export { ReferenceRegistry, type RegisteredThing, type RegistryOptions } from "./registry.ts";
+export { ReferenceRegistry } from "./registry.ts";
+export type { RegisteredThing, RegistryOptions } from "./registry-options.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";
 export type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server-options.ts";
 export type { ChallengePolicy } from "./provisioning-server-challenges.ts";

@@ -8,8 +8,10 @@ import { buildClaimed, parseMine, parseRegister, parseUnregister, parseUpdate } 
 import { ns } from "../codec/namespaces.ts";
 import { nodeAttributes, type NodeRef } from "../codec/node-ref.ts";
 import { iq } from "../codec/stanza.ts";
-import type { Tag } from "../codec/tags.ts";
 import { el, type XmlElement } from "../codec/xml.ts";
+import { snapshot, type RegisteredThing, type RegistryOptions } from "./registry-options.ts";
+import { recordKey, type RecordClaim, type RegistryRecord } from "./registry-records.ts";
+import { RegistryTable, tagPrints } from "./registry-table.ts";
 import { checkTags, fingerprint, mergeTags, MOST_TAGS } from "./registry-tags.ts";
 import { Whereabouts } from "./registry-whereabouts.ts";
 import { ServiceFriends } from "./service-friends.ts";
@@ -23,58 +25,6 @@ import {
   type ServiceRequest,
 } from "./service-frame.ts";
 import type { HostedAccount, StanzaService } from "./stanza-service.ts";
-
-/** What a {@link ReferenceRegistry} is made of. */
-export interface RegistryOptions {
-  /** Its address: `discovery.localhost` as a component, `discovery@localhost` as an account (XEP-0347 5.1). */
-  readonly jid: string;
-  /** Randomness for the ids of its requests. Default: the operating system's. */
-  readonly random?: RandomSource | undefined;
-  /** Time, for when things happened. Default: the machine's. */
-  readonly clock?: Clock | undefined;
-  /** Where it tells what it does. Silent by default; tags are never told. */
-  readonly logger?: Logger | undefined;
-}
-
-/** A Thing as the Registry knows it. */
-export interface RegisteredThing {
-  /** Whose Thing. */
-  readonly jid: BareJid;
-  /** The node, when the Thing is one behind a concentrator. */
-  readonly node?: NodeRef;
-  /** Its tags as they are now, without KEY: that is a secret between Thing and owner (XEP-0347 6.5). */
-  readonly tags: readonly Tag[];
-  /** Whether it has a KEY still. */
-  readonly hasKey: boolean;
-  /** The owner, once claimed; the Thing itself if it is self-owned. */
-  readonly owner?: BareJid;
-  /** Once claimed: false if it is kept out of searches. */
-  readonly public?: boolean;
-  /** Once claimed: whether the Thing has acknowledged that it knows. */
-  readonly told?: boolean;
-  /** When it registered, in milliseconds since 1970. */
-  readonly registeredAt: number;
-  /** When it was claimed, in milliseconds since 1970. */
-  readonly claimedAt?: number;
-}
-
-interface Claim {
-  readonly owner: BareJid;
-  readonly public: boolean;
-  readonly at: number;
-  /** Whether the Thing has acknowledged that it knows. */
-  told: boolean;
-}
-
-interface Entry {
-  readonly jid: BareJid;
-  readonly node: NodeRef | undefined;
-  readonly registeredAt: number;
-  /** Of the tags that the Thing registered, and so of those it was claimed with. */
-  readonly registered: string;
-  tags: readonly Tag[];
-  claim: Claim | undefined;
-}
 
 /**
  * A Thing Registry to test and demonstrate with: Things register, owners claim them, claimed Things update their tags.
@@ -94,11 +44,8 @@ export class ReferenceRegistry implements StanzaService {
   readonly #random: RandomSource;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #entries = new Map<string, Entry>();
-  readonly #accounts = new Set<BareJid>();
+  readonly #table = new RegistryTable();
   readonly #whereabouts: Whereabouts;
-  /** Claimed Things that have not acknowledged it, by the id of the notice to them. */
-  readonly #untold = new Map<string, Entry>();
   readonly #requests = new Map<string, number>();
 
   /** Throws `ERR_CONFIG` if `jid` is no address, or has a resource. */
@@ -126,7 +73,7 @@ export class ReferenceRegistry implements StanzaService {
 
   /** The Things it knows: a snapshot, in the order in which they first registered. */
   get things(): readonly RegisteredThing[] {
-    return [...this.#entries.values()].map(snapshot);
+    return [...this.#table.all()].map(snapshot);
   }
 
   /** How often it was asked what: `register`, `update`, `unregister`, `mine`, `query` (disco#info), `ping`. */
@@ -164,7 +111,7 @@ export class ReferenceRegistry implements StanzaService {
 
   /** D-E16: a Thing is told where its last request came from. Strangers who only ask are not remembered. */
   #seen(from: Jid): readonly XmlElement[] {
-    if (this.#accounts.has(from.bare)) this.#whereabouts.asked(from);
+    if (this.#table.count(from.bare) > 0) this.#whereabouts.asked(from);
     return [];
   }
 
@@ -187,15 +134,19 @@ export class ReferenceRegistry implements StanzaService {
     const jid = from.bare;
     const { tags, node, selfOwned } = parseRegister(payload);
     checkTags(tags);
-    const key = entryKey(jid, node);
-    const known = this.#entries.get(key);
+    const known = this.#table.find(jid, node);
     // D-3.6-12: nothing changes any more, the Thing learns its owner.
     if (known?.claim) return { payload: claimedNotice(known, known.claim) };
     const now = this.#clock.now();
-    const claim = selfOwned ? { owner: jid, public: true, at: now, told: true } : undefined;
-    const registered = fingerprint(tags);
-    this.#entries.set(key, { jid, node, registeredAt: known?.registeredAt ?? now, registered, tags, claim });
-    this.#accounts.add(jid);
+    const claim = selfOwned && { owner: jid, public: true, selfOwned, at: now, told: true, notice: "" };
+    this.#table.put({
+      jid,
+      ...(node && { node }),
+      registeredAt: known?.registeredAt ?? now,
+      registered: fingerprint(tags),
+      tags,
+      ...(claim && { claim }),
+    });
     this.#whereabouts.asked(from);
     this.#logger.info("registered", { thing: jid, node: node?.nodeId, selfOwned });
     return {};
@@ -205,24 +156,22 @@ export class ReferenceRegistry implements StanzaService {
   #update(payload: XmlElement, jid: BareJid): ServiceAnswer {
     const { tags, node } = parseUpdate(payload);
     checkTags(tags);
-    const entry = this.#entries.get(entryKey(jid, node));
-    if (entry === undefined) throw new Refusal("item-not-found");
+    const record = this.#table.find(jid, node);
+    if (record === undefined) throw new Refusal("item-not-found");
     // D-3.13-11: the Thing is to register anew.
-    if (!entry.claim) return { payload: el("disowned", { xmlns: ns.discovery, ...nodeAttributes(node) }) };
-    const merged = mergeTags(entry.tags, tags);
+    if (!record.claim) return { payload: el("disowned", { xmlns: ns.discovery, ...nodeAttributes(node) }) };
+    const merged = mergeTags(record.tags, tags);
     if (merged.length > MOST_TAGS) throw new Refusal("bad-request", `More than ${MOST_TAGS} tags.`);
-    entry.tags = merged; // of a private Thing too (D-E19)
+    this.#table.put({ ...record, tags: merged }); // of a private Thing too (D-E19)
     return {};
   }
 
   /** XEP-0347 3.16: an empty answer whether or not there was something to forget (D-3.16-3). Its owner goes with it (D-E20). */
   #unregister(payload: XmlElement, jid: BareJid): ServiceAnswer {
-    const key = entryKey(jid, parseUnregister(payload).node);
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return {};
-    this.#entries.delete(key);
-    for (const [id, untold] of this.#untold) if (untold === entry) this.#untold.delete(id);
-    this.#logger.info("unregistered", { thing: jid, node: entry.node?.nodeId });
+    const record = this.#table.find(jid, parseUnregister(payload).node);
+    if (record === undefined) return {};
+    this.#table.delete(recordKey(record));
+    this.#logger.info("unregistered", { thing: jid, node: record.node?.nodeId });
     return {};
   }
 
@@ -231,36 +180,36 @@ export class ReferenceRegistry implements StanzaService {
     const mine = parseMine(payload);
     checkTags(mine.tags);
     const wanted = fingerprint(mine.tags);
-    const fitting = [...this.#entries.values()].filter((entry) => fits(entry, claimer, wanted));
-    const [entry] = fitting;
+    const fitting = this.#table.withTags(wanted).filter((record) => fits(record, claimer, wanted));
+    const [record] = fitting;
     // D-3.9-20: one answer to every claim that fails. Two Things that fit are as good as none: to pick one would be
     // to guess. No tags at all are no proof of anything.
-    if (entry === undefined || fitting.length > 1 || mine.tags.length === 0) {
+    if (record === undefined || fitting.length > 1 || mine.tags.length === 0) {
       this.#logger.info("a claim failed", { claimer });
       throw new Refusal("item-not-found");
     }
     // D-3.9-16: the same claimer again hears the same again.
-    if (entry.claim) return { payload: claimedAnswer(entry, entry.claim) };
+    if (record.claim) return { payload: claimedAnswer(record, record.claim) };
     const notice = randomToken(this.#random); // unguessable: nobody else acknowledges it
-    entry.claim = { owner: claimer, public: mine.public, at: this.#clock.now(), told: false };
-    this.#untold.set(notice, entry);
-    this.#logger.info("claimed", { thing: entry.jid, node: entry.node?.nodeId, owner: claimer, public: mine.public });
-    return { payload: claimedAnswer(entry, entry.claim), after: this.#notice(notice, entry) };
+    const at = this.#clock.now();
+    const claim = { owner: claimer, public: mine.public, selfOwned: false, at, told: false, notice };
+    this.#table.put({ ...record, claim });
+    this.#logger.info("claimed", { thing: record.jid, node: record.node?.nodeId, owner: claimer, public: mine.public });
+    return { payload: claimedAnswer(record, claim), after: this.#notice(record, claim) };
   }
 
   /** Tells a Thing, where it was seen last, that it is claimed. A Thing that is away learns it when it comes. */
-  #notice(id: string, entry: Entry): readonly XmlElement[] {
-    const to = this.#whereabouts.last(entry.jid);
-    if (to === undefined || entry.claim === undefined) return [];
-    return [iq({ type: "set", id, from: this.jid, to }, claimedNotice(entry, entry.claim))];
+  #notice(record: RegistryRecord, claim: RecordClaim): readonly XmlElement[] {
+    const to = this.#whereabouts.last(record.jid);
+    if (to === undefined) return [];
+    return [iq({ type: "set", id: claim.notice, from: this.jid, to }, claimedNotice(record, claim))];
   }
 
   #reply({ from, id, error }: ServiceReply): void {
-    const entry = this.#untold.get(id);
-    if (entry?.claim === undefined || entry.jid !== from.bare) return;
+    const record = this.#table.noticed(id);
+    if (record?.claim === undefined || record.jid !== from.bare || record.claim.told) return;
     if (error === undefined) {
-      entry.claim.told = true;
-      this.#untold.delete(id);
+      this.#table.put({ ...record, claim: { ...record.claim, told: true } });
       return;
     }
     this.#logger.warn("a Thing did not take the notice of its claim", { thing: from.full, why: error.condition });
@@ -274,44 +223,28 @@ export class ReferenceRegistry implements StanzaService {
       return [];
     }
     this.#whereabouts.seen(from);
-    const untold = [...this.#untold].filter(([, entry]) => entry.jid === from.bare);
-    return untold.flatMap(([id, entry]) => this.#notice(id, entry));
+    return this.#table
+      .of(from.bare)
+      .flatMap((record) => (record.claim?.told === false ? this.#notice(record, record.claim) : []));
   }
 }
 
-/** One record for each Thing: bare JID and node (D-E6). */
-function entryKey(jid: BareJid, node: NodeRef | undefined): string {
-  return JSON.stringify([jid, node?.nodeId, node?.sourceId, node?.cacheType]);
-}
-
 /** Whether a claim means this Thing: unclaimed, or the claimer's own already, by the tags of then or of now. */
-function fits(entry: Entry, claimer: BareJid, wanted: string): boolean {
-  if (entry.claim === undefined) return entry.registered === wanted;
-  return entry.claim.owner === claimer && [entry.registered, fingerprint(entry.tags)].includes(wanted);
+function fits(record: RegistryRecord, claimer: BareJid, wanted: string): boolean {
+  if (record.claim === undefined) return record.registered === wanted;
+  return record.claim.owner === claimer && tagPrints(record).has(wanted);
 }
 
-function withNode(entry: Entry): { node?: NodeRef } {
-  return entry.node === undefined ? {} : { node: entry.node };
+function withNode(record: RegistryRecord): { node?: NodeRef } {
+  return record.node === undefined ? {} : { node: record.node };
 }
 
 /** To the Thing: who owns it (D-E8). */
-function claimedNotice(entry: Entry, claim: Claim): XmlElement {
-  return buildClaimed({ jid: claim.owner, public: claim.public, ...withNode(entry) });
+function claimedNotice(record: RegistryRecord, claim: RecordClaim): XmlElement {
+  return buildClaimed({ jid: claim.owner, public: claim.public, ...withNode(record) });
 }
 
 /** To the owner: which Thing it is (D-E8). */
-function claimedAnswer(entry: Entry, claim: Claim): XmlElement {
-  return buildClaimed({ jid: entry.jid, public: claim.public, ...withNode(entry) });
-}
-
-function snapshot(entry: Entry): RegisteredThing {
-  const { jid, claim, registeredAt } = entry;
-  return {
-    jid,
-    ...withNode(entry),
-    tags: entry.tags.filter((tag) => tag.name !== "KEY"),
-    hasKey: entry.tags.some((tag) => tag.name === "KEY"),
-    ...(claim && { owner: claim.owner, public: claim.public, told: claim.told, claimedAt: claim.at }),
-    registeredAt,
-  };
+function claimedAnswer(record: RegistryRecord, claim: RecordClaim): XmlElement {
+  return buildClaimed({ jid: record.jid, public: claim.public, ...withNode(record) });
 }

@@ -2,7 +2,7 @@
 // tells the Thing where its server is.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RegisteredThing } from "../../src/sandbox/registry.ts";
+import type { RegisteredThing } from "../../src/sandbox/registry-options.ts";
 import { makeAuthority, makeCertificate } from "../support/certificates.ts";
 import {
   startAvahi,

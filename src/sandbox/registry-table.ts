@@ -1,0 +1,119 @@
+// The records of a Registry in memory, found by what it has to look for.
+import type { BareJid } from "../core/jid.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
+import { recordKey, type RegistryRecord } from "./registry-records.ts";
+import { fingerprint } from "./registry-tags.ts";
+
+/** Sets of keys by something that several records may have. Empty sets are no sets. */
+class KeysBy {
+  readonly #sets = new Map<string, Set<string>>();
+
+  get(of: string): ReadonlySet<string> {
+    return this.#sets.get(of) ?? new Set();
+  }
+
+  add(of: string, key: string): void {
+    const keys = this.#sets.get(of);
+    if (keys === undefined) this.#sets.set(of, new Set([key]));
+    else keys.add(key);
+  }
+
+  delete(of: string, key: string): void {
+    const keys = this.#sets.get(of);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#sets.delete(of);
+  }
+}
+
+/** The records, in the order in which they first came. */
+export class RegistryTable {
+  readonly #records = new Map<string, RegistryRecord>();
+  readonly #byAccount = new KeysBy();
+  readonly #byTags = new KeysBy();
+  readonly #byNotice = new Map<string, string>();
+
+  /** How many there are. */
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** All of them. */
+  all(): IterableIterator<RegistryRecord> {
+    return this.#records.values();
+  }
+
+  /** The record of a Thing. */
+  find(jid: BareJid, node?: NodeRef): RegistryRecord | undefined {
+    return this.#records.get(recordKey({ jid, node }));
+  }
+
+  /** The record with a key. */
+  at(key: string): RegistryRecord | undefined {
+    return this.#records.get(key);
+  }
+
+  /** The records of an account: a Thing, and the nodes behind it. */
+  of(jid: BareJid): readonly RegistryRecord[] {
+    return this.#pick(this.#byAccount.get(jid));
+  }
+
+  /** How many records an account has. */
+  count(jid: BareJid): number {
+    return this.#byAccount.get(jid).size;
+  }
+
+  /** Those that registered tags with this fingerprint, or have them now. */
+  withTags(fingerprinted: string): readonly RegistryRecord[] {
+    return this.#pick(this.#byTags.get(fingerprinted));
+  }
+
+  /** The one that a notice is about. */
+  noticed(id: string): RegistryRecord | undefined {
+    const key = this.#byNotice.get(id);
+    return key === undefined ? undefined : this.#records.get(key);
+  }
+
+  /** Puts a record in the place of the one with the same key, or behind all others. */
+  put(record: RegistryRecord): void {
+    const key = recordKey(record);
+    this.#unlink(key);
+    this.#records.set(key, record);
+    this.#byAccount.add(record.jid, key);
+    for (const tags of tagPrints(record)) this.#byTags.add(tags, key);
+    for (const id of notices(record)) this.#byNotice.set(id, key);
+  }
+
+  /** Takes a record away. */
+  delete(key: string): void {
+    this.#unlink(key);
+    this.#records.delete(key);
+  }
+
+  #unlink(key: string): void {
+    const record = this.#records.get(key);
+    if (record === undefined) return;
+    this.#byAccount.delete(record.jid, key);
+    for (const tags of tagPrints(record)) this.#byTags.delete(tags, key);
+    for (const id of notices(record)) this.#byNotice.delete(id);
+  }
+
+  #pick(keys: ReadonlySet<string>): readonly RegistryRecord[] {
+    return [...keys].flatMap((key) => this.#records.get(key) ?? []);
+  }
+}
+
+// A record is a value: what follows from it is worked out once.
+const prints = new WeakMap<RegistryRecord, ReadonlySet<string>>();
+
+/** The fingerprints that a record is found by: of the tags it registered, and of those it has now. */
+export function tagPrints(record: RegistryRecord): ReadonlySet<string> {
+  const known = prints.get(record);
+  if (known !== undefined) return known;
+  const made = new Set([record.registered, fingerprint(record.tags)]);
+  prints.set(record, made);
+  return made;
+}
+
+function notices({ claim, removed }: RegistryRecord): readonly string[] {
+  return [claim?.notice ?? "", removed?.notice ?? ""].filter((id) => id !== "");
+}
