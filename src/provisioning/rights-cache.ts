@@ -223,6 +223,11 @@ export class RightsCache {
     await this.#erase(() => !this.#store.hasAny(jid));
   }
 
+  /** Resolves once what was forgotten is gone from the disk too, also where that had failed. Rejects as {@link clear} does. */
+  settled(): Promise<void> {
+    return this.#erase(() => !this.#store.isUncertain);
+  }
+
   /** Writes what is not on disk, and the order of use: for a clean end. Never rejects; a failure is a fault. */
   async flush(): Promise<void> {
     await this.#queue.run(() => this.#update("all"));
@@ -391,6 +396,4 @@ export class RightsCache {
 }
 
 const kindOf = (record: string): "grant" | "refusal" => (isRefusal(record) ? "refusal" : "grant");
-
-// One for all: it would otherwise be made anew for each look.
-const lookUp = {};
+const lookUp = {}; // one for all: it would otherwise be made anew for each look

@@ -5,6 +5,7 @@ import { DiscoveryError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Friends } from "../connection/friends.ts";
 import type { Guard, Standing } from "../provisioning/guard.ts";
+import type { RightsCache } from "../provisioning/rights-cache.ts";
 
 /** What friendships are looked after with. */
 export interface FriendshipParts {
@@ -42,6 +43,8 @@ export async function reviewFriends(parts: FriendshipParts, signal: AbortSignal)
 
 /** What it takes to end the friendship with somebody of whom a server has said `unfriend`. */
 export interface PartingParts extends FriendshipParts {
+  /** What is remembered of them. */
+  readonly cache: RightsCache;
   /** Whom the Thing answers to. */
   readonly standing: () => Standing;
   /** Whether the friendship is to end still. */
@@ -51,11 +54,19 @@ export interface PartingParts extends FriendshipParts {
 /**
  * Ends the friendship with somebody of whom a trusted server has said `unfriend` (XEP-0324 3.2.3). Whom another one allows
  * stays (XEP-0324 5.3, P-E17), and who has come to be answered to meanwhile (X-E1). Rejects if the own server does not
- * carry it out; it is to be done again then.
+ * carry it out, or the disk does not take that their rights are forgotten; it is to be done again then.
  */
 export async function part(parts: PartingParts, jid: BareJid, signal: AbortSignal): Promise<void> {
+  if (!parts.isParting(jid)) return;
+  await endUnlessAllowed(parts, jid, signal);
+  // Where the disk did not take it when the server said so, their rights must go before nothing tells any more that they
+  // are to: a power cut would bring them back.
+  await parts.cache.settled();
+}
+
+async function endUnlessAllowed(parts: PartingParts, jid: BareJid, signal: AbortSignal): Promise<void> {
   const { guard, standing, isParting } = parts;
-  if (!isParting(jid) || isAnsweredTo(standing(), jid)) return;
+  if (isAnsweredTo(standing(), jid)) return;
   if (standing().servers.length > 1) {
     const { outcome } = await guard.decide({ kind: "friend", jid }, signal);
     // Also who has been allowed anew by then.

@@ -51,13 +51,13 @@ export function makeFriendships(options: FriendshipsOptions): Friendships {
   const { clock, random, logger } = settings;
   const isParting = (jid: BareJid): boolean => state().parting.includes(jid);
   const onUnfriended = (jid: BareJid): void => tell("unfriended", jid);
-  const parts = { friends, guard, standing, isParting, onUnfriended };
+  const parts = { friends, guard, cache, standing, isParting, onUnfriended };
   /** Who may say so has allowed a friendship that was to end. */
   const onAllowed = async (jid: BareJid): Promise<void> => {
     if (isParting(jid)) (await apply({ type: "parted", jid }))();
   };
   const review = (): void => dispatch({ type: "rightsCleared" });
-  followRecommendations({ ...parts, router: channel.router, cache, clock, apply, onAllowed, review, onFault });
+  followRecommendations({ ...parts, router: channel.router, clock, apply, onAllowed, review, onFault });
   const button = makeButton({
     settings: settings.pairing,
     clock,

@@ -7,14 +7,12 @@ import { parseFriend, parseUnfriend } from "../codec/friendship.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { Router } from "../channel/router.ts";
 import type { Decision } from "../provisioning/decision.ts";
-import type { RightsCache } from "../provisioning/rights-cache.ts";
 import { endFriendship, isAnsweredTo, type PartingParts } from "./friend-review.ts";
 import type { ThingEvent } from "./state.ts";
 
 /** What recommendations are followed with. */
 export interface RecommendationParts extends PartingParts {
   readonly router: Router;
-  readonly cache: RightsCache;
   /** Time. */
   readonly clock: Clock;
   /** Makes it durable that somebody is to be a friend no more; resolves to what does it on the wire. */
@@ -152,8 +150,12 @@ async function unfriended(
   const act = await apply({ type: "unfriended", jid }).catch((error: unknown) => {
     onFault("state-not-saved", messageOf(error), error);
   });
-  await cache.forget(jid);
   // What could not be kept is done at least while there is power.
-  if (act === undefined) await endFriendship(parts, jid);
-  else act();
+  if (act === undefined) {
+    await cache.forget(jid);
+    await endFriendship(parts, jid);
+    return;
+  }
+  // Also where the disk does not take it: it is tried again before that is over.
+  await cache.forget(jid).finally(act);
 }

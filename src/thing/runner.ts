@@ -107,13 +107,19 @@ export class Runner {
     if (event.type === "link") this.#linkChanged(event.link.is === "online");
     const stream = this.#stream;
     const { clearRights, onState, onFault } = this.#options;
+    const onUnsaved = (error: unknown): void => onFault("rights-not-saved", messageOf(error), error);
     return this.#queue.run(async () => {
       const before = this.#state;
       const { state: after, effects } = transition(before, event);
       const state = this.#options.locked === true ? withLock(after) : after;
       if (state !== before) {
         // Before the new trust counts: no answer of the old servers may stand in for the new ones.
-        for (const effect of effects) if (effect.do === "clearRights") await clearRights(effect.of);
+        for (const effect of effects) {
+          if (effect.do !== "clearRights") continue;
+          const cleared = clearRights(effect.of);
+          // Of single parties is forgotten in memory what counts until then, and on disk once it takes it: `part` sees to that.
+          await (effect.of === undefined ? cleared : cleared.catch(onUnsaved));
+        }
         if (isKept(state, before)) {
           await this.#options.save(state, event);
           this.#options.onHealed("state-not-saved");
@@ -125,7 +131,7 @@ export class Runner {
         }
         // Nor one that they gave while it was written.
         const isAll = effects.some((effect) => effect.do === "clearRights" && effect.of === undefined);
-        if (isAll) await clearRights().catch((error: unknown) => onFault("rights-not-saved", messageOf(error), error));
+        if (isAll) await clearRights().catch(onUnsaved);
         onState(state, before, event);
       }
       const onWire = effects.filter((effect): effect is WireEffect => effect.do !== "clearRights");

@@ -102,6 +102,20 @@ describe("the power goes at any moment of a random life", () => {
   );
 });
 
+// In 2323 a friendship that was to end was one still at the end of the stream, since the disk had refused what was to be
+// forgotten. In the other two somebody is told of as a friend no more while it does: that was once taken for forgotten.
+describe("the power goes at any moment of a life with a friendship that ends on a bad disk", () => {
+  it.each([2323, 7979, 8181])(
+    "of seed %i",
+    async (known) => {
+      const { complaints, lived } = await play({ steps: 80, badDisk: true, seed: known }, /./, 2);
+      expect(complaints).toEqual([]);
+      expect(lived.refused).toBeGreaterThan(0);
+    },
+    timeout,
+  );
+});
+
 /** Longer than anything in memory takes. */
 async function manyTurns(): Promise<void> {
   for (let turn = 0; turn < 500; turn++) await setImmediate();

@@ -13,6 +13,7 @@ import { fileStorage } from "../../src/storage/file-storage.ts";
 import type { FileSystem } from "../../src/storage/file-system.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
+import type { ThingState } from "../../src/thing/state.ts";
 import type { Thing } from "../../src/thing/thing.ts";
 import { drawFrom, processesOf, variant, type Draw } from "./crash-fs.ts";
 import { FillingDisk } from "./filling-disk.ts";
@@ -132,6 +133,7 @@ class Life {
       this.#look();
     }
     if (this.#disk.isInTrouble) await this.#roomAgain();
+    await this.#parted();
     await this.#readAll();
     if (this.#isUnsaved) this.#wrong.push("the Thing never said that the disk takes again what is written");
     const last = this.#thing.rights.entries().map(textOf);
@@ -290,6 +292,13 @@ class Life {
     if (got !== expected) this.#wrong.push(`${jid} was to read "${expected}" and got "${got}"`);
   }
 
+  /** What could not be written is tried again, ever more seldom: friendships that are to end do. */
+  async #parted(): Promise<void> {
+    const isOver = (): boolean => this.#thing.state.parting.length === 0;
+    for (let wait = 0; wait < 60 && !isOver(); wait++) await this.#clock.advance(A_WHILE);
+    if (!isOver()) this.#wrong.push("a friendship that was to end is one still");
+  }
+
   async #readAll(): Promise<void> {
     for (const name of PEOPLE) await this.#read(jidOf(name));
     await this.#clock.advance(A_WHILE);
@@ -360,13 +369,26 @@ class Life {
     }
   }
 
-  /** XEP-0324 3.2.3: the Thing says nothing, but the friendship ends once it has forgotten. */
+  /**
+   * XEP-0324 3.2.3: the Thing says nothing, but names whom it is to part with until that is over, on its disk too. That
+   * somebody is a friend no more says less: it may be somebody else, and the Thing may have found it out by asking.
+   */
   async #unfriend(by: string, jid: string): Promise<void> {
-    let ended = false;
-    this.#thing.once("unfriended", () => (ended = true));
-    this.#server(by).unfriend(this.#thing.jid, jid);
+    // Most would be no friends, of whom the Thing forgets what it knows and shows nothing.
+    await this.#befriend(jid);
+    const thing = this.#thing;
+    const ended = new Set<string>();
+    const onEnded = (one: string): void => void ended.add(one);
+    const onState = (now: ThingState, before: ThingState): void => {
+      const isOver = before.parting.some((one) => one === jid) && !now.parting.some((one) => one === jid);
+      if (isOver && ended.has(jid)) this.#mark({ is: "gone", jid });
+    };
+    thing.on("unfriended", onEnded);
+    thing.on("state", onState);
+    this.#server(by).unfriend(thing.jid, jid);
     await turns();
-    if (ended) this.#mark({ is: "gone", jid });
+    thing.off("unfriended", onEnded);
+    thing.off("state", onState);
   }
 
   async #restart(servers: readonly string[], killed = false): Promise<void> {

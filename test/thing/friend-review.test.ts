@@ -49,6 +49,7 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
   const friendships = {
     friends,
     guard,
+    cache,
     standing,
     isParting,
     onUnfriended: (jid: BareJid) => void unfriended.push(jid),
@@ -67,7 +68,6 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
   followRecommendations({
     ...friendships,
     router: channel.router,
-    cache,
     clock: parts.clock,
     apply: async ({ jid }) => {
       if (storage.failing.has("replace")) throw new StorageError("the disk is full");

@@ -1,12 +1,15 @@
 // A friendship that a server ends, of a whole Thing: XEP-0324 3.2.3, and whatever may come in between (P-E17, X-E1).
 import { afterEach, describe, expect, test } from "vitest";
+import { StorageError } from "../../src/core/errors.ts";
 import { bareJid } from "../../src/core/jid.ts";
 import { buildFriend, buildUnfriend } from "../../src/codec/friendship.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildClearCache, buildIsFriendResponse } from "../../src/codec/provisioning.ts";
 import { buildRoster, type RosterItem } from "../../src/codec/roster.ts";
 import type { Storage } from "../../src/storage/storage.ts";
+import type { Thing } from "../../src/thing/thing.ts";
 import { Disk } from "../support/disk.ts";
+import { replacing } from "../support/hasty-storage.ts";
 import type { ScriptedWire } from "../support/scripted-wire.ts";
 import { otherServer, server } from "./life.ts";
 import { account, closedStorage, scriptedThing, stopThings } from "./scripted-thing.ts";
@@ -93,6 +96,66 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
       }
     }
     expect([...seen].sort()).toEqual(["done, known", "done, lost", "to be done, known"]);
+  });
+
+  /** A Thing that has heard an unfriend, on a disk that does not take the rights; another after a power cut. */
+  const onBadDisk = async () => {
+    const disk = new Disk();
+    const boot = disk.boot();
+    let isBad = false;
+    const bad = (storage: Storage): Storage =>
+      replacing(storage, (name, content) =>
+        isBad && name === "rights" ? Promise.reject(new StorageError("full")) : storage.replace(name, content),
+      );
+    const first = await scriptedThing({ ...options, storage: bad(boot.storage) });
+    first.roster.set(friend, item);
+    const mind = { now: true };
+    const wire = await first.up(serves, mind);
+    await first.clock.advance(60_000);
+    mind.now = false;
+    isBad = true;
+    wire.tell(server, buildUnfriend({ jid: friend }));
+    for (let turn = 0; turn < 5; turn++) await first.clock.advance(0);
+    const heal = (): void => void (isBad = false);
+    const again = async () => {
+      boot.cut();
+      await first.down();
+      await first.thing.stop();
+      return scriptedThing({ ...options, storage: bad(disk.boot().storage) });
+    };
+    return { ...first, mind, heal, again };
+  };
+  const allowed = ({ rights }: Thing): readonly string[] =>
+    rights.entries().flatMap(({ jid, grants }) => (grants.length > 0 ? [jid] : []));
+
+  test("P-3.2.3-5: is over only when the rights are forgotten on disk too, also where that fails at first", async () => {
+    const { thing, down, up, clock, mind, heal, roster, again } = await onBadDisk();
+    await down();
+    await up(serves, mind);
+    await clock.advance(60_000);
+    // The friend is none any more; what is left on the disk is still to go.
+    expect([roster.has(friend), thing.state.parting]).toEqual([false, [friend]]);
+    heal();
+    const next = await again();
+    expect(allowed(next.thing)).toEqual([]);
+    await next.up(serves, mind);
+    await next.clock.advance(60_000);
+    expect(next.thing.state.parting).toEqual([]);
+  });
+
+  test("P-3.2.3-5: is carried out on a disk that does not take it, and over when it does, on the same stream", async () => {
+    const { thing, clock, heal, again, roster, news } = await onBadDisk();
+    expect([roster.has(friend), thing.state.parting]).toEqual([false, [friend]]);
+    heal();
+    await clock.advance(60_000);
+    expect([thing.state.parting, news()]).toEqual([[], ["fault rights-not-saved", "fault state-not-saved"]]);
+    expect(allowed((await again()).thing)).toEqual([]);
+  });
+
+  test("keeps no Thing from starting whose disk does not take that the rights are forgotten", async () => {
+    const { again } = await onBadDisk();
+    const { thing, news } = await again();
+    expect([thing.state.parting, allowed(thing), news()]).toEqual([[friend], [], ["fault rights-not-saved"]]);
   });
 
   test("P-3.2.3-5: goes on through streams that end, until the roster says so", async () => {
