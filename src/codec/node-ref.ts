@@ -40,6 +40,28 @@ export function checkNodes(nodes: readonly NodeRef[], path: string): void {
   }
 }
 
+/** One text for one triple, another for any other; empty attributes are as good as absent ones (X-E6). */
+export function nodeKey({ nodeId, sourceId = "", cacheType = "" }: NodeRef): string {
+  return JSON.stringify([nodeId, sourceId, cacheType]);
+}
+
+/** The triple for people: `meter1`, `meter1 (source cellar, cache type live)`. */
+export function nodeText({ nodeId, sourceId = "", cacheType = "" }: NodeRef): string {
+  const parts = [
+    ...(sourceId === "" ? [] : [`source ${sourceId}`]),
+    ...(cacheType === "" ? [] : [`cache type ${cacheType}`]),
+  ];
+  return parts.length === 0 ? nodeId : `${nodeId} (${parts.join(", ")})`;
+}
+
+/**
+ * A reference that means this node alone. What a node does not have stands in it as an empty text, where a reference from
+ * the wire leaves it out and means any (P-5.5-3): beside `meter1` there may be a `meter1` of the source `cellar`.
+ */
+export function exactRef({ nodeId, sourceId = "", cacheType = "" }: NodeRef): NodeRef {
+  return { nodeId, sourceId, cacheType };
+}
+
 /** A Thing that is no concentrator is one node without an id. */
 export const THE_THING: NodeRef = { nodeId: "" };
 
@@ -50,12 +72,12 @@ export function meanTheThing(nodes: readonly NodeRef[]): boolean {
 
 /**
  * Tells whether a reference means a node. What the reference leaves out may be anything (P-5.5-3, P-E19); what it
- * names must be so on the node.
+ * names must be so on the node, and what it has as an empty text the node must not have ({@link exactRef}).
  */
 export function refersTo(reference: NodeRef, node: NodeRef): boolean {
   return (
     reference.nodeId === node.nodeId &&
-    (reference.sourceId === undefined || reference.sourceId === node.sourceId) &&
-    (reference.cacheType === undefined || reference.cacheType === node.cacheType)
+    (reference.sourceId === undefined || reference.sourceId === (node.sourceId ?? "")) &&
+    (reference.cacheType === undefined || reference.cacheType === (node.cacheType ?? ""))
   );
 }

@@ -8,24 +8,14 @@ import type { Channel, Whereabouts } from "../channel/channel.ts";
 import { askAll } from "./asking.ts";
 import { BARRIER_TIMEOUT, type Barrier } from "./barrier.ts";
 import { refused, type Decision } from "./decision.ts";
-import { wholeGrant } from "./grants.ts";
 import { questionKey, type Question } from "./questions.ts";
 import { grantsIn, recordOf, trustGeneration, type TrustGeneration } from "./record.ts";
 import type { RightsCache } from "./rights-cache.ts";
 import { Running } from "./running.ts";
 import type { SentTokens } from "./sent-tokens.ts";
+import { decideAlike, withoutAsking, type Standing } from "./standing.ts";
 
-/** Whom the Thing answers to at the moment. */
-export interface Standing {
-  /** The owner, once claimed. */
-  readonly owner: BareJid | undefined;
-  /** The Registry the Thing registered with. */
-  readonly registry: BareJid | undefined;
-  /** The provisioning servers the Thing trusts. */
-  readonly servers: readonly BareJid[];
-  /** Who was accepted by button, and has not said yet whether it is a provisioning server. Left out: nobody. */
-  readonly accepted?: readonly BareJid[];
-}
+export type { Standing } from "./standing.ts";
 
 /** What a {@link Guard} is made of. */
 export interface GuardOptions {
@@ -190,38 +180,4 @@ export class Guard {
       [...answered.values()].some(({ secondaryTrustAllowed }) => secondaryTrustAllowed === true),
     );
   }
-}
-
-/** Whether the same parties decide about reading and controlling. */
-function decideAlike(one: Standing, other: Standing): boolean {
-  if (one === other) return true;
-  const { length } = one.servers;
-  return (
-    one.owner === other.owner &&
-    length === other.servers.length &&
-    one.servers.every((jid) => other.servers.includes(jid))
-  );
-}
-
-/** What needs no server: the owner's friendship, and a Thing that has no server. */
-function withoutAsking(question: Question, standing: Standing): Decision | undefined {
-  const { owner, registry, servers, accepted } = standing;
-  const { jid, kind } = question;
-  if (kind !== "friend" && servers.length > 0) return undefined;
-  // The owner, the Registry and the trusted servers are accepted without asking (X-E1); whom the button has accepted is
-  // accepted still when the stream or the power went before it was told (XEP-0324 3.1.1).
-  if (
-    kind === "friend" &&
-    (jid === owner || jid === registry || servers.includes(jid) || accepted?.includes(jid) === true)
-  ) {
-    return { outcome: "granted", grants: [wholeGrant(jid)], source: "owner" };
-  }
-  if (servers.length > 0) return undefined;
-  // Without a provisioning server the owner may read and control, and nobody else (design, settled readings).
-  if (kind !== "friend" && jid === owner) {
-    const types = kind === "read" ? question.types : undefined;
-    return { outcome: "granted", grants: [wholeGrant(jid, types)], source: "owner" };
-  }
-  // Who wants to be a friend can be asked about once there is a server to ask: a refused request would be lost (P-E28).
-  return kind === "friend" ? { outcome: "unanswered", source: "none" } : { outcome: "refused", source: "none" };
 }

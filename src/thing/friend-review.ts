@@ -4,8 +4,9 @@ import type { CallOptions } from "../core/abort.ts";
 import { DiscoveryError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Friends } from "../connection/friends.ts";
-import type { Guard, Standing } from "../provisioning/guard.ts";
+import type { Guard } from "../provisioning/guard.ts";
 import type { RightsCache } from "../provisioning/rights-cache.ts";
+import { isOwner, type Standing } from "../provisioning/standing.ts";
 
 /** What friendships are looked after with. */
 export interface FriendshipParts {
@@ -76,8 +77,8 @@ async function endUnlessAllowed(parts: PartingParts, jid: BareJid, signal: Abort
 }
 
 /** Ownership comes before delegation: an owner who is locked out could not even disown the Thing (X-E1). */
-export function isAnsweredTo({ owner, registry, servers }: Standing, jid: BareJid): boolean {
-  return jid === owner || jid === registry || servers.includes(jid);
+export function isAnsweredTo(standing: Standing, jid: BareJid): boolean {
+  return isOwner(standing, jid) || jid === standing.registry || standing.servers.includes(jid);
 }
 
 /** Ends a friendship in both directions, and with it the place in the roster (P-E17) and whatever goes on for them. */
