@@ -7,8 +7,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { renderUnicodeCompact } from "uqr";
-import { Thing, fileStorage, isSdkError, type ThingOptions, type ThingState } from "xmpp-thing";
+import { Thing, claimCode, fileStorage, isSdkError, type ThingOptions, type ThingState } from "xmpp-thing";
 import { parseTagList } from "xmpp-thing/owner";
 
 const CPU = "/sys/class/thermal/thermal_zone0/temp";
@@ -101,7 +100,7 @@ async function main(): Promise<void> {
   thing.on("state", tell);
   thing.on("claimText", (text) => {
     // Whoever sees it can claim the Thing: shown only while there is no owner.
-    if (text !== "") say(`claim ${text}\n${renderUnicodeCompact(text)}`);
+    if (text !== "") void claimCode(text, { as: "terminal" }).then((code) => say(`claim ${text}\n${code}`));
   });
   thing.on("decision", ({ question, decision, ms }) =>
     say(`decision ${question.kind} ${question.jid} ${decision.outcome} ${decision.source} ${Math.round(ms)} ms`),

@@ -8,6 +8,7 @@
 //   chunk-*.js  what the parts of the sandbox and of the command have in common, or load when it is wanted
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { builtinModules } from "node:module";
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -25,6 +26,27 @@ const subpaths = {
   sandbox: "src/sandbox/index.ts",
 };
 const entries = { ...subpaths, cli: "src/cli/bin.ts" };
+
+/**
+ * What bundled CommonJS requires of Node.js: there is no `require` in a module, so it is imported. Two steps, since what
+ * is required must be the module itself, not the names it exports.
+ */
+const builtInRequires = {
+  name: "built-in-requires",
+  setup({ onResolve, onLoad }) {
+    const names = new Set(builtinModules);
+    onResolve({ filter: /^[a-z_/]+$/ }, ({ path, kind, namespace }) => {
+      if (kind !== "require-call" || !names.has(path)) return undefined;
+      return { path, namespace: namespace === "required" ? "imported" : "required" };
+    });
+    onLoad({ filter: /./, namespace: "required" }, ({ path }) => ({
+      contents: `module.exports = require("${path}").default;`,
+    }));
+    onLoad({ filter: /./, namespace: "imported" }, ({ path }) => ({
+      contents: `export { default } from "node:${path}";`,
+    }));
+  },
+};
 
 const common = {
   absWorkingDir: root,
@@ -46,6 +68,7 @@ const bundling = {
   alias: { "ltx/lib": "ltx/src" },
   // What is installed beside the package. Everything else is bundled.
   external: Object.keys({ ...dependencies, ...peerDependencies }).flatMap((name) => [name, `${name}/*`]),
+  plugins: [builtInRequires],
 };
 
 // What imports what.
@@ -130,7 +153,7 @@ function buildGroup(file, modules, users, others) {
     stdin: { contents: list.join("\n"), resolveDir: root, sourcefile: `${file}.js` },
     outdir: undefined,
     outfile: join(dist, `${file}.js`),
-    plugins: [standIns(others)],
+    plugins: [standIns(others), builtInRequires],
   });
 }
 
@@ -151,7 +174,7 @@ const outer = await build({
   ],
   splitting: true,
   chunkNames: "chunk-[hash]",
-  plugins: [standIns(["shared", "thing"])],
+  plugins: [standIns(["shared", "thing"]), builtInRequires],
 });
 const things = await buildGroup("thing", thing, outer.outputFiles, ["shared"]);
 const base = await buildGroup("shared", shared, [...outer.outputFiles, ...things.outputFiles], []);

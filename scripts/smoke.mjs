@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AuthenticationError, ConfigError, Thing, fileStorage } from "xmpp-thing";
+import { AuthenticationError, ConfigError, Thing, claimCode, fileStorage } from "xmpp-thing";
 import { discover } from "xmpp-thing/discovery";
 import { OwnerClient, connect } from "xmpp-thing/owner";
 import { startSandbox } from "xmpp-thing/sandbox";
@@ -38,6 +38,9 @@ await assert.rejects(connect({ service, domain, username, password: "x", tls: { 
 await assert.rejects(discover({ timeout: -1 }).next(), ConfigError);
 const owner = new OwnerClient(connection);
 sandbox.provisioning.setRules([{ jid, friend: true, read: true }]);
+// The picture is made by a bundled package of another kind of modules.
+const picture = await claimCode(thing.claimText, { as: "png" });
+assert.deepEqual([...picture.slice(1, 4)], [...Buffer.from("PNG")]);
 await owner.claim(thing.claimText, limits);
 await thing.waitFor("provisioned", limits);
 const read = async () => (await owner.read(thing.jid, limits))[0].fields[0].text;

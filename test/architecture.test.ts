@@ -18,6 +18,7 @@ const layers: Readonly<Record<string, Layer>> = {
   codec: { folders: ["core"], packages: ["@xmpp/xml"], world: [] },
   storage: { folders: ["core"], packages: [], world: ["node:fs", "node:fs/promises", "node:os"] },
   channel: { folders: ["core", "codec"], packages: [], world: [] },
+  qr: { folders: ["core", "codec"], packages: ["pngjs", "uqr"], world: [] },
   discovery: {
     folders: lower,
     packages: ["multicast-dns"],
@@ -34,7 +35,7 @@ const layers: Readonly<Record<string, Layer>> = {
     world: [],
   },
   // Not the Thing's own parts: the owner looks at it from outside.
-  owner: { folders: [...lower, "discovery", "connection", "sensor", "control"], packages: [], world: [] },
+  owner: { folders: [...lower, "qr", "discovery", "connection", "sensor", "control"], packages: [], world: [] },
   // The other side shares no more than the words with the Thing: a misreading is not mirrored.
   sandbox: {
     folders: ["core", "codec", "storage"],
@@ -44,6 +45,7 @@ const layers: Readonly<Record<string, Layer>> = {
   cli: {
     folders: [
       ...lower,
+      "qr",
       "discovery",
       "connection",
       "registry",
@@ -54,7 +56,7 @@ const layers: Readonly<Record<string, Layer>> = {
       "owner",
       "sandbox",
     ],
-    packages: ["uqr"],
+    packages: [],
     world: ["node:fs", "node:fs/promises", "node:os", "node:readline"],
   },
   types: { folders: [], packages: ["@xmpp/"], world: ["node:net", "node:tls"] },

@@ -85,6 +85,8 @@ describe("the names of", () => {
           "CanControl",
           "CanRead",
           "CertificateOptions",
+          "ClaimCodeFormat",
+          "ClaimCodeOptions",
           "Clock",
           "ControlContext",
           "ControlOptions",
@@ -150,6 +152,7 @@ describe("the names of", () => {
           "ServerOptions",
           "StanzaErrorType",
           "Storage",
+          "Tag",
           "Tags",
           "ThingClaimed",
           "ThingCondition",
@@ -180,9 +183,12 @@ describe("the names of", () => {
           "Thing",
           "TimeoutError",
           "TlsPolicyError",
+          "claimCode",
           "fileStorage",
+          "formatClaimText",
           "isSdkError",
           "memoryStorage",
+          "parseClaimText",
         ],
       }
     `);
@@ -217,6 +223,8 @@ describe("the names of", () => {
         "types": [
           "BareJid",
           "CallOptions",
+          "ClaimCodeFormat",
+          "ClaimCodeOptions",
           "ClaimOptions",
           "ClaimedThing",
           "Clock",
@@ -252,6 +260,7 @@ describe("the names of", () => {
         ],
         "values": [
           "OwnerClient",
+          "claimCode",
           "connect",
           "formatClaimText",
           "parseClaimText",

@@ -12,8 +12,8 @@ export interface Io {
   readonly terminal: boolean;
   /** Reads a file as UTF-8. */
   readFile(path: string): Promise<string>;
-  /** Writes a file that only this user may read. */
-  writeFile(path: string, content: string): Promise<void>;
+  /** Writes a file that only this user may read, also in the place of one that others may read. */
+  writeFile(path: string, content: string | Uint8Array): Promise<void>;
   /** Makes a new folder for files that need not last. */
   makeFolder(): Promise<string>;
   /** Removes a folder and what is in it. */

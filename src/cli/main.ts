@@ -10,6 +10,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["demo", async () => (await import("./demo.ts")).demo],
   ["sandbox", async () => (await import("./sandbox.ts")).sandbox],
   ["discover", async () => (await import("./discover.ts")).discover],
+  ["qr", async () => (await import("./qr.ts")).qr],
   ["claim", async () => (await import("./claim.ts")).claim],
   ["status", async () => (await import("./status.ts")).status],
   ["reset", async () => (await import("./reset.ts")).reset],
@@ -22,6 +23,7 @@ const general = `Usage: xmpp-thing COMMAND [OPTIONS]
   demo             Watch a Thing being paired by LED and button, or claimed and read
   sandbox          Run an XMPP server with Registry and Provisioning Server on this machine
   discover         Tell which XMPP servers are heard of here, and which prove themselves
+  qr TEXT          Make the QR code of a claim text: in the terminal, as SVG or as PNG
   claim TEXT       Claim a Thing by the text of its QR code
   read JID         Read a Thing
   control JID ...  Set what can be controlled of a Thing: NAME=true or NAME=false

@@ -1,5 +1,6 @@
 // How the demo tells its story.
 import type { XmlElement } from "../codec/xml.ts";
+import { claimCode } from "../qr/claim-code.ts";
 import type { Io } from "./io.ts";
 
 /** Tells the steps of the demo, and checks that each did what was told. */
@@ -46,9 +47,9 @@ export class Narrator {
 
   /** The text and its QR code. */
   async qr(text: string): Promise<void> {
-    const { renderUnicodeCompact } = await import("uqr");
+    const code = await claimCode(text, { as: "terminal" });
     this.#io.out(`   ${text}\n`);
-    for (const line of renderUnicodeCompact(text).split("\n")) this.#io.out(`   ${line}`);
+    for (const line of code.split("\n")) this.#io.out(`   ${line}`);
     this.#io.out("");
   }
 

@@ -1,5 +1,5 @@
 // The real world around the command line tool.
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -33,7 +33,7 @@ export function nodeIo(): Io {
     env: process.env,
     terminal,
     readFile: (path) => readFile(path, "utf8"),
-    writeFile: (path, content) => writeFile(path, content, { mode: 0o600 }),
+    writeFile: writePrivately,
     makeFolder: async () => {
       const folder = await mkdtemp(join(tmpdir(), "xmpp-thing-"));
       await chmod(folder, 0o700);
@@ -49,6 +49,19 @@ export function nodeIo(): Io {
     onKey: (listener) => (terminal ? onKey(listener) : () => undefined),
     ended: ended.signal,
   };
+}
+
+/** Writes a file of this user alone. One that others may read is taken from them before it holds anything of this. */
+async function writePrivately(path: string, content: string | Uint8Array): Promise<void> {
+  const file = await open(path, "w", 0o600);
+  try {
+    const now = await file.stat();
+    // What is no file (/dev/stdout) stays as it is.
+    if (now.isFile() && (now.mode & 0o077) !== 0) await file.chmod(0o600);
+    await file.writeFile(content);
+  } finally {
+    await file.close();
+  }
 }
 
 /** Reads a line. Empty when the terminal is closed (Ctrl-D). Rejects with the reason of a signal that fires (Ctrl-C). */

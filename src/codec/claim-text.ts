@@ -1,6 +1,6 @@
 // XEP-0347 Internet of Things - Discovery 0.5.1, section 3.9: the text in the QR code of a Thing (Listing 14, D-E11).
 import { ProtocolError } from "../core/errors.ts";
-import { keyLast, parseNumberTag, tagProblem, type Tag } from "./tags.ts";
+import { foldTagName, keyLast, parseNumberTag, tagProblem, type Tag } from "./tags.ts";
 
 /** The text that an owner scans: `IoTDisco;SN:394872348732948723;#V:1.2;KEY:4857402340298342`. */
 export function formatClaimText(tags: readonly Tag[]): string {
@@ -16,14 +16,19 @@ export function formatTags(tags: readonly Tag[]): string {
 
 /** Reads a scanned text. Throws `ERR_PROTOCOL` saying what is wrong with it. */
 export function parseClaimText(text: string): readonly Tag[] {
-  // What a terminal or an editor adds. A blank at the end is none of that: it may be the last character of the KEY.
-  const trimmed = withoutLineEnds(text.trimStart());
+  const trimmed = trim(text);
   if (trimmed !== "IoTDisco" && !trimmed.startsWith("IoTDisco;")) {
     throw new ProtocolError('a claim text begins with "IoTDisco;"', "claim text");
   }
   const tags = parseTagList(trimmed.slice("IoTDisco;".length));
   if (tags.length === 0) throw new ProtocolError("a claim text names at least one tag", "claim text");
   return tags;
+}
+
+/** A claim text as it goes into a QR code, to the letter. Throws `ERR_PROTOCOL` if it is none. */
+export function checkClaimText(text: string): string {
+  parseClaimText(text);
+  return trim(text);
 }
 
 /** Reads `SN:1;MAN:example.org;#V:1.2`. */
@@ -35,7 +40,7 @@ export function parseTagList(text: string): readonly Tag[] {
     // By its place, not by its text: that may be a piece of a KEY that holds a semicolon.
     if (colon < 0) throw new ProtocolError("a tag is written NAME:value", `tag ${index + 1}`);
     const label = part.slice(0, colon);
-    const name = label.replace(/^#/, "").toUpperCase();
+    const name = foldTagName(label.replace(/^#/, ""));
     const value = unescape(part.slice(colon + 1), `tag ${name}`);
     const tag: Tag = label.startsWith("#") ? parseNumberTag(name, value, `tag ${name}`) : { name, type: "str", value };
     const problem = tags.has(name) ? "is given twice" : tagProblem(tag);
@@ -56,11 +61,13 @@ function unescape(value: string, path: string): string {
   });
 }
 
-/** By hand: a regular expression takes quadratic time on a text of many line breaks. */
-function withoutLineEnds(text: string): string {
-  let end = text.length;
-  while (end > 0 && "\r\n".includes(text.charAt(end - 1))) end--;
-  return text.slice(0, end);
+/** Without what a terminal or an editor adds. A blank at the end is none of that: it may be the last character of the KEY. */
+function trim(text: string): string {
+  const trimmed = text.trimStart();
+  // By hand: a regular expression takes quadratic time on a text of many line breaks.
+  let end = trimmed.length;
+  while (end > 0 && "\r\n".includes(trimmed.charAt(end - 1))) end--;
+  return trimmed.slice(0, end);
 }
 
 /** Splits at semicolons that no backslash stands before. */

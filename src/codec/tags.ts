@@ -24,12 +24,27 @@ export const LONGEST_TAG_VALUE = 128;
 
 // Colon, hash sign and white space by XEP-0347 5.2; semicolon and backslash because claim texts do not escape names
 // (D-E11).
-const forbiddenInName = /[:#;\\\s]/u;
-const double = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
+const forbiddenInName = /[:#;\\\s\p{White_Space}]/u;
+// The lexical forms of xs:double (XML Schema part 2, 3.2.5.1), white space around them aside.
+const decimal = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
+const special: ReadonlyMap<string, number> = new Map([
+  ["INF", Infinity],
+  ["-INF", -Infinity],
+  ["NaN", NaN],
+]);
 const numeric: ReadonlySet<string> = new Set(["ALT", "LAT", "LON", "V"]);
 const textual: ReadonlySet<string> = new Set(
   "APT AREA BLD CITY CLASS COUNTRY KEY MAN MLOC MNR MODEL NAME PURL REGION ROOM SN STREET STREETNR".split(" "),
 );
+
+/**
+ * The name of a tag as it is compared: without regard to case (XEP-0347 3.6, 5.2), so in upper case. By way of lower
+ * case, since some letters (the Kelvin sign, capital sharp s) stay themselves in upper case and are equal to others all
+ * the same.
+ */
+export function foldTagName(name: string): string {
+  return name.toLowerCase().toUpperCase();
+}
 
 /** What is wrong with a tag by XEP-0347 5.2; `undefined` if nothing is. */
 export function tagProblem(tag: Tag): string | undefined {
@@ -54,7 +69,7 @@ export function tagProblem(tag: Tag): string | undefined {
 export function toTags(tags: Tags, option = "tags"): readonly Tag[] {
   const found = new Map<string, Tag>();
   for (const [key, value] of Object.entries(tags)) {
-    const name = key.toUpperCase();
+    const name = foldTagName(key);
     const wrong = (problem: string): ConfigError => new ConfigError(`${option}.${key}: ${problem}`);
     if (typeof value !== "string" && typeof value !== "number") throw wrong("must be a string or a number");
     const tag = typeof value === "number" ? numberTag(name, value) : ({ name, type: "str", value } as const);
@@ -85,38 +100,30 @@ export function parseTags(element: XmlElement, readNumber = parseNumberTag): rea
     .getChildElements()
     .filter((child) => child.getNS() === ns.discovery && (child.is("str") || child.is("num")))
     .map((child) => {
-      const name = required(child, "name").toUpperCase();
+      const name = foldTagName(required(child, "name"));
       const value = required(child, "value");
       return child.is("str") ? { name, type: "str", value } : readNumber(name, value, at(child, "value"));
     });
 }
 
-function parseDouble(text: string, path: string): number {
-  const trimmed = text.trim();
-  const value = Number(trimmed);
-  if (!double.test(trimmed) || !Number.isFinite(value)) throw new ProtocolError("not a finite xs:double", path);
-  return value === 0 ? 0 : value; // -0 is 0
-}
-
-/** Reads a numeric tag. `INF` and `NaN` are xs:double, but no Thing means them: refused. */
-export function parseNumberTag(name: string, text: string, path: string): Tag {
-  return { name, type: "num", value: parseDouble(text, path), text: text.trim() };
-}
-
-const named: ReadonlyMap<string, number> = new Map([
-  ["INF", Infinity],
-  ["-INF", -Infinity],
-  ["NaN", NaN],
-]);
-
 /** Reads a number in any form that xs:double has, `INF` and `NaN` too; `-0` is 0. Throws `ERR_PROTOCOL` with the path. */
 export function parseAnyDouble(text: string, path: string): number {
-  return named.get(text.trim()) ?? parseDouble(text, path);
+  const trimmed = text.trim();
+  const value = special.get(trimmed) ?? (decimal.test(trimmed) ? Number(trimmed) : undefined);
+  if (value === undefined) throw new ProtocolError("not an xs:double", path);
+  return value === 0 ? 0 : value; // -0 is 0
 }
 
 /** Reads a numeric tag in any form that xs:double has (D-E31): what others told a Registry. */
 export function parseAnyNumberTag(name: string, text: string, path: string): Tag {
   return { name, type: "num", value: parseAnyDouble(text, path), text: text.trim() };
+}
+
+/** Reads a numeric tag. `INF` and `NaN` are xs:double, but no Thing means them: refused. */
+export function parseNumberTag(name: string, text: string, path: string): Tag {
+  const tag = parseAnyNumberTag(name, text, path);
+  if (!Number.isFinite(tag.value)) throw new ProtocolError("not a finite xs:double", path);
+  return tag;
 }
 
 /** Makes `str` and `num` elements. */

@@ -8,6 +8,7 @@ export type { ClaimOptions, ClaimedThing, OwnerClientOptions } from "./owner-cli
 export { connect } from "../connection/connect.ts";
 export type { ConnectOptions, Connection } from "../connection/connect.ts";
 export { formatClaimText, parseClaimText, parseTagList } from "../codec/claim-text.ts";
+export { claimCode, type ClaimCodeFormat, type ClaimCodeOptions } from "../qr/claim-code.ts";
 export type { KeepaliveOptions } from "../connection/keepalive.ts";
 export type { StreamEnd } from "../connection/stream-end.ts";
 export type { Undelivered, UndeliveredStanza } from "../connection/undelivered.ts";

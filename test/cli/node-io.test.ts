@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
@@ -15,6 +15,21 @@ describe("the real world around the command line", () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
     await io.removeFolder(folder);
     expect(existsSync(folder)).toBe(false);
+  });
+
+  it("leaves to nobody else a file that others could read, nor anything of what stood in it", async () => {
+    const io = nodeIo();
+    const folder = await io.makeFolder();
+    const file = join(folder, "sticker.svg");
+    writeFileSync(file, "longer than what comes");
+    chmodSync(file, 0o644);
+    await io.writeFile(file, new TextEncoder().encode("secret"));
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(file, "utf8")).toBe("secret");
+    const { mode } = statSync("/dev/null");
+    await io.writeFile("/dev/null", "secret"); // no file: it stays everybody's
+    expect(statSync("/dev/null").mode).toBe(mode);
+    await io.removeFolder(folder);
   });
 
   it("is told to end by the first SIGTERM", () => {

@@ -14,7 +14,7 @@ import type { NodeRef } from "../../src/codec/node-ref.ts";
 import type { CanRead, CanReadResponse, IsFriendResponse } from "../../src/codec/provisioning.ts";
 import type { Found, Search, SearchOperator } from "../../src/codec/search.ts";
 import type { Failure, Field, FieldGroup, Fields, FieldValue, ReadRequest } from "../../src/codec/sensor-data.ts";
-import { tagProblem, type Tag } from "../../src/codec/tags.ts";
+import { foldTagName, tagProblem, type Tag } from "../../src/codec/tags.ts";
 import type { TokenChallenge, TokenChallengeResponse } from "../../src/codec/token-challenge.ts";
 import type { Tokens } from "../../src/codec/tokens.ts";
 import type { ParameterProblem } from "../../src/core/errors.ts";
@@ -111,7 +111,7 @@ const tagName = fc
     fc.constantFrom("SN", "MAN", "MODEL", "V", "KEY", "LAT", "__PROTO__", "\u{1F321}".repeat(32)),
     fc.string({ unit: character, minLength: 1, maxLength: 12 }),
   )
-  .map((name) => name.toUpperCase());
+  .map(foldTagName);
 
 /** A tag that XEP-0347 5.2 allows. */
 export const tag: Arbitrary<Tag> = fc

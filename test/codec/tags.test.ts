@@ -1,12 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { parseClaimText } from "../../src/codec/claim-text.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import {
   LONGEST_TAG_NAME,
   LONGEST_TAG_VALUE,
   buildTags,
+  foldTagName,
   keyLast,
   numberTag,
+  parseAnyNumberTag,
   parseNumberTag,
   parseTags,
   tagProblem,
@@ -74,12 +77,11 @@ describe("a number (D-E10, D-E31)", () => {
   it.each([
     "",
     " ",
-    "INF",
-    "-INF",
-    "NaN",
+    "+INF",
+    "inf",
+    "nan",
+    "-NaN",
     "Infinity",
-    "1e999",
-    "-1e999",
     "0x10",
     "1,5",
     "1 2",
@@ -94,6 +96,21 @@ describe("a number (D-E10, D-E31)", () => {
       code: "ERR_PROTOCOL",
       path: "num/@value",
     });
+  });
+
+  it.each([
+    ["INF", Infinity],
+    ["-INF", -Infinity],
+    [" NaN\n", NaN],
+    ["1e999", Infinity],
+    ["-1e999", -Infinity],
+  ])("%j is read of others, so that what comes with it can be read too, and never sent", (text, value) => {
+    const tag = parseAnyNumberTag("V", text, "p");
+    expect(tag).toEqual({ name: "V", type: "num", value, text: text.trim() });
+    expect(tagProblem(tag)).toMatch(/finite/);
+    const xml = `<found xmlns='${ns.discovery}'><num name='V' value='${text}'/><str name='SN' value='1'/></found>`;
+    expect(parseTags(parseXml(xml), parseAnyNumberTag)).toEqual([tag, str("SN", "1")]);
+    expect(thrownBy(() => parseNumberTag("V", text, "num/@value"))).toMatchObject({ path: "num/@value" });
   });
 
   it("is written in its shortest form, and that form is read as the same number", () => {
@@ -118,6 +135,64 @@ describe("a number (D-E10, D-E31)", () => {
   });
 });
 
+describe("the name of a tag (D-5.2-9, D-3.9-28)", () => {
+  it("is the same in every case, for every letter there is", () => {
+    for (let point = 0; point <= 0x10ffff; point++) {
+      const sign = String.fromCodePoint(point);
+      const name = foldTagName(sign);
+      const others = [sign.toUpperCase(), sign.toLowerCase(), name, name.toLowerCase()];
+      if (others.some((other) => foldTagName(other) !== name)) expect(others.map(foldTagName)).toEqual(sign);
+    }
+  });
+
+  it.each([
+    ["key", "KEY"],
+    ["\u212aey", "KEY"], // the Kelvin sign: a KEY by another name would be shown to who searches
+    ["stra\u00dfe", "STRASSE"],
+    ["STRA\u1e9eE", "STRASSE"],
+    ["\u03c3\u03b1\u03c2", "\u03a3\u0391\u03a3"],
+  ])("%s is %s", (given, name) => {
+    expect(foldTagName(given)).toBe(name);
+    expect(toTags({ [given]: "x" })).toEqual([str(name)]);
+  });
+});
+
+describe("the predefined tags (D-5.2-5)", () => {
+  const texts = "APT AREA BLD CITY CLASS COUNTRY KEY MAN MLOC MNR MODEL NAME PURL REGION ROOM SN STREET STREETNR";
+  const numbers = "ALT LAT LON V";
+
+  it("are the 22 of the table", () => {
+    expect(`${texts} ${numbers}`.split(" ")).toHaveLength(22);
+  });
+
+  it.each(texts.split(" "))("%s is a string", (name) => {
+    for (const given of [name, name.toLowerCase()]) {
+      expect(toTags({ [given]: "1" })).toEqual([str(name, "1")]);
+      expect((thrownBy(() => toTags({ [given]: 1 })) as Error).message).toBe(
+        `tags.${given}: is a string by XEP-0347 5.2`,
+      );
+    }
+  });
+
+  it.each(numbers.split(" "))("%s is a number", (name) => {
+    for (const given of [name, name.toLowerCase()]) {
+      expect(toTags({ [given]: 1 })).toEqual([numberTag(name, 1)]);
+      expect((thrownBy(() => toTags({ [given]: "1" })) as Error).message).toBe(
+        `tags.${given}: is a number by XEP-0347 5.2`,
+      );
+    }
+  });
+
+  it("are not the only ones: others have the type they are given (D-5.2-1)", () => {
+    expect(toTags({ COLOUR: "red", FLOORS: 3 })).toEqual([str("COLOUR", "red"), numberTag("FLOORS", 3)]);
+  });
+
+  it("are read in whatever type they come in: such a tag matches nothing of the other (D-E30)", () => {
+    const xml = `<register xmlns='${ns.discovery}'><str name='V' value='1'/><num name='SN' value='1'/></register>`;
+    expect(parseTags(parseXml(xml)).map(({ name, type }) => `${name} ${type}`)).toEqual(["V str", "SN num"]);
+  });
+});
+
 describe("the rules of XEP-0347 5.2", () => {
   it("D-5.2-2: a name has at most 32 characters, counted as people count them (D-E28)", () => {
     expect(LONGEST_TAG_NAME).toBe(32);
@@ -126,6 +201,12 @@ describe("the rules of XEP-0347 5.2", () => {
     expect(tagProblem(str("A".repeat(32)))).toBeUndefined();
     expect(tagProblem(str("A".repeat(33)))).toMatch(/name is longer than 32/);
     expect(tagProblem(str("A".repeat(16_384)))).toMatch(/name is longer than 32/);
+  });
+
+  it("D-5.2-4: the 128 characters are those after unescaping (D-E28)", () => {
+    const text = `IoTDisco;KEY:${"\\;".repeat(128)}`;
+    expect(parseClaimText(text)).toEqual([str("KEY", ";".repeat(128))]);
+    expect(thrownBy(() => parseClaimText(`${text}\\;`))).toMatchObject({ code: "ERR_PROTOCOL", path: "tag KEY" });
   });
 
   it("D-5.2-4: a text has at most 128 characters (D-E28)", () => {
@@ -146,8 +227,8 @@ describe("the rules of XEP-0347 5.2", () => {
     );
   });
 
-  it.each([":", "#", ";", "\\", " ", "\t", "\n", "\u00a0", "\u2003", "\u3000"])(
-    "D-5.2-3: a name never holds %j (D-E11)",
+  it.each([":", "#", ";", "\\", " ", "\t", "\n", "\u0085", "\u00a0", "\u2003", "\u3000", "\ufeff"])(
+    "D-5.2-3, D-3.9-9: a name never holds %j (D-E11)",
     (sign) => {
       for (const name of [sign, `A${sign}`, `${sign}A`, `A${sign}B`])
         expect(tagProblem(str(name))).toMatch(/must not hold/);

@@ -32,7 +32,7 @@ export class FakeIo implements Io {
     return readFile(path, "utf8");
   }
 
-  writeFile(path: string, content: string): Promise<void> {
+  writeFile(path: string, content: string | Uint8Array): Promise<void> {
     return writeFile(path, content, { mode: 0o600 });
   }
 
