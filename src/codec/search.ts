@@ -3,7 +3,7 @@ import { ProtocolError } from "../core/errors.ts";
 import { parseJid, type BareJid } from "../core/jid.ts";
 import { ns } from "./namespaces.ts";
 import { nodeAttributes, optionalNodeRef, type NodeRef } from "./node-ref.ts";
-import { buildTags, parseAnyDouble, parseAnyNumberTag, parseTags, type Tag } from "./tags.ts";
+import { buildTags, foldTagName, parseAnyDouble, parseAnyNumberTag, parseTags, type Tag } from "./tags.ts";
 import { at, el, flag, localName, nonEmpty, optional, required, type Attributes, type XmlElement } from "./xml.ts";
 
 const strComparisons = ["strEq", "strNEq", "strGt", "strGtEq", "strLt", "strLtEq"] as const;
@@ -131,7 +131,7 @@ function parseCount(element: XmlElement, attribute: string, least: number): numb
 
 function parseOperator(element: XmlElement): SearchOperator {
   const op = localName(element);
-  const tag = (): string => required(element, "name").toUpperCase();
+  const tag = (): string => foldTagName(required(element, "name"));
   const ends = (): { minIncluded: boolean; maxIncluded: boolean } => ({
     minIncluded: flag(element, "minIncluded", true),
     maxIncluded: flag(element, "maxIncluded", true),

@@ -1,5 +1,6 @@
 // XEP-0347 Internet of Things - Discovery 0.5.1, section 3.15, table of search operators: what each means (D-E12).
 import type { SearchOperator } from "../codec/search.ts";
+import { foldTagName } from "../codec/tags.ts";
 
 /** What one operator asks of the value of its tag. The other type, and no such tag, never match. */
 export type Condition =
@@ -26,7 +27,7 @@ export type Condition =
 
 /** One operator as a condition. */
 export function conditionOf(operator: SearchOperator): Condition {
-  const tag = operator.tag.toUpperCase(); // D-3.15-35
+  const tag = foldTagName(operator.tag); // D-3.15-35
   switch (operator.op) {
     case "strEq":
       return { tag, type: "str", cost: 1, test: equal(ordinal(operator.value)) };

@@ -1,6 +1,6 @@
 // XEP-0347 Internet of Things - Discovery 0.5.1, section 3.15: searching for public Things in the Registry.
 import type { SearchOperator } from "../codec/search.ts";
-import type { Tag } from "../codec/tags.ts";
+import { foldTagName, type Tag } from "../codec/tags.ts";
 import { Column, Dictionary } from "./registry-search-column.ts";
 import { Conjunction, Cursor, onlyOnce } from "./registry-search-cursor.ts";
 import { conditionOf, ordinal } from "./registry-search-operators.ts";
@@ -156,7 +156,7 @@ function maybeFound({ claim, removed }: Searchable): boolean {
 }
 
 function isKey(tag: Tag): boolean {
-  return tag.name.toUpperCase() === "KEY";
+  return foldTagName(tag.name) === "KEY";
 }
 
 function newStrings(): StringColumn {
