@@ -15,14 +15,15 @@ declare module "pngjs" {
     readonly inputHasAlpha: false;
     readonly bitDepth: 8;
   }
-  export class PNG {
-    static readonly sync: {
-      /** Makes a PNG file. */
-      write(image: Image, options: PackOptions): Uint8Array;
-      /** Reads one: four bytes for each pixel, red, green, blue and alpha. */
-      read(file: Buffer): Image;
+  const pngjs: {
+    readonly PNG: {
+      readonly sync: {
+        /** Makes a PNG file. */
+        write(image: Image, options: PackOptions): Uint8Array;
+        /** Reads one: four bytes for each pixel, red, green, blue and alpha. */
+        read(file: Buffer): Image;
+      };
     };
-  }
-  const pngjs: { readonly PNG: typeof PNG };
+  };
   export default pngjs;
 }
