@@ -1,17 +1,21 @@
 // What a Thing answers, and to whom (design, section 4).
 import type { BareJid } from "../core/jid.ts";
+import { Refusal } from "../core/refusal.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import { answerControl, type ControlDevice } from "../control/control-responder.ts";
 import { answerClearCache } from "../provisioning/clear-cache.ts";
 import { DeviceIndex } from "../provisioning/devices.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import type { RightsCache } from "../provisioning/rights-cache.ts";
-import { answerClaimed } from "../registry/registry-client.ts";
+import { answerNotices, type Notice } from "../registry/registry-client.ts";
 import { answerReadouts, type SensorDevice } from "../sensor/sensor-responder.ts";
 import { abilitiesOf, answerDisco } from "./disco.ts";
 import type { FaultCode } from "./faults.ts";
 import type { ThingSettings } from "./options.ts";
 import { trustedServers, type ThingEvent, type ThingState } from "./state.ts";
+
+/** What a notice of the Registry becomes. */
+export type NoticeEvent = Extract<ThingEvent, { type: Notice["type"] }>;
 
 /** What the answers of a Thing are made of. */
 export interface AnswerParts {
@@ -24,7 +28,7 @@ export interface AnswerParts {
   /** The Registry whose notices count. */
   readonly registry: () => BareJid | undefined;
   /** Makes an event durable; resolves to what starts its effects. */
-  readonly apply: (event: Extract<ThingEvent, { type: "claimed" }>) => Promise<() => void>;
+  readonly apply: (event: NoticeEvent) => Promise<() => void>;
   /** Told when a server had all rights forgotten. */
   readonly onCleared: (server: BareJid) => void;
   readonly onFault: (code: FaultCode, message: string, cause?: unknown) => void;
@@ -43,13 +47,22 @@ export function answerRequests(parts: AnswerParts): void {
     onCleared: parts.onCleared,
     onFault,
   });
-  answerClaimed({
+  answerNotices({
     router,
     registry: parts.registry,
-    accept: (registry, { jid, public: isPublic }) =>
-      parts.apply({ type: "claimed", registry, owner: jid, public: isPublic }),
+    accept: async (registry, notice) => {
+      // This Thing is no concentrator: it registered itself and no node.
+      if (notice.node !== undefined) throw new Refusal("item-not-found");
+      return parts.apply(eventOf(registry, notice));
+    },
   });
   const devices = new DeviceIndex<SensorDevice & ControlDevice>([{ ...(sensor !== undefined && { sensor }), control }]);
   if (sensor !== undefined) answerReadouts({ channel, guard, devices, clock, onFault });
   if (control.length > 0) answerControl({ router, guard, devices, clock, onFault });
+}
+
+/** What a notice about the Thing itself means to its state. */
+export function eventOf(registry: BareJid, notice: Notice): NoticeEvent {
+  if (notice.type !== "claimed") return { type: notice.type, registry };
+  return { type: "claimed", registry, owner: notice.owner, public: notice.public };
 }

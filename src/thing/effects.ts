@@ -17,7 +17,7 @@ import { ownCaps, type Abilities } from "./disco.ts";
 import { examine } from "./examine.ts";
 import { findARegistry, findAServer, type FindServicesParts } from "./find-services.ts";
 import type { Perform } from "./runner.ts";
-import type { ThingEffect, ThingEvent } from "./state.ts";
+import type { ThingEffect, ThingEvent, ThingState } from "./state.ts";
 
 /** What effects are done with. */
 export interface EffectParts extends Omit<FindServicesParts, "components"> {
@@ -39,6 +39,10 @@ export interface EffectParts extends Omit<FindServicesParts, "components"> {
   readonly accounts: AccountResetParts["accounts"];
   /** Told that the server refuses to reset one. */
   readonly onFault: AccountResetParts["onFault"];
+  /** The state now: what was to be done may be of no use any more. */
+  readonly state: () => ThingState;
+  /** Whether the Thing registers as its own owner (XEP-0347 3.7). */
+  readonly selfOwned: boolean;
   /** The tags to register, with KEY. */
   readonly tags: () => readonly Tag[];
   /** What the presence of the Thing says it can do. */
@@ -48,6 +52,8 @@ export interface EffectParts extends Omit<FindServicesParts, "components"> {
 /** How long Registry and servers have to answer, in milliseconds. */
 const ANSWER_WITHIN = 10_000;
 const AT_ONCE = 20;
+// When a Registry is asked again that still names the owner of before (D-E17), in milliseconds.
+const AGAIN_AFTER = [1_000, 2_000, 4_000, 8_000, 16_000];
 
 /** The same, with what is kept from one effect to the next. */
 type Parts = EffectParts & FindServicesParts;
@@ -69,9 +75,14 @@ export function performer(given: EffectParts): Perform {
       case "introduce":
         return introduce(parts, effect.servers);
       case "register":
-        return registerAt(parts, effect.registry, signal);
+        return registerAt(parts, effect, signal);
       case "emptyKey":
         return emptyKeyAt(parts, effect.registry, signal);
+      case "leaveRegistry":
+        // At most what stands in the roster: whoever asks for friendship again later is answered as before.
+        if (friends.has(effect.registry) !== undefined)
+          await friends.remove(effect.registry, { signal, timeout: ANSWER_WITHIN });
+        return undefined;
       case "askOwner":
         await friends.ask(effect.owner);
         return { type: "ownerAsked" };
@@ -170,21 +181,58 @@ async function askForFriendship(friends: Friends, services: readonly (BareJid | 
 }
 
 /** XEP-0347 3.5, then 3.6: the Registry of before, the configured one, or the first that is found. */
-async function registerAt(parts: Parts, known: BareJid | undefined, signal: AbortSignal): Promise<ThingEvent> {
-  const { channel, whereabouts, registry: configured, tags, onRegistering } = parts;
+async function registerAt(
+  parts: Parts,
+  { registry: known, disownedBy }: Omit<Extract<ThingEffect, { do: "register" }>, "do">,
+  signal: AbortSignal,
+): Promise<ThingEvent | undefined> {
+  const { whereabouts, registry: configured, onRegistering } = parts;
   const registry = known ?? configured ?? (await findARegistry(parts, signal));
   onRegistering(registry);
-  const options = { signal, timeout: ANSWER_WITHIN };
   try {
-    const address = await whereabouts.addressOf(registry, ns.discovery, options);
-    const claim = await register(channel, address, tags(), options);
-    if (claim === undefined) return { type: "registered", registry };
-    return { type: "claimed", registry, owner: claim.jid, public: claim.public };
+    const address = await whereabouts.addressOf(registry, ns.discovery, { signal, timeout: ANSWER_WITHIN });
+    const answer = await registration(parts, address, disownedBy, signal);
+    return answer && { ...answer, registry };
   } catch (error) {
     if (known === undefined) parts.components.forget(registry);
     if (signal.aborted || known === undefined || configured !== undefined) throw error;
     throw new DiscoveryError(`${messageOf(error)} (${staysWith(known)})`, { cause: error });
   }
+}
+
+type Registration =
+  | { readonly type: "registered"; readonly selfOwned?: boolean }
+  | { readonly type: "claimed"; readonly owner: BareJid; readonly public: boolean };
+
+/**
+ * XEP-0347 3.6, 3.7. A Registry that still names the owner who has disowned the Thing has not finished with that: it is
+ * asked again a little later, and taken at its word in the end (D-E17). `undefined`: the Thing was claimed meanwhile, and
+ * does not register any more (D-3.6-11).
+ */
+async function registration(
+  { channel, clock, state, tags, selfOwned }: Parts,
+  address: string,
+  disownedBy: BareJid | undefined,
+  signal: AbortSignal,
+): Promise<Registration | undefined> {
+  const options = { signal, timeout: ANSWER_WITHIN };
+  for (const wait of [...AGAIN_AFTER, undefined]) {
+    if (state().ownership.is === "claimed") return undefined;
+    const claim = await register(channel, address, { tags: tags(), selfOwned }, options);
+    // Its own address: it is its own owner there (D-E26).
+    const isOwn = claim !== undefined && claim.jid === channel.jid?.bare;
+    if (claim === undefined || (isOwn && selfOwned)) return { type: "registered", ...(selfOwned && { selfOwned }) };
+    if (isOwn) {
+      // From before a reset, or before `selfOwned` was taken out of the options: nobody could claim it so.
+      await unregister(channel, address, {}, options);
+      continue;
+    }
+    if (claim.jid !== disownedBy || wait === undefined) {
+      return { type: "claimed", owner: claim.jid, public: claim.public };
+    }
+    await sleep(clock, wait, signal);
+  }
+  throw new DiscoveryError("the Registry has the Thing as its own owner, and does not unregister it");
 }
 
 /** A server that does not let go of a friend keeps the Thing from nothing else. */
@@ -196,16 +244,16 @@ function unlessAnswered(error: unknown): void {
  * XEP-0347 3.16. A Registry that cannot unregister anybody is one to register with nevertheless, if it does not answer
  * with an owner of before: whoever holds the Thing now has reset it to be rid of that one.
  */
-async function unregisterAt(parts: Parts, registry: BareJid, signal: AbortSignal): Promise<ThingEvent> {
+async function unregisterAt(parts: Parts, registry: BareJid, signal: AbortSignal): Promise<ThingEvent | undefined> {
   const { channel, whereabouts } = parts;
   const options = { signal, timeout: ANSWER_WITHIN };
   try {
-    await unregister(channel, await whereabouts.addressOf(registry, ns.discovery, options), options);
+    await unregister(channel, await whereabouts.addressOf(registry, ns.discovery, options), {}, options);
     return { type: "registryLeft" };
   } catch (error) {
     if (!(error instanceof StanzaError)) throw error;
-    const outcome = await registerAt(parts, undefined, signal);
-    if (outcome.type === "registered") return outcome;
+    const outcome = await registerAt(parts, { registry: undefined }, signal);
+    if (outcome?.type !== "claimed") return outcome;
     const why = `the Registry still says that the Thing belongs to somebody, and does not unregister it`;
     throw new DiscoveryError(`${why}: ${error.message}`, { cause: error });
   }
@@ -215,13 +263,14 @@ async function unregisterAt(parts: Parts, registry: BareJid, signal: AbortSignal
 const staysWith = (registry: BareJid): string =>
   `the Thing stays with ${registry}, where it was registered; another one only if the option \`registry\` names it`;
 
-/** XEP-0347 6.5. */
+/** XEP-0347 6.5. An owner who has gone meanwhile, or has removed the Thing, shows in the answer (D-E4, D-E19). */
 async function emptyKeyAt(
-  { channel, whereabouts }: EffectParts,
+  { channel, whereabouts, state }: EffectParts,
   registry: BareJid,
   signal: AbortSignal,
-): Promise<ThingEvent> {
+): Promise<ThingEvent | undefined> {
   const options = { signal, timeout: ANSWER_WITHIN };
-  await emptyKey(channel, await whereabouts.addressOf(registry, ns.discovery, options), options);
-  return { type: "keyEmptied" };
+  if (state().ownership.is !== "claimed") return undefined;
+  const outcome = await emptyKey(channel, await whereabouts.addressOf(registry, ns.discovery, options), options);
+  return outcome === "updated" ? { type: "keyEmptied" } : { type: outcome, registry };
 }

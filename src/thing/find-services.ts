@@ -39,17 +39,18 @@ export function findARegistry(parts: FindServicesParts, signal: AbortSignal): Pr
 /** XEP-0347 3.11, in its order. Rejects with `ERR_DISCOVERY`, saying what was tried. */
 export async function findAServer(
   parts: FindServicesParts,
-  { registry, owner }: { readonly registry: BareJid; readonly owner: BareJid },
+  { registry, owner }: { readonly registry: BareJid; readonly owner: BareJid | undefined },
   signal: AbortSignal,
 ): Promise<TrustedServer> {
   const { servers, search, ...ways } = parts.ways.provisioning;
   const feature = ns.provisioning;
   const list = servers.map((jid) => as("found", named(parts, "server", jid, feature, signal)));
   list.push(...completed(parts, ways, feature, signal).map((way) => as("found", way)));
-  // These two came with the owner, and go with the owner (X-E4).
-  if (ways.registry) list.push(as("owner", named(parts, "Registry", registry, feature, signal)));
+  // These two came with the owner, and go with the owner (X-E4). Without one the Registry is what the Thing has found.
+  if (ways.registry)
+    list.push(as(owner === undefined ? "found" : "owner", named(parts, "Registry", registry, feature, signal)));
   const searching = once(() => parts.components.find(feature, { signal, preferred: parts.hints().provisioning }));
-  if (ways.owner) {
+  if (ways.owner && owner !== undefined) {
     const find = (): Promise<BareJid> => {
       // What comes of the search counts when the owner is none; it need not wait for that.
       if (search) searching().catch(() => undefined);

@@ -68,6 +68,7 @@ export class Identity implements AccountStore {
   /** Keeps what an event has left; durable once resolved. */
   keepAfter(state: Kept, event: ThingEvent): Promise<void> {
     if (event.type === "reset") return this.startAnew(state, event.account);
+    if (event.type === "disowned") return this.#disowned(state);
     if (event.type === "accountLeft") return this.#accountLeft(state, event);
     return this.remember(state);
   }
@@ -89,6 +90,13 @@ export class Identity implements AccountStore {
       const accounts = home === undefined ? [] : [toBeReset(home, account, newPassword), ...others];
       return { ...saved, accounts, key, ownership, trust, examining, parting };
     });
+  }
+
+  /** With another KEY, in one write: the owner of before has seen the one before (XEP-0347 6.5). */
+  #disowned({ ownership, trust, examining, parting }: Kept): Promise<void> {
+    const key = randomToken(this.#random, KEY_BYTES);
+    this.#keyThere = undefined;
+    return this.#change((saved) => ({ ...saved, key, ownership, trust, examining, parting }));
   }
 
   /** In one write, so that no power cut has the new account removed too. */

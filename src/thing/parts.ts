@@ -134,6 +134,8 @@ export function makeParts(needs: PartsNeeds): ThingParts {
       hints: () => connecting.hints,
       accounts: identity,
       onRegistering: (registry) => (registering = registry),
+      state,
+      selfOwned: false,
       tags: () => withKey(settings.tags, identity.key),
       can: abilitiesOf(settings),
     }),

@@ -7,6 +7,7 @@ import type { BareJid } from "../core/jid.ts";
 import type { RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
+import type { NoticeEvent } from "./answers.ts";
 import type { FaultCode } from "./faults.ts";
 import { initialState, type ThingEffect, type ThingEvent, type ThingState } from "./state.ts";
 import { transition } from "./transition.ts";
@@ -47,6 +48,7 @@ const faultOf: Readonly<Record<WireEffect["do"], FaultCode>> = {
   unregister: "registry",
   resetAccount: "account-kept",
   emptyKey: "registry",
+  leaveRegistry: "registry",
   examine: "pairing",
   part: "greeting",
   askOwner: "owner",
@@ -68,7 +70,7 @@ function nameOf(effect: WireEffect): string {
       return `${effect.do} ${effect.jid}`;
     case "askOwner":
     case "findServers":
-      return `${effect.do} ${effect.owner}`;
+      return `${effect.do} ${String(effect.owner)}`;
     default:
       return effect.do;
   }
@@ -141,16 +143,18 @@ export class Runner {
   }
 
   /**
-   * As {@link apply}, for the notice of a claim. If it cannot be kept it is not acknowledged; since the Registry may not
-   * repeat it on this stream, it is asked again, by registering (XEP-0347 3.6), until the claim is kept.
+   * As {@link apply}, for a notice of the Registry. If it cannot be kept it is not acknowledged. A disowning is off then
+   * (XEP-0347 3.17). Of a claim the Registry may not tell again on this stream: it is asked, by registering (XEP-0347 3.6),
+   * until the claim is kept. A
+   * removal shows again with the next update (XEP-0347 3.13).
    */
-  async applyNotice(event: Extract<ThingEvent, { type: "claimed" }>): Promise<() => void> {
+  async applyNotice(event: NoticeEvent): Promise<() => void> {
     const stream = this.#stream;
     try {
       return await this.apply(event);
     } catch (error) {
       this.#options.onFault("state-not-saved", messageOf(error), error);
-      this.#start({ do: "register", registry: event.registry }, stream.signal);
+      if (event.type === "claimed") this.#start({ do: "register", registry: event.registry }, stream.signal);
       throw new Refusal("resource-constraint");
     }
   }

@@ -3,7 +3,8 @@ import { tryParseJid, type BareJid } from "../core/jid.ts";
 import { Document } from "../storage/document.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { DomainAccount } from "./accounts.ts";
-import type { Leaving, Ownership, Trust, TrustOrigin, TrustedServer } from "./state.ts";
+import type { Leaving, Ownership } from "./ownership.ts";
+import type { Trust, TrustOrigin, TrustedServer } from "./state.ts";
 import { trustIn } from "./trust.ts";
 
 /** What is kept of a Thing. */
@@ -25,9 +26,9 @@ export interface Saved {
 /**
  * The format of what is kept. In 1 all trusted servers had one origin, and there was no button; up to 2 there was one
  * account, on a domain that was configured; up to 3 what the owner had brought was `found` like the rest, and no friendship
- * was to end.
+ * was to end; up to 4 nobody had disowned the Thing, no Thing owned itself, and each that was claimed stood in its Registry.
  */
-export const SAVED_FORMAT = 4;
+export const SAVED_FORMAT = 5;
 
 /** The document that holds it. */
 export function savedDocument(storage: Storage): Document<Saved> {
@@ -41,7 +42,7 @@ export function savedDocument(storage: Storage): Document<Saved> {
 export function parseSaved(value: unknown, format: number): Saved {
   const saved = object(value);
   const accounts = format <= 2 ? [parseOldAccount(saved)] : parseAccounts(list(saved["accounts"]));
-  const ownership = parseOwnership(object(saved["ownership"]));
+  const ownership = parseOwnership(object(saved["ownership"]), format);
   if (accounts.length === 0 && ownership.is !== "unregistered") throw new TypeError("registered without an account");
   const trust = format === 1 ? parseOldTrust(object(saved["trust"])) : parseTrust(object(saved["trust"]));
   return {
@@ -111,19 +112,26 @@ function parseAccount(value: Plain): DomainAccount {
   };
 }
 
-function parseOwnership(value: Plain): Ownership {
+function parseOwnership(value: Plain, format: number): Ownership {
   switch (value["is"]) {
     case "unregistered":
       if (value["leaving"] === undefined) return { is: "unregistered" };
       return { is: "unregistered", leaving: parseLeaving(object(value["leaving"])) };
     case "registered":
-      return { is: "registered", registry: bare(value["registry"]) };
+      return {
+        is: "registered",
+        registry: bare(value["registry"]),
+        ...(value["disownedBy"] !== undefined && { disownedBy: bare(value["disownedBy"]) }),
+      };
+    case "selfOwned":
+      return { is: "selfOwned", registry: bare(value["registry"]), listed: boolean(value["listed"]) };
     case "claimed":
       return {
         is: "claimed",
         registry: bare(value["registry"]),
         owner: bare(value["owner"]),
         public: boolean(value["public"]),
+        listed: format <= 4 ? true : boolean(value["listed"]),
         keyEmptied: boolean(value["keyEmptied"]),
         ownerAsked: boolean(value["ownerAsked"]),
       };

@@ -2,6 +2,16 @@
 import { ConfigError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Standing } from "../provisioning/guard.ts";
+import {
+  ownerIn,
+  registryIn,
+  type Leaving,
+  type AccountReset,
+  type Ownership,
+  type OwnershipEvent,
+} from "./ownership.ts";
+
+export type { AccountReset, Leaving, Ownership } from "./ownership.ts";
 
 /** The connection. Volatile: after a start it is always `stopped`. */
 export type Link =
@@ -17,45 +27,6 @@ export type Link =
       /** Why the last one failed. */
       readonly why: string;
     };
-
-/** Whose the Thing is (XEP-0347 3.6, 3.9). Kept over restarts. */
-export type Ownership =
-  | {
-      readonly is: "unregistered";
-      /** After a factory reset: what is still to be taken back. Left out: nothing. */
-      readonly leaving?: Leaving;
-    }
-  | {
-      readonly is: "registered";
-      /** The Registry that knows the Thing, and may say that it was claimed. */
-      readonly registry: BareJid;
-    }
-  | {
-      readonly is: "claimed";
-      /** The Registry that said so. */
-      readonly registry: BareJid;
-      /** The owner. */
-      readonly owner: BareJid;
-      /** False if the owner keeps the Thing out of searches. */
-      readonly public: boolean;
-      /** True once KEY is emptied in the Registry (XEP-0347 6.5). */
-      readonly keyEmptied: boolean;
-      /** True once the owner was asked for friendship (XEP-0347 3.9): it is asked once. */
-      readonly ownerAsked: boolean;
-    };
-
-/** What a Thing that was reset to factory settings has still to take back on the wire. */
-export interface Leaving {
-  /** The Registry that may know its owner still, and is to forget the Thing (XEP-0347 3.16). */
-  readonly registry?: BareJid;
-  /** True until the friends of before are out of the roster. */
-  readonly friends: boolean;
-  /** What is still to be done with the account on the server. Left out: nothing, it stays as it is. */
-  readonly account?: AccountReset;
-}
-
-/** What a factory reset does with an account on the server: gives it another password, or removes it (XEP-0077 3.3, 3.2). */
-export type AccountReset = "new-password" | "remove";
 
 /** A provisioning server that is trusted, and why. */
 export interface TrustedServer {
@@ -103,7 +74,10 @@ export interface ThingState {
   readonly parting: readonly BareJid[];
 }
 
-/** What can be waited for: a step of the ladder (claimed satisfies registered), or anything that can be said of a state. */
+/**
+ * What can be waited for: a step of the ladder (claimed satisfies registered), or anything that can be said of a state. A
+ * Thing that owns itself satisfies `claimed`.
+ */
 export type ThingCondition = "online" | "registered" | "claimed" | "provisioned" | ((state: ThingState) => boolean);
 
 /** What can happen to a Thing. */
@@ -122,16 +96,8 @@ export type ThingEvent =
   | { readonly type: "link"; readonly link: Link }
   /** A stream is up on another domain than before. */
   | { readonly type: "moved" }
-  /** The Registry took the registration. */
-  | { readonly type: "registered"; readonly registry: BareJid }
-  /** The Registry said that there is an owner, by notice or in answer to a registration. */
-  | { readonly type: "claimed"; readonly registry: BareJid; readonly owner: BareJid; readonly public: boolean }
-  /** The Registry said that the owner is the owner no more (XEP-0347 3.17). */
-  | { readonly type: "disowned"; readonly registry: BareJid }
-  /** KEY is empty in the Registry. */
-  | { readonly type: "keyEmptied" }
-  /** The owner was asked for friendship. */
-  | { readonly type: "ownerAsked" }
+  /** What a Registry has said of the owner, what was done because of an owner, or a factory reset. */
+  | OwnershipEvent
   /** A provisioning server had all rights forgotten. */
   | { readonly type: "rightsCleared" }
   /** Provisioning servers were found. */
@@ -146,8 +112,6 @@ export type ThingEvent =
   | { readonly type: "unfriended"; readonly jid: BareJid }
   /** The roster says so too; or somebody who may say so has allowed the friendship anew. */
   | { readonly type: "parted"; readonly jid: BareJid }
-  /** Back to factory settings. */
-  | { readonly type: "reset"; readonly account?: AccountReset | undefined }
   /** The friends of before a reset are gone. */
   | { readonly type: "friendsLeft" }
   /** The Registry of before a reset has forgotten the Thing. */
@@ -167,10 +131,12 @@ export type ThingEffect =
     }
   /** Tell servers that are trusted from now on where the Thing is (P-E8). */
   | { readonly do: "introduce"; readonly servers: readonly BareJid[] }
-  /** Register; find a Registry first if none is known. */
-  | { readonly do: "register"; readonly registry: BareJid | undefined }
+  /** Register; find a Registry first if none is known. The owner who has disowned the Thing is not believed in at once (D-E17). */
+  | { readonly do: "register"; readonly registry: BareJid | undefined; readonly disownedBy?: BareJid }
   /** Empty KEY in the Registry. */
   | { readonly do: "emptyKey"; readonly registry: BareJid }
+  /** End the friendship with a Registry that has nothing to be told any more (XEP-0347 5.3, D-E14). */
+  | { readonly do: "leaveRegistry"; readonly registry: BareJid }
   /** Ask the owner for friendship. */
   | { readonly do: "askOwner"; readonly owner: BareJid }
   /** Have the Registry of before a reset forget the Thing (XEP-0347 3.16). */
@@ -182,7 +148,7 @@ export type ThingEffect =
   /** End a friendship, in both directions (P-3.2.3-5). */
   | { readonly do: "part"; readonly jid: BareJid }
   /** Look for a provisioning server, also at the Registry and the owner. */
-  | { readonly do: "findServers"; readonly registry: BareJid; readonly owner: BareJid }
+  | { readonly do: "findServers"; readonly registry: BareJid; readonly owner: BareJid | undefined }
   /** Get a token of a server that is trusted, if there is a certificate and no token yet (P-3.1.1-11). */
   | { readonly do: "getToken"; readonly jid: BareJid }
   /** Ask again about friends of whom nothing is remembered (XEP-0324 3.2). */
@@ -214,18 +180,23 @@ export function trustedServers(state: ThingState): readonly BareJid[] {
 
 /** The Registry the Thing registered with. */
 export function registryOf(state: ThingState): BareJid | undefined {
-  return state.ownership.is === "unregistered" ? undefined : state.ownership.registry;
+  return registryIn(state.ownership);
 }
 
 /** The owner, once claimed. */
 export function ownerOf(state: ThingState): BareJid | undefined {
-  return state.ownership.is === "claimed" ? state.ownership.owner : undefined;
+  return ownerIn(state.ownership);
 }
 
 /** Whom the Thing answers to. */
 export function standingOf(state: ThingState): Standing {
   const { examining: accepted } = state;
   return { owner: ownerOf(state), registry: registryOf(state), servers: trustedServers(state), accepted };
+}
+
+/** Somebody's, or its own (XEP-0347 3.7): in both cases nobody can claim it. */
+function hasOwner({ is }: Ownership): boolean {
+  return is === "claimed" || is === "selfOwned";
 }
 
 /** Tells whether a state is what is waited for. */
@@ -237,9 +208,9 @@ export function satisfies(state: ThingState, condition: ThingCondition): boolean
     case "registered":
       return state.ownership.is !== "unregistered";
     case "claimed":
-      return state.ownership.is === "claimed";
+      return hasOwner(state.ownership);
     case "provisioned":
-      return state.ownership.is === "claimed" && state.trust.is === "delegated";
+      return hasOwner(state.ownership) && state.trust.is === "delegated";
     default:
       // People without a compiler would wait for ever.
       throw new ConfigError(

@@ -286,8 +286,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   #stateChanged(state: ThingState, before: ThingState, event: ThingEvent): void {
     this.#waiting.wake(state);
     this.#tell("state", state, before);
+    if (event.type === "reset" || event.type === "disowned") this.#trace?.hide(this.#parts.identity.key);
     if (event.type === "reset") {
-      this.#trace?.hide(this.#parts.identity.key);
       this.#parts.friendships.button?.pairing.reset();
     }
     // Whom the Thing answers to has changed: who was not answered for may be now.
@@ -297,8 +297,11 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   #showClaimText(): void {
-    const claimed = this.state.ownership.is === "claimed";
-    const text = claimed ? "" : formatClaimText(withKey(this.#settings.tags, this.#parts.identity.key));
+    const { is } = this.state.ownership;
+    const text =
+      is === "claimed" || is === "selfOwned"
+        ? ""
+        : formatClaimText(withKey(this.#settings.tags, this.#parts.identity.key));
     if (text === this.#claimText) return;
     this.#claimText = text;
     this.#tell("claimText", text);

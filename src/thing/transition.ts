@@ -1,9 +1,10 @@
 // How a Thing lives, as a pure function (design, section 1): XEP-0347 3.5 to 3.12, XEP-0324 3.1.
-import type { BareJid } from "../core/jid.ts";
+import { isComponent, type BareJid } from "../core/jid.ts";
+import { leavingWith, needsRegistry, ownershipAfter, withoutRegistry, type OwnershipEvent } from "./ownership.ts";
 import {
+  ownerOf,
   registryOf,
   trustedServers,
-  type AccountReset,
   type Leaving,
   type Ownership,
   type Step,
@@ -24,15 +25,16 @@ export function transition(state: ThingState, event: ThingEvent): Step {
     case "moved":
       return nothing(moved(state));
     case "registered":
-      return registered(state, event.registry);
+      return registered(state, event);
+    case "ownerAsked":
+      return nothing(owned(state, event));
     case "claimed":
       return claimed(state, event);
-    case "disowned":
-      return disowned(state, event.registry);
+    case "removed":
     case "keyEmptied":
-      return remember(state, "keyEmptied");
-    case "ownerAsked":
-      return remember(state, "ownerAsked");
+      return told(state, event);
+    case "disowned":
+      return disowned(state, event);
     case "rightsCleared":
       return { state, effects: state.link.is === "online" ? review(state) : [] };
     case "serversFound":
@@ -48,9 +50,9 @@ export function transition(state: ThingState, event: ThingEvent): Step {
     case "parted":
       return nothing(withoutParting(state, event.jid));
     case "reset":
-      return reset(state, event.account);
+      return reset(state, event);
     case "friendsLeft":
-      return left(state, (leaving) => ({ ...leaving, friends: false }));
+      return left(state, (leaving) => leavingWith({ ...leaving, friends: false }));
     case "registryLeft":
       return left(state, withoutRegistry);
     case "accountLeft":
@@ -59,6 +61,12 @@ export function transition(state: ThingState, event: ThingEvent): Step {
 }
 
 const nothing = (state: ThingState): Step => ({ state, effects: [] });
+
+/** Whose it is after an event; the same state if nothing changes. */
+function owned(state: ThingState, event: OwnershipEvent): ThingState {
+  const ownership = ownershipAfter(state.ownership, event);
+  return ownership === state.ownership ? state : { ...state, ownership };
+}
 
 /** What the options name comes before what was saved: another Registry, other servers only by configuration. */
 function loaded(state: ThingState, event: Extract<ThingEvent, { type: "loaded" }>): Step {
@@ -89,7 +97,7 @@ function withRegistry(ownership: Ownership, registry: BareJid | undefined): Owne
   if (ownership.is === "unregistered") {
     const { leaving } = ownership;
     if (leaving?.registry === undefined || leaving.registry === registry) return ownership;
-    return unregistered(withoutRegistry(leaving));
+    return withoutRegistry(leaving);
   }
   if (ownership.registry === registry) return ownership;
   return ownership.is === "claimed" ? { ...ownership, registry } : { is: "unregistered" };
@@ -113,9 +121,12 @@ function moved(state: ThingState): ThingState {
   return { ...state, ownership: { is: "unregistered" }, examining: [], parting: [] };
 }
 
+/** A component is told where the Thing is, whatever it has to say; an account is befriended while it is needed (D-E14, D-E15). */
 function greeting(state: ThingState): ThingEffect {
   const leaving = leavingOf(state);
-  const greet: ThingEffect = { do: "greet", registry: registryOf(state), servers: trustedServers(state) };
+  const known = registryOf(state);
+  const registry = known !== undefined && (isComponent(known) || needsRegistry(state.ownership)) ? known : undefined;
+  const greet: ThingEffect = { do: "greet", registry, servers: trustedServers(state) };
   return leaving?.friends === true ? { ...greet, leaving } : greet;
 }
 
@@ -129,7 +140,6 @@ function due(state: ThingState): readonly ThingEffect[] {
 }
 
 function dueFirst(state: ThingState): readonly ThingEffect[] {
-  const { ownership, trust } = state;
   const leaving = leavingOf(state);
   // One after the other: whoever is befriended, and whoever claims the Thing from now on, is to stay.
   if (leaving?.friends === true) return [];
@@ -140,14 +150,32 @@ function dueFirst(state: ThingState): readonly ThingEffect[] {
   if (leaving?.registry !== undefined) return [{ do: "unregister", registry: leaving.registry }, ...friends];
   // Last: without it nobody could be told anything.
   if (leaving?.account !== undefined) return [{ do: "resetAccount", how: leaving.account }, ...friends];
+  return [...friends, ...dueAt(state)];
+}
+
+/** What is to be said to the Registry and to the owner. */
+function dueAt(state: ThingState): readonly ThingEffect[] {
+  const { ownership } = state;
   // Not known to be claimed: register at each start; a claim that was missed comes with the answer (XEP-0347 3.6).
-  if (ownership.is !== "claimed") return [{ do: "register", registry: registryOf(state) }, ...friends];
-  const effects: ThingEffect[] = [...friends];
-  if (!ownership.keyEmptied) effects.push({ do: "emptyKey", registry: ownership.registry });
-  if (!ownership.ownerAsked) effects.push({ do: "askOwner", owner: ownership.owner });
-  const { registry, owner } = ownership;
-  if (trust.is === "none") effects.push({ do: "findServers", registry, owner });
-  return effects;
+  if (ownership.is === "unregistered") return [{ do: "register", registry: undefined }];
+  const { registry } = ownership;
+  if (ownership.is === "registered") {
+    const { disownedBy } = ownership;
+    return [{ do: "register", registry, ...(disownedBy !== undefined && { disownedBy }) }];
+  }
+  const effects: ThingEffect[] = [];
+  // Nobody claims it, so nobody is hurt when it registers again: a Registry that has forgotten it has it back (D-E26).
+  if (ownership.is === "selfOwned" && ownership.listed) effects.push({ do: "register", registry });
+  if (ownership.is === "claimed" && !ownership.keyEmptied) effects.push({ do: "emptyKey", registry });
+  if (ownership.is === "claimed" && !ownership.ownerAsked) effects.push({ do: "askOwner", owner: ownership.owner });
+  return [...effects, ...farewell(state), ...search(state)];
+}
+
+/** XEP-0347 5.3, D-E14: a Registry that is an account is a friend no longer than it has to be told something. */
+function farewell(state: ThingState): readonly ThingEffect[] {
+  const registry = registryOf(state);
+  if (registry === undefined || isComponent(registry) || needsRegistry(state.ownership)) return [];
+  return trustedServers(state).includes(registry) ? [] : [{ do: "leaveRegistry", registry }];
 }
 
 /** Who is a friend, the trusted servers say; a Thing that has none is not told who is none. */
@@ -155,57 +183,72 @@ function review({ trust }: ThingState): readonly ThingEffect[] {
   return trust.is === "delegated" ? [{ do: "reviewFriends" }] : [];
 }
 
-function registered(state: ThingState, registry: BareJid): Step {
-  // The notice of a claim may overtake the answer to the registration.
-  if (state.ownership.is === "claimed" || registryOf(state) === registry) return nothing(state);
-  // It forgets nobody, and was registered with instead: the account is still to come.
-  if (leavingOf(state)?.account !== undefined) return left(state, withoutRegistry);
-  return nothing({ ...state, ownership: { is: "registered", registry } });
+function registered(state: ThingState, event: OwnershipEvent): Step {
+  const next = owned(state, event);
+  if (next === state) return nothing(state);
+  // A Registry that forgets nobody was registered with instead: the account is still to come.
+  if (leavingOf(next) !== undefined) return { state: next, effects: online(next, due) };
+  return { state: next, effects: online(next, search) };
+}
+
+/** XEP-0347 3.11: once it is clear whose the Thing is, its own too. */
+function search(state: ThingState): readonly ThingEffect[] {
+  const { ownership, trust } = state;
+  if ((ownership.is !== "claimed" && ownership.is !== "selfOwned") || trust.is !== "none") return [];
+  return [{ do: "findServers", registry: ownership.registry, owner: ownerOf(state) }];
 }
 
 function claimed(state: ThingState, event: Extract<ThingEvent, { type: "claimed" }>): Step {
-  const { registry, owner } = event;
-  const { ownership } = state;
-  if (ownership.is === "claimed") {
-    // Told again, or told anew that it is private; a claimed Thing does not change hands without being disowned.
-    if (ownership.owner !== owner || ownership.public === event.public) return nothing(state);
-    return nothing({ ...state, ownership: { ...ownership, public: event.public } });
-  }
-  // What a Registry says of the owner of before, until it has forgotten the Thing.
-  if (leavingOf(state) !== undefined) return nothing(state);
-  const next: ThingState = {
-    ...state,
-    ownership: { is: "claimed", registry, owner, public: event.public, keyEmptied: false, ownerAsked: false },
+  const next = owned(state, event);
+  if (next === state) return nothing(state);
+  // Told again: it is private now, or public, or in the Registry again.
+  if (state.ownership.is === "claimed") return { state: next, effects: online(next, toldAgain) };
+  const fresh: ThingState = {
+    ...next,
     // Whatever another owner may have brought is not this one's.
     trust: withoutOwners(state.trust),
+    // Who has disowned the Thing and claims it again is to be a friend.
+    parting: withoutJid(state.parting, event.owner),
   };
-  return { state: next, effects: [...forgetIfOthers(next, state), ...(next.link.is === "online" ? due(next) : [])] };
+  return { state: fresh, effects: [...forgetIfOthers(fresh, state), ...online(fresh, due)] };
 }
 
+/** The Registry has the Thing no more, or no KEY of it any more: there may be nothing left to say to it. */
+function told(state: ThingState, event: OwnershipEvent): Step {
+  const next = owned(state, event);
+  return { state: next, effects: next === state ? [] : online(next, farewell) };
+}
+
+/** What a claim that is told again asks for, of what was done after the first. */
+function toldAgain(state: ThingState): readonly ThingEffect[] {
+  const { ownership } = state;
+  const isOpen = ownership.is === "claimed" && !ownership.keyEmptied;
+  return [...(isOpen ? [{ do: "emptyKey", registry: ownership.registry } as const] : []), ...farewell(state)];
+}
+
+const online = (state: ThingState, what: (state: ThingState) => readonly ThingEffect[]): readonly ThingEffect[] =>
+  state.link.is === "online" ? what(state) : [];
+
 /**
- * XEP-0347 3.17: the owner goes, and what the owner brought goes too, locked or not; what was configured, found among the
- * components of the own server or accepted by button stays (X-E4). The Thing registers anew.
+ * XEP-0347 3.17: the owner goes, and is a friend no more; what the owner brought goes too, locked or not; what was
+ * configured, found among the components of the own server or accepted by button stays (X-E4, D-E18). The Thing registers
+ * anew.
  */
-function disowned(state: ThingState, registry: BareJid): Step {
-  if (state.ownership.is !== "claimed" || state.ownership.registry !== registry) return nothing(state);
-  const next: ThingState = {
-    ...state,
-    ownership: { is: "registered", registry },
-    trust: withoutOwners(state.trust),
-  };
-  const effects: ThingEffect[] = [{ do: "clearRights" }];
-  if (next.link.is === "online") effects.push(...due(next), ...review(next));
-  return { state: next, effects };
+function disowned(state: ThingState, event: Extract<ThingEvent, { type: "disowned" }>): Step {
+  const next = owned(state, event);
+  const owner = ownerOf(state);
+  if (next === state || owner === undefined) return nothing(state);
+  const trust = withoutOwners(state.trust);
+  // Who is trusted for another reason, or is the Registry, cannot be done without.
+  const stays = owner === event.registry || trustedServers({ ...state, trust }).includes(owner);
+  const left: ThingState = { ...next, trust, parting: stays ? state.parting : withParting(state.parting, owner) };
+  const effects = online(left, () => [...due(left), ...review(left)]);
+  return { state: left, effects: [{ do: "clearRights" }, ...effects] };
 }
 
 /** Who decides has changed: what the others said counts no more. */
 function forgetIfOthers(next: ThingState, before: ThingState): readonly ThingEffect[] {
   return next.trust === before.trust ? [] : [{ do: "clearRights" }];
-}
-
-function remember(state: ThingState, fact: "keyEmptied" | "ownerAsked"): Step {
-  if (state.ownership.is !== "claimed" || state.ownership[fact]) return nothing(state);
-  return nothing({ ...state, ownership: { ...state.ownership, [fact]: true } });
 }
 
 function serversFound(state: ThingState, servers: readonly TrustedServer[]): Step {
@@ -261,9 +304,12 @@ function unfriended(state: ThingState, jid: BareJid): Step {
 }
 
 function withoutParting(state: ThingState, jid: BareJid): ThingState {
-  if (!state.parting.includes(jid)) return state;
-  return { ...state, parting: state.parting.filter((one) => one !== jid) };
+  const parting = withoutJid(state.parting, jid);
+  return parting === state.parting ? state : { ...state, parting };
 }
+
+const withoutJid = (jids: readonly BareJid[], jid: BareJid): readonly BareJid[] =>
+  jids.includes(jid) ? jids.filter((one) => one !== jid) : jids;
 
 /**
  * The last step of figures 1, 2 and 4 (P-3.1.1-11, P-3.1.4-5); at each start, for who could not be reached before
@@ -278,45 +324,23 @@ function withoutExamining(state: ThingState, jid: BareJid): ThingState {
   return { ...state, examining: state.examining.filter((one) => one !== jid) };
 }
 
-/** Back to factory settings (P-6.1-2, X-E4). What is to be taken back on the wire is kept until it is done. */
-function reset(state: ThingState, wanted: AccountReset | undefined): Step {
-  const registry = registryOf(state) ?? leavingOf(state)?.registry;
-  const account = wanted ?? leavingOf(state)?.account;
-  const leaving: Leaving = {
-    friends: true,
-    ...(registry !== undefined && { registry }),
-    ...(account !== undefined && { account }),
-  };
-  const next: ThingState = {
-    ...state,
-    ownership: { is: "unregistered", leaving },
-    trust: { is: "none" },
-    examining: [],
-    parting: [],
-  };
-  return { state: next, effects: [{ do: "clearRights" }, ...(next.link.is === "online" ? [greeting(next)] : [])] };
+/** Back to factory settings (P-6.1-2, X-E4). */
+function reset(state: ThingState, event: Extract<ThingEvent, { type: "reset" }>): Step {
+  const next: ThingState = { ...owned(state, event), trust: { is: "none" }, examining: [], parting: [] };
+  return { state: next, effects: [{ do: "clearRights" }, ...online(next, () => [greeting(next)])] };
 }
 
-function left(state: ThingState, what: (leaving: Leaving) => Leaving): Step {
+function left(state: ThingState, what: (leaving: Leaving) => Ownership): Step {
   const before = leavingOf(state);
   if (before === undefined) return nothing(state);
-  const next: ThingState = { ...state, ownership: unregistered(what(before)) };
+  const next: ThingState = { ...state, ownership: what(before) };
   return { state: next, effects: next.link.is === "online" ? due(next) : [] };
 }
 
-function unregistered(leaving: Leaving): Ownership {
-  const { friends, registry, account } = leaving;
-  return friends || registry !== undefined || account !== undefined
-    ? { is: "unregistered", leaving }
-    : { is: "unregistered" };
-}
-
-function withoutRegistry({ friends, account }: Leaving): Leaving {
-  return { friends, ...(account !== undefined && { account }) };
-}
-
 function accountLeft(state: ThingState, outcome: "changed" | "removed" | "kept"): Step {
-  const step = left(state, ({ friends, registry }) => ({ friends, ...(registry !== undefined && { registry }) }));
+  const step = left(state, ({ friends, registry }) =>
+    leavingWith({ friends, ...(registry !== undefined && { registry }) }),
+  );
   // Without an account nothing can be said on this stream any more, and the server ends it (XEP-0077 section 3.2).
   return outcome === "removed" ? nothing(step.state) : step;
 }

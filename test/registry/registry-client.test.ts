@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { isSdkError } from "../../src/core/errors.ts";
 import { bareJid, type BareJid } from "../../src/core/jid.ts";
+import { Refusal } from "../../src/core/refusal.ts";
 import { buildClaimed, type Claimed } from "../../src/codec/iot-discovery.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { numberTag, type Tag } from "../../src/codec/tags.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
-import { answerClaimed, emptyKey, register, unregister } from "../../src/registry/registry-client.ts";
+import { answerNotices, emptyKey, register, unregister, type Notice } from "../../src/registry/registry-client.ts";
 import { scriptedChannel, settled, type Said } from "../support/scripted-wire.ts";
 
 const registry = bareJid("discovery.example.org");
@@ -28,7 +29,7 @@ describe("registering", () => {
   test("D-3.6-1, D-3.6-3: tells the Registry the tags, in one set", async () => {
     const { channel, wire } = scriptedChannel();
     wire.peer(registry, () => undefined);
-    expect(await register(channel, registry, tags, {})).toBeUndefined();
+    expect(await register(channel, registry, { tags, selfOwned: false }, {})).toBeUndefined();
     expect(wire.sent[0]?.attrs).toMatchObject({ type: "set", to: registry });
     expect(wire.asked(registry).map(String)).toEqual([
       `<register xmlns="${ns.discovery}"><str name="SN" value="394872348732948723"/><num name="V" value="1.2"/>` +
@@ -51,7 +52,7 @@ describe("registering", () => {
   ])("D-3.6-12, D-3.6-13, D-E4: learns that there is an owner already: %s", async (_, said, claim) => {
     const { channel, wire } = scriptedChannel();
     wire.peer(registry, () => said);
-    expect(await register(channel, registry, tags, {})).toEqual(claim);
+    expect(await register(channel, registry, { tags, selfOwned: false }, {})).toEqual(claim);
   });
 
   test.each<[string, XmlElement]>([
@@ -60,7 +61,7 @@ describe("registering", () => {
   ])("takes %s for no claim", async (_, said) => {
     const { channel, wire } = scriptedChannel();
     wire.peer(registry, () => said);
-    expect(await register(channel, registry, tags, {})).toBeUndefined();
+    expect(await register(channel, registry, { tags, selfOwned: false }, {})).toBeUndefined();
   });
 
   test.each<[string, Said, string]>([
@@ -76,12 +77,12 @@ describe("registering", () => {
   ])("P-E2: fails when the answer is %s", async (_, said, code) => {
     const { channel, wire } = scriptedChannel();
     wire.peer(registry, () => said);
-    expect(await codeOf(register(channel, registry, tags, {}))).toBe(code);
+    expect(await codeOf(register(channel, registry, { tags, selfOwned: false }, {}))).toBe(code);
   });
 
   test("fails when no answer comes in time", async () => {
     const { channel, clock } = scriptedChannel();
-    const registering = codeOf(register(channel, registry, tags, { timeout: 10_000 }));
+    const registering = codeOf(register(channel, registry, { tags, selfOwned: false }, { timeout: 10_000 }));
     await clock.advance(10_000);
     expect(await registering).toBe("ERR_TIMEOUT");
   });
@@ -89,7 +90,7 @@ describe("registering", () => {
   test("ends when it is not wanted any more", async () => {
     const { channel } = scriptedChannel();
     const leaving = new AbortController();
-    const registering = register(channel, registry, tags, { signal: leaving.signal });
+    const registering = register(channel, registry, { tags, selfOwned: false }, { signal: leaving.signal });
     leaving.abort(new Error("enough"));
     await expect(registering).rejects.toThrow("enough");
   });
@@ -99,7 +100,7 @@ describe("unregistering", () => {
   test("D-3.16-1: takes the Thing out of the Registry", async () => {
     const { channel, wire } = scriptedChannel();
     wire.peer(registry, () => undefined);
-    await unregister(channel, registry, {});
+    await unregister(channel, registry, {}, {});
     expect(wire.sent[0]?.attrs).toMatchObject({ type: "set", to: registry });
     expect(wire.asked(registry).map(String)).toEqual([`<unregister xmlns="${ns.discovery}"/>`]);
   });
@@ -107,9 +108,9 @@ describe("unregistering", () => {
   test("D-E20: is done also when the Registry does not know the Thing; any other answer is a failure", async () => {
     const { channel, wire } = scriptedChannel();
     wire.peer(registry, () => ({ error: "item-not-found" }));
-    await unregister(channel, registry, {});
+    await unregister(channel, registry, {}, {});
     wire.peer(registry, () => ({ error: "feature-not-implemented" }));
-    expect(await codeOf(unregister(channel, registry, {}))).toBe("ERR_STANZA");
+    expect(await codeOf(unregister(channel, registry, {}, {}))).toBe("ERR_STANZA");
   });
 });
 
@@ -155,9 +156,9 @@ describe("the notice of a claim", () => {
     const parts = scriptedChannel();
     const order: string[] = [];
     const held: { accept: () => void; fail: (reason: unknown) => void }[] = [];
-    const claims: Claimed[] = [];
+    const claims: Notice[] = [];
     const registered: { jid: BareJid | undefined } = { jid: registry };
-    answerClaimed({
+    answerNotices({
       router: parts.channel.router,
       registry: () => registered.jid,
       accept: (from, claim) => {
@@ -182,7 +183,7 @@ describe("the notice of a claim", () => {
     expect([answer.type, answer.payload, answer.write.length]).toEqual(["result", undefined, 1]);
     await settled();
     expect(order).toEqual([`accepting from ${registry}, 0 written`, "after it, 1 written"]);
-    expect(claims).toEqual([{ jid: owner, public: false }]);
+    expect(claims).toEqual([{ type: "claimed", owner, public: false }]);
   });
 
   test("that could not be made durable is not acknowledged, nor acted upon", async () => {
@@ -206,17 +207,17 @@ describe("the notice of a claim", () => {
     expect(order).toHaveLength(1);
   });
 
-  test.each<[string, XmlElement, Claimed]>([
-    ["D-3.9-21", buildClaimed({ jid: owner, public: true }), { jid: owner, public: true }],
-    ["D-E5", el("claimed", { xmlns: ns.discovery, jid: owner }), { jid: owner, public: true }],
-    ["D-3.9-24", el("claimed", { xmlns: ns.discovery, jid: owner, public: "0" }), { jid: owner, public: false }],
-    ["D-E7", el("claimed", { xmlns: ns.discovery, jid: `${owner}/phone` }), { jid: owner, public: true }],
-    ["X-E6", el("claimed", { xmlns: ns.discovery, jid: owner, nodeId: "" }), { jid: owner, public: true }],
-  ])("%s: is read as the specification means it", async (_, payload, claim) => {
+  test.each<[string, XmlElement, boolean]>([
+    ["D-3.9-21", buildClaimed({ jid: owner, public: true }), true],
+    ["D-E5", el("claimed", { xmlns: ns.discovery, jid: owner }), true],
+    ["D-3.9-24", el("claimed", { xmlns: ns.discovery, jid: owner, public: "0" }), false],
+    ["D-E7", el("claimed", { xmlns: ns.discovery, jid: `${owner}/phone` }), true],
+    ["X-E6", el("claimed", { xmlns: ns.discovery, jid: owner, nodeId: "" }), true],
+  ])("%s: is read as the specification means it", async (_, payload, isPublic) => {
     const { wire, claims } = site();
     void wire.ask(registry, "set", payload);
     await settled();
-    expect(claims).toEqual([claim]);
+    expect(claims).toEqual([{ type: "claimed", owner, public: isPublic }]);
   });
 
   test.each([
@@ -259,11 +260,14 @@ describe("the notice of a claim", () => {
     expect(claims).toHaveLength(1);
   });
 
-  test("D-E29: for a node that this Thing did not register is answered with item-not-found", async () => {
-    const { wire, claims } = site();
+  test("D-3.8-1, D-E29: about a node says which, and whoever knows that there is none answers item-not-found", async () => {
+    const { wire, claims, held } = site();
     const node = { nodeId: "imc1", sourceId: "MeteringTopology" };
-    const answer = await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true, node }));
-    expect([answer.condition, answer.errorType, claims]).toEqual(["item-not-found", "cancel", []]);
+    const asking = wire.ask(registry, "set", buildClaimed({ jid: owner, public: true, node }));
+    await settled();
+    expect(claims).toEqual([{ type: "claimed", owner, public: true, node }]);
+    held[0]?.fail(new Refusal("item-not-found"));
+    expect(await asking).toMatchObject({ condition: "item-not-found", errorType: "cancel" });
   });
 
   test("is no question", async () => {
@@ -280,5 +284,59 @@ describe("the notice of a claim", () => {
     const { wire, claims } = site();
     const answer = await wire.ask(registry, "set", payload);
     expect([answer.condition, claims]).toEqual(["bad-request", []]);
+  });
+});
+
+describe.each(["removed", "disowned"] as const)("the notice %s", (type) => {
+  function site() {
+    const parts = scriptedChannel();
+    const notices: Notice[] = [];
+    const registered: { jid: BareJid | undefined } = { jid: registry };
+    const followed: number[] = [];
+    answerNotices({
+      router: parts.channel.router,
+      registry: () => registered.jid,
+      accept: (from, notice) => {
+        expect(from).toBe(registered.jid);
+        notices.push(notice);
+        return Promise.resolve(() => void followed.push(parts.wire.writes.length));
+      },
+    });
+    return { ...parts, notices, registered, followed };
+  }
+  const notice = (attributes: Record<string, string> = {}): XmlElement =>
+    el(type, { xmlns: ns.discovery, ...attributes });
+
+  test("D-3.10-8, D-3.17-8: is acknowledged with an empty result, and acted upon after that", async () => {
+    const { wire, notices, followed } = site();
+    const answer = await wire.ask(registry, "set", notice());
+    expect([answer.type, answer.payload, answer.write.length]).toEqual(["result", undefined, 1]);
+    await settled();
+    expect([notices, followed]).toEqual([[{ type }], [1]]);
+  });
+
+  test("D-3.10-6, D-3.17-6, X-E6: names the node; an empty one is none", async () => {
+    const { wire, notices } = site();
+    await wire.ask(registry, "set", notice({ nodeId: "imc1", sourceId: "S", cacheType: "" }));
+    await wire.ask(registry, "set", notice({ nodeId: "" }));
+    expect(notices).toEqual([{ type, node: { nodeId: "imc1", sourceId: "S" } }, { type }]);
+  });
+
+  test.each(["stranger@example.org/x", `${owner}/phone`, `a@${registry}/x`, `x.${registry}`, "example.org"])(
+    "D-E29: from %s is forbidden, whatever it holds",
+    async (from) => {
+      const { wire, notices, registered } = site();
+      expect(await wire.ask(from, "set", notice())).toMatchObject({ type: "error", condition: "forbidden" });
+      expect(await wire.ask(from, "get", notice())).toMatchObject({ type: "error", condition: "forbidden" });
+      registered.jid = undefined;
+      expect(await wire.ask(registry, "set", notice())).toMatchObject({ condition: "forbidden" });
+      expect(notices).toEqual([]);
+    },
+  );
+
+  test("is no question", async () => {
+    const { wire, notices } = site();
+    expect(await wire.ask(registry, "get", notice())).toMatchObject({ condition: "bad-request" });
+    expect(notices).toEqual([]);
   });
 });

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
 /** A copy of the folder that a Thing has left in some format: claimed, trusted, two rights, one fault. All made up. */
-export function stateOfFormat(format: 1 | 2 | 3 | 4): string {
+export function stateOfFormat(format: 1 | 2 | 3 | 4 | 5): string {
   const folder = mkdtempSync(join(tmpdir(), "xmpp-thing-state-"));
   cpSync(fixture(`state-${format}`), folder, { recursive: true });
   return folder;

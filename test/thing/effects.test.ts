@@ -17,7 +17,8 @@ import { performer } from "../../src/thing/effects.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
 import { scriptedChannel, settled, type Peer, type Said } from "../support/scripted-wire.ts";
-import { otherRegistry, otherServer, owner, registry, server } from "./life.ts";
+import { initialState, type Ownership } from "../../src/thing/state.ts";
+import { claimed, otherRegistry, otherServer, owner, registry, server } from "./life.ts";
 
 const account = "thing@example.org";
 const plain: Account = { username: "thing", password: "old", resource: "r", pending: false };
@@ -28,7 +29,17 @@ const has =
   (payload) =>
     payload.is("query", ns.discoInfo) ? buildInfo({ identities: [], features }) : undefined;
 
-function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMethods; account?: Account } = {}) {
+interface SiteOptions {
+  readonly registry?: BareJid;
+  readonly finds?: boolean;
+  readonly ways?: RegistryMethods;
+  readonly account?: Account;
+  readonly ownership?: Ownership;
+  readonly selfOwned?: boolean;
+}
+
+function site(options: SiteOptions = {}) {
+  const now = { ownership: options.ownership ?? { is: "unregistered" } };
   const parts = scriptedChannel();
   const friends = new Friends(parts.channel);
   const barrier = new Barrier();
@@ -51,6 +62,8 @@ function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMet
     accounts: { load: () => Promise.resolve(options.account ?? plain) },
     onFault: (code, message) => void faults.push(`${code}: ${message}`),
     onRegistering: (jid) => void registering.push(`${jid}, ${parts.wire.asked(jid, "register").length} sent`),
+    state: () => ({ ...initialState, ...now }),
+    selfOwned: options.selfOwned ?? false,
     tags: () => [{ name: "KEY", type: "str", value: "k" }],
     can: { sense: true, control: false },
   });
@@ -58,7 +71,7 @@ function site(options: { registry?: BareJid; finds?: boolean; ways?: RegistryMet
   parts.wire.peer(owner, () => ({ error: "service-unavailable" }));
   const lists = (...jids: string[]): void =>
     parts.wire.peer("example.org", () => buildItems(jids.map((jid) => ({ jid }))));
-  return { ...parts, friends, barrier, perform, registering, parted, got, faults, lists };
+  return { ...parts, now, friends, barrier, perform, registering, parted, got, faults, lists };
 }
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -466,7 +479,7 @@ describe("registering", () => {
 });
 
 test("D-6.5-3: emptying KEY comes to its being empty, or fails", async () => {
-  const { perform, wire } = site();
+  const { perform, wire } = site({ ownership: claimed() });
   wire.peer(registry, () => undefined);
   expect(await perform({ do: "emptyKey", registry }, never)).toEqual({ type: "keyEmptied" });
   expect(wire.asked(registry, "update")).toHaveLength(1);
@@ -534,13 +547,16 @@ describe("looking for a provisioning server", () => {
 });
 
 test("nothing goes on when the stream has ended", async () => {
-  const { perform, clock, channel } = site();
+  const { perform, clock, channel, now } = site();
   const stream = new AbortController();
-  const doing = [
-    perform({ do: "register", registry }, stream.signal),
+  const registering = perform({ do: "register", registry }, stream.signal);
+  await settled();
+  now.ownership = claimed();
+  const others = [
     perform({ do: "emptyKey", registry }, stream.signal),
     perform({ do: "findServers", registry, owner }, stream.signal),
-  ].map((one) => one.catch((reason: unknown) => String(reason)));
+  ];
+  const doing = [registering, ...others].map((one) => one.catch((reason: unknown) => String(reason)));
   await settled();
   const lost = new Error("lost");
   stream.abort(lost);

@@ -34,7 +34,7 @@ async function usedDisk(): Promise<RecordingFileSystem> {
   const registry = "discovery.example.org" as BareJid;
   await document.save({ ...start, ownership: { is: "registered", registry } });
   const owner = "owner@example.org" as BareJid;
-  const claimed = { registry, owner, public: true, keyEmptied: true, ownerAsked: true };
+  const claimed = { registry, owner, public: true, listed: true, keyEmptied: true, ownerAsked: true };
   await document.save({ ...start, ownership: { is: "claimed", ...claimed } });
   await rightsJournal(storage).append(encodeRights([right], 0));
   const fault = new LastFault({ storage, clock: systemClock, logger: silentLogger });

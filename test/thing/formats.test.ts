@@ -37,7 +37,7 @@ function newer(name: string, format: number, by: string | undefined): string {
   return `${checksum("", encode(body))}${body}`;
 }
 
-describe.each([1, 2, 3, 4] as const)("what version 0.1.0 has kept in format %i", (format) => {
+describe.each([1, 2, 3, 4, 5] as const)("what version 0.1.0 has kept in format %i", (format) => {
   // Those are asked again: of what was remembered in its first format nobody knows under whom.
   const remembered = format < 4 ? 0 : 2;
 
@@ -48,7 +48,10 @@ describe.each([1, 2, 3, 4] as const)("what version 0.1.0 has kept in format %i",
 
   it("is read whole, and goes on in the format of now", async () => {
     await start();
-    expect(thing?.state.ownership).toMatchObject({ is: "claimed", owner: "owner@example.org", public: false });
+    expect(thing?.state.ownership).toMatchObject({
+      ...{ is: "claimed", owner: "owner@example.org", public: false },
+      listed: format < 5,
+    });
     expect(thing?.state.trust).toMatchObject({ is: "delegated" });
     expect(JSON.stringify(thing?.state.trust)).toContain("second.example.org");
     expect(thing?.rights.count).toBe(remembered);

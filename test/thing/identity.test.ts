@@ -459,6 +459,7 @@ describe("what an older library has written", () => {
       registry: "discovery.example.org",
       owner: "owner@example.org",
       public: true,
+      listed: true,
       keyEmptied: true,
       ownerAsked: true,
     },

@@ -20,7 +20,7 @@ export const links = {
 type Claimed = Extract<Ownership, { is: "claimed" }>;
 
 export const claimed = (parts: Partial<Claimed> = {}): Claimed => ({
-  ...{ is: "claimed", registry, owner, public: true, keyEmptied: false, ownerAsked: false },
+  ...{ is: "claimed", registry, owner, public: true, listed: true, keyEmptied: false, ownerAsked: false },
   ...parts,
 });
 
@@ -28,11 +28,15 @@ export const ownerships = {
   unregistered: { is: "unregistered" },
   registered: { is: "registered", registry },
   "registered elsewhere": { is: "registered", registry: otherRegistry },
+  "registered, disowned": { is: "registered", registry, disownedBy: owner },
+  selfOwned: { is: "selfOwned", registry, listed: true },
+  "selfOwned, removed": { is: "selfOwned", registry, listed: false },
   claimed: claimed(),
   "claimed, KEY emptied": claimed({ keyEmptied: true }),
   "claimed, owner asked": claimed({ ownerAsked: true }),
   "claimed, all done": claimed({ keyEmptied: true, ownerAsked: true }),
   "claimed, private": claimed({ public: false }),
+  "claimed, removed": claimed({ listed: false, keyEmptied: true, ownerAsked: true }),
 } as const satisfies Record<string, Ownership>;
 
 export const trusts = {

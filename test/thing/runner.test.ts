@@ -196,7 +196,7 @@ describe("what follows from an event", () => {
     await settled();
     expect(runner.state).toEqual({
       link: links.online,
-      ownership: { is: "claimed", registry, owner, public: true, keyEmptied: true, ownerAsked: true },
+      ownership: { is: "claimed", registry, owner, public: true, listed: true, keyEmptied: true, ownerAsked: true },
       trust: trusts.found,
       examining: [],
       parting: [],

@@ -16,11 +16,14 @@ const ownership: fc.Arbitrary<Ownership> = fc.oneof(
     ),
   }),
   fc.record({ is: fc.constant("registered" as const), registry: jid }),
+  fc.record({ is: fc.constant("registered" as const), registry: jid, disownedBy: jid }),
+  fc.record({ is: fc.constant("selfOwned" as const), registry: jid, listed: fc.boolean() }),
   fc.record({
     is: fc.constant("claimed" as const),
     registry: jid,
     owner: jid,
     public: fc.boolean(),
+    listed: fc.boolean(),
     keyEmptied: fc.boolean(),
     ownerAsked: fc.boolean(),
   }),
@@ -59,6 +62,7 @@ const whole = {
     registry: "discovery.example.org",
     owner: "owner@example.org",
     public: true,
+    listed: true,
     keyEmptied: false,
     ownerAsked: true,
   },
@@ -95,8 +99,8 @@ describe("what is kept of a Thing", () => {
     );
   });
 
-  test("is in the fourth format, and whole as an example", () => {
-    expect([SAVED_FORMAT, parseSaved(whole, SAVED_FORMAT)]).toEqual([4, whole]);
+  test("is in the fifth format, and whole as an example", () => {
+    expect([SAVED_FORMAT, parseSaved(whole, SAVED_FORMAT)]).toEqual([5, whole]);
   });
 
   test("holds nothing that was not meant", () => {
@@ -120,6 +124,7 @@ describe("what is kept of a Thing", () => {
   const booleans: (string | number)[][] = [
     ["accounts", 0, "pending"],
     ["ownership", "public"],
+    ["ownership", "listed"],
     ["ownership", "keyEmptied"],
     ["ownership", "ownerAsked"],
     ["trust", "locked"],
@@ -183,9 +188,27 @@ describe("what is kept of a Thing", () => {
     });
   });
 
+  test.each([
+    { is: "registered", registry: "a.b", disownedBy: "A@b" },
+    { is: "registered", registry: "a.b", disownedBy: null },
+    { is: "selfOwned", registry: "a.b" },
+    { is: "selfOwned", registry: "a.b", listed: "no" },
+    { is: "selfOwned", listed: true },
+  ])("is damaged with the ownership %j", (ownership) => {
+    expect(() => parseSaved(damaged(["ownership"], ownership), SAVED_FORMAT)).toThrow();
+  });
+
+  test.each([1, 2, 3, 4])("up to format 4 a Thing that is claimed stands in its Registry (format %i)", (format) => {
+    const { listed, ...ownership } = whole.ownership;
+    const old = { ...whole, domain: "example.org", account: whole.accounts[0], ownership, trust: { is: "none" } };
+    expect(parseSaved(old, format).ownership).toEqual({ ...ownership, listed });
+    expect(() => parseSaved(old, 5)).toThrow();
+  });
+
   describe("X-E4: up to format 3, what was found", () => {
-    const of = (format: number, ownership: unknown, trust: unknown): Trust =>
-      parseSaved({ ...whole, domain: "example.org", account: whole.accounts[0], ownership, trust }, format).trust;
+    const savedIn = (format: number, ownership: unknown, trust: unknown): Saved =>
+      parseSaved({ ...whole, domain: "example.org", account: whole.accounts[0], ownership, trust }, format);
+    const of = (format: number, ownership: unknown, trust: unknown): Trust => savedIn(format, ownership, trust).trust;
     const found = (...jids: string[]): unknown => ({
       is: "delegated",
       servers: jids.map((jid) => ({ jid, origin: "found" })),
@@ -219,8 +242,9 @@ describe("what is kept of a Thing", () => {
       expect(of(3, whole.ownership, { is: "none" })).toEqual({ is: "none" });
     });
 
-    test("in format 4 it is what it says", () => {
-      expect(of(4, whole.ownership, found("owner@example.org"))).toEqual(found("owner@example.org"));
+    test("from format 4 on it is what it says", () => {
+      for (const format of [4, 5])
+        expect(savedIn(format, whole.ownership, found("owner@example.org")).trust).toEqual(found("owner@example.org"));
     });
   });
 });

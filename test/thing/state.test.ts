@@ -34,7 +34,7 @@ describe("a state", () => {
       for (const ownership of names(ownerships)) {
         for (const trust of names(trusts)) {
           const state = stateOf(link, ownership, trust);
-          const claimed = ownership.startsWith("claimed");
+          const claimed = /^(claimed|selfOwned)/.test(ownership); // D-3.7-2: it has an owner, itself
           expect(satisfies(state, "online")).toBe(link === "online");
           expect(satisfies(state, "registered")).toBe(ownership !== "unregistered");
           expect(satisfies(state, "claimed")).toBe(claimed);

@@ -60,7 +60,8 @@ function inWords(effect: ThingEffect): string {
     case "introduce":
       return `introduce ${effect.servers.join(" ")}`;
     case "register":
-      return `register ${String(effect.registry)}`;
+      return `register ${String(effect.registry)}${effect.disownedBy ? `, not of ${effect.disownedBy}` : ""}`;
+    case "leaveRegistry":
     case "emptyKey":
     case "findServers":
     case "unregister":
@@ -102,49 +103,70 @@ const found = (...jids: BareJid[]): ThingEvent => ({
   servers: jids.map((jid) => ({ jid, origin: "found" })),
 });
 const brought = (jid: BareJid): ThingEvent => ({ type: "serversFound", servers: [{ jid, origin: "owner" }] });
-const notClaimed: OwnershipName[] = ["unregistered", "registered", "registered elsewhere"];
+const unclaimed: OwnershipName[] = ["unregistered", "registered", "registered elsewhere", "registered, disowned"];
+const selfOwned: OwnershipName[] = ["selfOwned", "selfOwned, removed"];
+const notClaimed: OwnershipName[] = [...unclaimed, ...selfOwned];
+const removal: ThingEvent = { type: "removed", registry };
 
 const table: readonly Row[] = [
   // XEP-0347 3.6
   {
     event: { type: "registered", registry },
-    of: ["unregistered", "registered elsewhere"],
+    of: ["unregistered", "registered elsewhere", "registered, disowned", ...selfOwned],
     becomes: { ownership: ownerships.registered },
   },
   { event: { type: "registered", registry }, of: ["registered", ...everyClaimed] },
   {
     event: { type: "registered", registry: otherRegistry },
-    of: ["unregistered", "registered"],
+    of: ["unregistered", "registered", "registered, disowned", ...selfOwned],
     becomes: { ownership: ownerships["registered elsewhere"] },
   },
   { event: { type: "registered", registry: otherRegistry }, of: ["registered elsewhere", ...everyClaimed] },
   // XEP-0347 3.9, D-3.6-13, D-3.9-22
-  { event: claim, of: notClaimed, trust: delegated, becomes: { ownership: fresh }, does: followUp },
+  { event: claim, of: unclaimed, trust: delegated, becomes: { ownership: fresh }, does: followUp },
   {
     event: claim,
-    of: notClaimed,
+    of: unclaimed,
     trust: ["none"],
     becomes: { ownership: fresh },
     does: [...followUp, `findServers ${registry}`],
   },
   {
     event: privateClaim,
-    of: notClaimed,
+    of: unclaimed,
     trust: delegated,
     becomes: { ownership: { ...fresh, public: false } },
     does: followUp,
   },
   {
     event: privateClaim,
-    of: notClaimed,
+    of: unclaimed,
     trust: ["none"],
     becomes: { ownership: { ...fresh, public: false } },
     does: [...followUp, `findServers ${registry}`],
   },
-  { event: claim, of: everyClaimed.filter((name) => name !== "claimed, private") },
-  { event: claim, of: ["claimed, private"], becomes: { ownership: fresh } },
+  { event: claim, of: everyClaimed.filter((name) => name !== "claimed, private" && name !== "claimed, removed") },
+  // A Registry that has the Thing again may hold its KEY.
+  {
+    event: claim,
+    of: ["claimed, removed"],
+    becomes: { ownership: ownerships["claimed, owner asked"] },
+    does: [`emptyKey ${registry}`],
+  },
+  {
+    event: privateClaim,
+    of: ["claimed, removed"],
+    becomes: { ownership: claimed({ public: false, ownerAsked: true }) },
+    does: [`emptyKey ${registry}`],
+  },
+  { event: claim, of: ["claimed, private"], becomes: { ownership: fresh }, does: [`emptyKey ${registry}`] },
   { event: privateClaim, of: ["claimed, private"] },
-  { event: privateClaim, of: ["claimed"], becomes: { ownership: { ...fresh, public: false } } },
+  {
+    event: privateClaim,
+    of: ["claimed"],
+    becomes: { ownership: { ...fresh, public: false } },
+    does: [`emptyKey ${registry}`],
+  },
   {
     event: privateClaim,
     of: ["claimed, KEY emptied"],
@@ -154,6 +176,7 @@ const table: readonly Row[] = [
     event: privateClaim,
     of: ["claimed, owner asked"],
     becomes: { ownership: { ...fresh, public: false, ownerAsked: true } },
+    does: [`emptyKey ${registry}`],
   },
   {
     event: privateClaim,
@@ -161,10 +184,50 @@ const table: readonly Row[] = [
     becomes: { ownership: { ...fresh, public: false, keyEmptied: true, ownerAsked: true } },
   },
   // A claimed Thing does not change hands without being disowned.
-  { event: { ...claim, owner: thief }, of: everyClaimed },
-  { event: { ...claim, owner: thief, public: false }, of: everyClaimed },
+  { event: { ...claim, owner: thief }, of: [...everyClaimed, ...selfOwned] },
+  { event: { ...claim, owner: thief, public: false }, of: [...everyClaimed, ...selfOwned] },
+  // Nor does one that is its own.
+  { event: claim, of: selfOwned },
+  { event: privateClaim, of: selfOwned },
+  // XEP-0347 3.10, D-3.10-7
+  { event: removal, of: [...unclaimed, "selfOwned, removed", "claimed, removed"] },
+  { event: removal, of: ["selfOwned"], becomes: { ownership: ownerships["selfOwned, removed"] } },
+  {
+    event: removal,
+    of: ["claimed", "claimed, KEY emptied"],
+    becomes: { ownership: claimed({ listed: false, keyEmptied: true }) },
+  },
+  {
+    event: removal,
+    of: ["claimed, owner asked", "claimed, all done"],
+    becomes: { ownership: ownerships["claimed, removed"] },
+  },
+  {
+    event: removal,
+    of: ["claimed, private"],
+    becomes: { ownership: claimed({ public: false, listed: false, keyEmptied: true }) },
+  },
+  { event: { ...removal, registry: otherRegistry }, of: everyOwnership },
+  // XEP-0347 3.7, D-3.7-1
+  {
+    event: { type: "registered", registry, selfOwned: true },
+    of: [...unclaimed, "selfOwned, removed"],
+    trust: delegated,
+    becomes: { ownership: ownerships.selfOwned },
+  },
+  {
+    event: { type: "registered", registry, selfOwned: true },
+    of: [...unclaimed, "selfOwned, removed"],
+    trust: ["none"],
+    becomes: { ownership: ownerships.selfOwned },
+    does: [`findServers ${registry}`],
+  },
+  { event: { type: "registered", registry, selfOwned: true }, of: ["selfOwned", ...everyClaimed] },
   // D-6.5-3
-  { event: { type: "keyEmptied" }, of: [...notClaimed, "claimed, KEY emptied", "claimed, all done"] },
+  {
+    event: { type: "keyEmptied" },
+    of: [...notClaimed, "claimed, KEY emptied", "claimed, all done", "claimed, removed"],
+  },
   { event: { type: "keyEmptied" }, of: ["claimed"], becomes: { ownership: ownerships["claimed, KEY emptied"] } },
   {
     event: { type: "keyEmptied" },
@@ -177,7 +240,10 @@ const table: readonly Row[] = [
     becomes: { ownership: { ...fresh, public: false, keyEmptied: true } },
   },
   // D-3.9-27
-  { event: { type: "ownerAsked" }, of: [...notClaimed, "claimed, owner asked", "claimed, all done"] },
+  {
+    event: { type: "ownerAsked" },
+    of: [...notClaimed, "claimed, owner asked", "claimed, all done", "claimed, removed"],
+  },
   { event: { type: "ownerAsked" }, of: ["claimed"], becomes: { ownership: ownerships["claimed, owner asked"] } },
   {
     event: { type: "ownerAsked" },
@@ -234,7 +300,7 @@ describe("the state after an event, and what is done", () => {
     const all = everyOwnership.flatMap((one) => everyTrust.map((other) => `${one} ${other}`)).sort();
     const incomplete = [...seen].filter(([key]) => !key.includes(thief) && !key.includes('"servers"'));
     for (const [, states] of incomplete) expect([...states].sort()).toEqual(all);
-    expect(incomplete).toHaveLength(7);
+    expect(incomplete).toHaveLength(10);
   });
 });
 
@@ -243,22 +309,30 @@ describe("the link", () => {
     unregistered: "undefined",
     registered: registry,
     "registered elsewhere": otherRegistry,
+    "registered, disowned": registry,
+    selfOwned: registry,
+    "selfOwned, removed": registry,
     claimed: registry,
     "claimed, KEY emptied": registry,
     "claimed, owner asked": registry,
     "claimed, all done": registry,
     "claimed, private": registry,
+    "claimed, removed": registry,
   };
   /** What is still to be done, by the kind of ownership. */
   const due: Record<OwnershipName, readonly string[]> = {
     unregistered: ["register undefined"],
     registered: [`register ${registry}`],
     "registered elsewhere": [`register ${otherRegistry}`],
+    "registered, disowned": [`register ${registry}, not of ${owner}`],
+    selfOwned: [`register ${registry}`],
+    "selfOwned, removed": [],
     claimed: followUp,
     "claimed, KEY emptied": [`askOwner ${owner}`],
     "claimed, owner asked": [`emptyKey ${registry}`],
     "claimed, all done": [],
     "claimed, private": followUp,
+    "claimed, removed": [],
   };
 
   test.each(everyState)(
@@ -268,7 +342,7 @@ describe("the link", () => {
       const { state, effects } = transition(before, { type: "link", link: links.online });
       expect(state).toEqual({ ...before, link: links.online });
       const servers = trust === "none" ? [] : [server];
-      const search = trust === "none" && ownership.startsWith("claimed") ? [`findServers ${registry}`] : [];
+      const search = trust === "none" && /^(claimed|selfOwned)/.test(ownership) ? [`findServers ${registry}`] : [];
       expect(words(effects)).toEqual([
         `greet ${[greeting[ownership], ...servers].join(" ")}`,
         ...due[ownership],
@@ -494,17 +568,27 @@ describe("what the owner brought (X-E4, D-E18)", () => {
 
   test.each([false, true])("goes with the owner, the rest stays; locked: %s", (locked) => {
     const { state, effects } = transition(with_(trustIn([ofOwner, ...bySomebody], locked)), disowned);
-    expect(state).toEqual({ ...with_(trustIn(bySomebody, locked)), ownership: { is: "registered", registry } });
-    expect(words(effects)).toEqual(["clearRights", `register ${registry}`, "reviewFriends"]);
+    expect(state).toEqual({
+      ...with_(trustIn(bySomebody, locked)),
+      ownership: ownerships["registered, disowned"],
+      parting: [owner],
+    });
+    expect(words(effects)).toEqual([
+      "clearRights",
+      `part ${owner}`,
+      `register ${registry}, not of ${owner}`,
+      "reviewFriends",
+    ]);
   });
 
   test.each([false, true])("and with it all trust, if there was no other; locked: %s", (locked) => {
     const { state, effects } = transition(with_(trustIn([ofOwner], locked)), disowned);
     expect(withLock(state).trust).toEqual({ is: "none" });
-    expect(words(effects)).toEqual(["clearRights", `register ${registry}`]);
+    expect(words(effects)).toEqual(["clearRights", `part ${owner}`, `register ${registry}, not of ${owner}`]);
     // Another owner brings what is his.
     const next = transition(state, { ...claim, owner: thief });
-    expect(words(next.effects)).toEqual([`emptyKey ${registry}`, `askOwner ${thief}`, `findServers ${registry}`]);
+    const after = [`emptyKey ${registry}`, `askOwner ${thief}`, `findServers ${registry}`];
+    expect(words(next.effects)).toEqual([`part ${owner}`, ...after]);
   });
 
   test("is not there for another owner, however the one of before has gone", () => {
@@ -530,7 +614,7 @@ describe("what the owner brought (X-E4, D-E18)", () => {
     const { state, effects } = transition(away, disowned);
     expect(words(effects)).toEqual(["clearRights"]);
     const up = transition(state, { type: "link", link: links.online });
-    expect(words(up.effects)).toEqual([`greet ${registry}`, `register ${registry}`]);
+    expect(words(up.effects)).toEqual([`greet ${registry}`, `part ${owner}`, `register ${registry}, not of ${owner}`]);
   });
 
   test("what was found for an owner who has gone meanwhile is trusted by nobody", () => {
@@ -696,7 +780,7 @@ describe("whatever happens, in whatever order", () => {
       () => ({ type: "link", link: links[pick(random, everyLink)] as Link }),
       () => ({ type: "moved" }),
       () => ({ type: "link", link: links.online }),
-      () => ({ type: "registered", registry: jid }),
+      () => ({ type: "registered", registry: jid, selfOwned: pick(random, [true, false, false]) }),
       () => ({
         type: "claimed",
         registry: jid,
@@ -708,6 +792,7 @@ describe("whatever happens, in whatever order", () => {
       () => ({ type: "rightsCleared" }),
       () => pick(random, [found(), found(server), found(otherServer, server), brought(registry), brought(owner)]),
       () => ({ type: "disowned", registry: jid }),
+      () => ({ type: "removed", registry: jid }),
       () => ({ type: "unfriended", jid: pick(random, [friend, thief, otherServer]) }),
       () => ({ type: "parted", jid: pick(random, [friend, thief]) }),
       () => ({ type: "accepted", jid: pick(random, [friend, server, otherServer]) }),
@@ -744,8 +829,11 @@ describe("whatever happens, in whatever order", () => {
     }
     // An owner goes by the word of the Registry only, and never changes without a new registration.
     const goes = event.type === "disowned" && before.ownership.is === "claimed" && ownership.is === "registered";
-    if (goes) expect(event.registry).toBe(before.ownership.registry);
-    else if (before.ownership.is === "claimed" || event.type !== "claimed") {
+    if (goes) {
+      expect(event.registry).toBe(before.ownership.registry);
+      // D-3.17-7: and is a friend no more.
+      expect(parting.concat(trustedServers(state))).toContain(ownerOf(before));
+    } else if (before.ownership.is === "claimed" || event.type !== "claimed") {
       expect(ownerOf(state)).toBe(ownerOf(before));
     }
     // X-E4: what an owner has brought is there while that owner is.
@@ -753,7 +841,8 @@ describe("whatever happens, in whatever order", () => {
     if (ofOwners.length > 0) expect(ownership.is).toBe("claimed");
     // What was done is never undone.
     if (before.ownership.is === "claimed" && ownership.is === "claimed") {
-      expect(ownership.keyEmptied || !before.ownership.keyEmptied).toBe(true);
+      const isBack = event.type === "claimed" && ownership.listed && !before.ownership.listed;
+      expect(ownership.keyEmptied || !before.ownership.keyEmptied || isBack).toBe(true);
       expect(ownership.ownerAsked || !before.ownership.ownerAsked).toBe(true);
       expect(ownership.registry).toBe(before.ownership.registry);
     }
@@ -777,7 +866,8 @@ describe("whatever happens, in whatever order", () => {
     // Whose friendship is to end is done with when it has ended, and not before.
     for (const jid of before.parting) {
       const elsewhere = event.type === "moved" && before.ownership.is === "unregistered";
-      expect(parting.includes(jid)).toBe(!elsewhere && !(event.type === "parted" && event.jid === jid));
+      const isBack = event.type === "claimed" && ownerOf(state) === jid && ownerOf(before) === undefined;
+      expect(parting.includes(jid)).toBe(!elsewhere && !isBack && !(event.type === "parted" && event.jid === jid));
     }
     // Other servers decide: nothing that the ones before said may stand in for them.
     const done = effects.map((effect) => effect.do);
@@ -800,7 +890,12 @@ describe("whatever happens, in whatever order", () => {
         expect(ownership).toMatchObject({ is: "claimed", keyEmptied: false, registry: effect.registry });
       if (effect.do === "askOwner")
         expect(ownership).toMatchObject({ is: "claimed", ownerAsked: false, owner: effect.owner });
-      if (effect.do === "findServers") expect([ownership.is, trust.is]).toEqual(["claimed", "none"]);
+      if (effect.do === "findServers") {
+        expect([ownership.is === "selfOwned" || ownership.is, trust.is]).toEqual([
+          effect.owner ? "claimed" : true,
+          "none",
+        ]);
+      }
     }
     // Nothing is done because of nothing.
     if (state === before && event.type !== "rightsCleared") expect(effects).toEqual([]);
