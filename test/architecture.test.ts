@@ -39,7 +39,7 @@ const layers: Readonly<Record<string, Layer>> = {
   // The other side shares no more than the words with the Thing: a misreading is not mirrored.
   sandbox: {
     folders: ["core", "codec", "storage"],
-    packages: ["@xmpp/xml", "@xmpp/component", "dhcp", "multicast-dns", "node-forge"],
+    packages: ["@xmpp/xml", "@xmpp/component", "classic-level", "dhcp", "multicast-dns", "node-forge"],
     world: ["node:dgram", "node:net", "node:os", "node:tls"],
   },
   cli: {
