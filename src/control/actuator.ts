@@ -1,8 +1,9 @@
-// The one hand of a Thing: what is set is set one after another, and not after its time.
+// The one hand of a device: what is set is set one after another, and not after its time.
 import { messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
 import { isXmlText } from "../codec/xml.ts";
 import type { IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { ControlParameter } from "./definition.ts";
@@ -19,8 +20,8 @@ export interface Permission {
   isStale(): boolean;
   /** Asks anew. Rejects with a `Refusal` if nothing may be set any more. */
   refresh(): Promise<void>;
-  /** Tells whether a parameter may be set. */
-  allows(name: string): boolean;
+  /** Tells whether a parameter of a node may be set. */
+  allows(node: NodeRef, name: string): boolean;
 }
 
 /** Who sets, and how long they may. */
@@ -32,10 +33,14 @@ export interface Command {
   readonly permission: Permission;
   /** What they have sent. */
   readonly request: IncomingRequest;
+  /** What has been set by now, also of other devices, as people read it. */
+  done(): readonly string[];
 }
 
-/** How far a request has come: to be looked at also when nobody waits for its end. */
+/** How far a request has come with a device: to be looked at also when nobody waits for its end. */
 export interface Progress {
+  /** Which device. */
+  readonly node: NodeRef;
   /** What is being set. */
   setting: string | undefined;
   /** What has been set. */
@@ -45,7 +50,7 @@ export interface Progress {
 // A `set` that never ends must not gather callers without end behind it.
 const MOST_WAITING = 32;
 
-/** Sets parameters. One for each Thing: no two calls of `set` overlap, and the settings of one request stay together. */
+/** Sets parameters. One for each device: no two calls of `set` overlap, and the settings of one request stay together. */
 export class Actuator {
   readonly #queue = new SerialQueue();
   readonly #onFault: (code: "control", message: string, cause?: unknown) => void;
@@ -79,17 +84,18 @@ export class Actuator {
           await permission.refresh();
         } catch (error) {
           // Of what was begun the caller must hear what was done.
-          if (error instanceof Refusal && progress.done.length > 0) return;
+          if (error instanceof Refusal && command.done().length > 0) return;
           throw error;
         }
         signal.throwIfAborted();
       }
       // From the last look to the call of `set` nothing is waited for: no clearCache and no end of the time comes between.
-      if (permission.allows(setting.parameter.name)) await this.#setOne(setting, command, progress);
+      if (permission.allows(progress.node, setting.parameter.name)) await this.#setOne(setting, command, progress);
     }
   }
 
-  async #setOne({ parameter, value }: Setting, { from, signal, request }: Command, progress: Progress): Promise<void> {
+  async #setOne({ parameter, value }: Setting, command: Command, progress: Progress): Promise<void> {
+    const { from, signal, request } = command;
     const { name } = parameter;
     progress.setting = name;
     try {
@@ -98,9 +104,13 @@ export class Actuator {
     } catch (error) {
       // Who has been told to stop has not failed.
       if (!(error instanceof Refusal) && !signal.aborted) {
-        this.#onFault("control", `"${name}" could not be set: ${messageOf(error)}`, error);
+        this.#onFault(
+          "control",
+          `${namingOf(progress.node, `"${name}"`)} could not be set: ${messageOf(error)}`,
+          error,
+        );
       }
-      throw failure(name, error, progress.done);
+      throw failure(name, error);
     } finally {
       progress.setting = undefined;
     }
@@ -108,15 +118,24 @@ export class Actuator {
 }
 
 /** What the caller is told: the device's own words only when it chose them for the wire. */
-function failure(name: string, error: unknown, done: readonly string[]): Refusal {
+function failure(name: string, error: unknown): Refusal {
   const chosen = error instanceof Refusal;
   // A text that XML cannot hold would keep the whole answer from being sent.
   const words = chosen && error.text !== "" && isXmlText(error.text) ? error.text : "It could not be set.";
-  return problem(chosen ? error.condition : "internal-server-error", name, words, done);
+  return problem(chosen ? error.condition : "internal-server-error", name, words, []);
 }
+
+// More is not told in words: the answer is to stay small.
+const MOST_TOLD = 20;
 
 /** An error about one parameter (XEP-0325 3.1.3), which tells too what was set before it. */
 export function problem(condition: Refusal["condition"], name: string, text: string, done: readonly string[]): Refusal {
-  const before = done.length === 0 ? "" : ` Already set: ${done.join(", ")}.`;
+  const more = done.length > MOST_TOLD ? `, and ${done.length - MOST_TOLD} more` : "";
+  const before = done.length === 0 ? "" : ` Already set: ${done.slice(0, MOST_TOLD).join(", ")}${more}.`;
   return new Refusal(condition, text + before, [{ name, text }]);
+}
+
+/** A parameter as people read it: of a node it is said of which. */
+export function namingOf({ nodeId }: NodeRef, parameter: string): string {
+  return nodeId === "" ? parameter : `${parameter} of node "${nodeId}"`;
 }

@@ -2,8 +2,8 @@
 import { onAbort } from "../core/abort.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
-import { THE_THING } from "../codec/node-ref.ts";
-import { permitsControl, type Grant } from "../provisioning/grants.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
+import { grantsByNode, permitsControl, type Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import type { ControlQuestion } from "../provisioning/questions.ts";
 import type { Run } from "../provisioning/running.ts";
@@ -15,8 +15,8 @@ export interface RunningControlOptions {
   readonly question: ControlQuestion;
   /** Who asks, with resource: a challenge of the tokens goes back there. */
   readonly from: Jid;
-  /** How far it has come. */
-  readonly progress: Progress;
+  /** How far it has come, device by device. */
+  readonly progress: readonly Progress[];
   /** Fires when the stream ends, or nobody waits for the answer any more. */
   readonly signal: AbortSignal;
 }
@@ -28,6 +28,7 @@ export class RunningControl implements Permission, Run {
   readonly #ended = new AbortController();
   #epoch: number | undefined;
   #grants: readonly Grant[] = [];
+  #grantsOf = grantsByNode([]);
   #asking: Promise<void> | undefined;
 
   constructor(options: RunningControlOptions) {
@@ -50,8 +51,8 @@ export class RunningControl implements Permission, Run {
     return this.#epoch !== this.#options.guard.epoch;
   }
 
-  allows(name: string): boolean {
-    return permitsControl(this.#grants, { node: THE_THING, name });
+  allows(node: NodeRef, name: string): boolean {
+    return permitsControl(this.#grantsOf(node), { node, name });
   }
 
   /** Resolves only if something is granted (P-3.4.1-1, P-3.4.1-2). Stale until then. */
@@ -70,9 +71,9 @@ export class RunningControl implements Permission, Run {
 
   async #recheck(): Promise<void> {
     while (this.isStale()) await this.refresh();
-    const { setting } = this.#options.progress;
     // What waits for its turn is looked at then.
-    if (setting !== undefined && !this.allows(setting)) this.end();
+    const isRevoked = ({ node, setting }: Progress): boolean => setting !== undefined && !this.allows(node, setting);
+    if (this.#options.progress.some(isRevoked)) this.end();
   }
 
   async #ask(): Promise<void> {
@@ -85,6 +86,7 @@ export class RunningControl implements Permission, Run {
       throw new Refusal("resource-constraint", "Nobody could be asked whether you may control. Try again later.");
     }
     this.#grants = decision.grants;
+    this.#grantsOf = grantsByNode(decision.grants);
     this.#epoch = epoch;
   }
 }

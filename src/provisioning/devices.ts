@@ -26,6 +26,35 @@ export function nodeOf(device: Device): NodeRef {
   return device.node ?? THE_THING;
 }
 
+/** The devices that a request means, each once, in the order in which it names them; and the references that mean none. */
+export function devicesMeant<D extends Device>(
+  devices: Devices<D>,
+  references: readonly NodeRef[],
+): { readonly found: ReadonlySet<D>; readonly unknown: readonly NodeRef[] } {
+  const found = new Set<D>();
+  const unknown: NodeRef[] = [];
+  // A request without nodes means the Thing itself (XEP-0323 3.1).
+  for (const reference of references.length === 0 ? [THE_THING] : references) {
+    const fitting = devices.fitting(reference);
+    if (fitting.length === 0) unknown.push(reference);
+    for (const device of fitting) found.add(device);
+  }
+  return { found, unknown };
+}
+
+/** All nodes below some (XEP-0323 5.8), without those; at most so many. A node that stands above itself is met once. */
+export function devicesBelow<D extends Device>(devices: Devices<D>, above: ReadonlySet<D>, most: number): readonly D[] {
+  const met = new Set(above);
+  // A set is gone through to its end also while it grows.
+  for (const device of met) {
+    for (const child of devices.childrenOf(device)) {
+      if (met.size - above.size >= most) return [...met].slice(above.size);
+      met.add(child);
+    }
+  }
+  return [...met].slice(above.size);
+}
+
 /** Devices that come and go, found by what is said of them without looking at all of them. */
 export class DeviceIndex<D extends Device> implements Devices<D> {
   readonly #byId = new Map<string, D[]>();

@@ -1,7 +1,7 @@
-// One readout: from what is wanted and granted to the fields that leave the Thing (XEP-0323 3.1, XEP-0324 3.3.2, 3.3.3).
+// One readout of one device: from what is wanted and granted to the fields that leave the Thing (XEP-0323 3.1, XEP-0324 3.3.2, 3.3.3).
 import { permits, type Grant } from "../provisioning/grants.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
 import type { ReadRequest, Field } from "../codec/sensor-data.ts";
-import { THE_THING } from "../codec/node-ref.ts";
 import {
   categoriesOf,
   toField,
@@ -23,13 +23,14 @@ export function wantedFields(
   );
 }
 
-/** The fields among those wanted that are granted. */
+/** The fields of a node among those wanted that are granted. */
 export function allowedFields(
-  wanted: readonly FieldDefinition[],
+  node: NodeRef,
+  wanted: Iterable<FieldDefinition>,
   grants: readonly Grant[],
 ): ReadonlyMap<string, FieldDefinition> {
-  const allowed = wanted.filter((definition) =>
-    permits(grants, { node: THE_THING, name: definition.name, types: categoriesOf(definition) }),
+  const allowed = [...wanted].filter((definition) =>
+    permits(grants, { node, name: definition.name, types: categoriesOf(definition) }),
   );
   return new Map(allowed.map((definition) => [definition.name, definition]));
 }

@@ -438,11 +438,10 @@ describe("a sensor that is quick", () => {
     here.wire.peer(server, () => says(false));
     await here.cache.clear();
     give(value(21.5));
-    const answer = await asking;
+    await asking;
     await settled();
-    expect(answer.write.map((stanza) => stanza.name)).toEqual(["iq"]);
     expect(String(here.wire.sent)).not.toContain("21.5");
-    expect(String(here.wire.messages[0])).toContain("Access denied.");
+    expect(here.wire.messages.map(String)).toEqual([expect.stringContaining("Access denied.")]);
   });
 });
 

@@ -1,0 +1,20 @@
+/**
+ * Does something with each of many, never with more than so many at the same time, in their order. When one rejects, what
+ * has not begun by then never is; rejects with the first reason once what has begun has come to its end.
+ */
+export async function fewAtOnce<T>(items: Iterable<T>, most: number, run: (item: T) => Promise<void>): Promise<void> {
+  const rest = items[Symbol.iterator]();
+  const failures: unknown[] = [];
+  const work = async (): Promise<void> => {
+    for (let next = rest.next(); next.done !== true; next = rest.next()) {
+      try {
+        await run(next.value);
+      } catch (error) {
+        failures.push(error);
+      }
+      if (failures.length > 0) return;
+    }
+  };
+  await Promise.all(Array.from({ length: most }, work));
+  if (failures.length > 0) throw failures[0];
+}
