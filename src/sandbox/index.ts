@@ -9,7 +9,11 @@ export type { FurtherProvisioning, Hosting, ProvisioningSettings } from "./sandb
 export type { AnnounceOptions, Announcement } from "./announce.ts";
 export type { DhcpCounts } from "./announce-dhcp.ts";
 export { ReferenceRegistry } from "./registry.ts";
-export type { RegisteredThing, RegistryOptions } from "./registry-options.ts";
+export type { KeptRegistryOptions, RegisteredThing, RegistryOptions } from "./registry-options.ts";
+export type { RegistrySettings } from "./registry-limits.ts";
+export type { DueNotice } from "./registry-notices.ts";
+export { MemoryKeeper } from "./registry-records.ts";
+export type { RecordClaim, RecordKeeper, RecordRemoval, RegistryRecord } from "./registry-records.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";
 export type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server-options.ts";
 export type { ChallengePolicy } from "./provisioning-server-challenges.ts";

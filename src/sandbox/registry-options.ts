@@ -5,18 +5,26 @@ import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Tag } from "../codec/tags.ts";
-import type { RegistryRecord } from "./registry-records.ts";
+import type { RegistrySettings } from "./registry-limits.ts";
+import type { RecordKeeper, RegistryRecord } from "./registry-records.ts";
+import { isKey } from "./registry-tags.ts";
 
 /** What a reference Registry is made of. */
-export interface RegistryOptions {
+export interface RegistryOptions extends RegistrySettings {
   /** Its address: `discovery.localhost` as a component, `discovery@localhost` as an account (XEP-0347 5.1). */
   readonly jid: string;
-  /** Randomness for the ids of its requests. Default: the operating system's. */
+  /** Randomness for the ids of its requests and the KEY of disowned Things. Default: the operating system's. */
   readonly random?: RandomSource | undefined;
-  /** Time, for when things happened. Default: the machine's. */
+  /** Time, for when things happened and how long is waited. Default: the machine's. */
   readonly clock?: Clock | undefined;
   /** Where it tells what it does. Silent by default; tags are never told. */
   readonly logger?: Logger | undefined;
+}
+
+/** What a reference Registry is made of that outlives its process. */
+export interface KeptRegistryOptions extends RegistryOptions {
+  /** What keeps its Things. Nobody else may use it; `close()` of the Registry closes it. */
+  readonly keeper: RecordKeeper;
 }
 
 /** A Thing as the Registry knows it. */
@@ -33,6 +41,8 @@ export interface RegisteredThing {
   readonly owner?: BareJid;
   /** Once claimed: false if it is kept out of searches. */
   readonly public?: boolean;
+  /** Once claimed: whether nobody needs to claim it (XEP-0347 3.7). */
+  readonly selfOwned?: boolean;
   /** Once claimed: whether the Thing has acknowledged that it knows. */
   readonly told?: boolean;
   /** When it registered, in milliseconds since 1970. */
@@ -46,9 +56,15 @@ export function snapshot({ jid, node, tags, claim, registeredAt }: RegistryRecor
   return {
     jid,
     ...(node && { node }),
-    tags: tags.filter((tag) => tag.name !== "KEY"),
-    hasKey: tags.some((tag) => tag.name === "KEY"),
-    ...(claim && { owner: claim.owner, public: claim.public, told: claim.told, claimedAt: claim.at }),
+    tags: tags.filter((tag) => !isKey(tag.name)),
+    hasKey: tags.some((tag) => isKey(tag.name)),
+    ...(claim && {
+      owner: claim.owner,
+      public: claim.public,
+      selfOwned: claim.selfOwned,
+      told: claim.told,
+      claimedAt: claim.at,
+    }),
     registeredAt,
   };
 }

@@ -35,7 +35,7 @@ export interface RecordClaim {
   readonly at: number;
   /** Whether the Thing has acknowledged that it knows. */
   readonly told: boolean;
-  /** The id of the notice to the Thing: no other claim has it. Empty if there is nothing to tell. */
+  /** The id of the notice to the Thing, which cannot be guessed. No other claim has it. */
   readonly notice: string;
 }
 

@@ -1,8 +1,13 @@
 // The records of a Registry in memory, found by what it has to look for.
 import type { BareJid } from "../core/jid.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
+import type { SearchOperator } from "../codec/search.ts";
 import { recordKey, type RegistryRecord } from "./registry-records.ts";
+import { RegistryIndex, type FoundPage } from "./registry-search.ts";
 import { fingerprint } from "./registry-tags.ts";
+
+/** What a change has replaced: the records of before, by their keys; `undefined` where there was none. */
+export type TableUndo = ReadonlyMap<string, RegistryRecord | undefined>;
 
 /** Sets of keys by something that several records may have. Empty sets are no sets. */
 class KeysBy {
@@ -25,12 +30,15 @@ class KeysBy {
   }
 }
 
-/** The records, in the order in which they first came. */
+/** The records, in the order in which they first came, and what finds them. */
 export class RegistryTable {
   readonly #records = new Map<string, RegistryRecord>();
   readonly #byAccount = new KeysBy();
   readonly #byTags = new KeysBy();
   readonly #byNotice = new Map<string, string>();
+  readonly #index = new RegistryIndex<RegistryRecord>();
+  /** What the change under way has replaced. */
+  #undo: Map<string, RegistryRecord | undefined> | undefined;
 
   /** How many there are. */
   get size(): number {
@@ -73,20 +81,71 @@ export class RegistryTable {
     return key === undefined ? undefined : this.#records.get(key);
   }
 
+  /** Those that a search finds (XEP-0347 3.15). */
+  search(operators: readonly SearchOperator[], offset: number, maxCount: number): FoundPage<RegistryRecord> {
+    return this.#index.search(operators, offset, maxCount);
+  }
+
   /** Puts a record in the place of the one with the same key, or behind all others. */
   put(record: RegistryRecord): void {
-    const key = recordKey(record);
-    this.#unlink(key);
-    this.#records.set(key, record);
-    this.#byAccount.add(record.jid, key);
-    for (const tags of tagPrints(record)) this.#byTags.add(tags, key);
-    for (const id of notices(record)) this.#byNotice.set(id, key);
+    this.#set(recordKey(record), record);
   }
 
   /** Takes a record away. */
   delete(key: string): void {
+    this.#set(key, undefined);
+  }
+
+  /** Fills an empty table with what was kept. */
+  fill(records: readonly RegistryRecord[]): void {
+    for (const record of records) this.#link(recordKey(record), record);
+    this.#index.fill(records.map((record) => [recordKey(record), record]));
+  }
+
+  /** Makes a change, of which nothing stays if it throws. Gives what came of it, and how to take it back. */
+  attempt<T>(change: () => T): { readonly undo: TableUndo; readonly result: () => T } {
+    const undo = new Map<string, RegistryRecord | undefined>();
+    this.#undo = undo;
+    try {
+      const value = change();
+      return { undo, result: () => value };
+    } catch (error) {
+      this.takeBack(undo);
+      return {
+        undo: new Map(),
+        result: () => {
+          throw error;
+        },
+      };
+    } finally {
+      this.#undo = undefined;
+    }
+  }
+
+  /** Takes back the newest change. */
+  takeBack(undo: TableUndo): void {
+    this.#undo = undefined;
+    for (const [key, before] of undo) this.#set(key, before);
+  }
+
+  #set(key: string, record: RegistryRecord | undefined): void {
+    const before = this.#records.get(key);
+    if (this.#undo?.has(key) === false) this.#undo.set(key, before);
     this.#unlink(key);
-    this.#records.delete(key);
+    if (record === undefined) {
+      this.#records.delete(key);
+      this.#index.delete(key);
+    } else {
+      this.#link(key, record);
+      this.#index.put(key, record);
+    }
+  }
+
+  #link(key: string, record: RegistryRecord): void {
+    this.#records.set(key, record);
+    this.#byAccount.add(record.jid, key);
+    for (const tags of tagPrints(record)) this.#byTags.add(tags, key);
+    for (const id of notices(record)) this.#byNotice.set(id, key);
   }
 
   #unlink(key: string): void {
@@ -115,5 +174,5 @@ export function tagPrints(record: RegistryRecord): ReadonlySet<string> {
 }
 
 function notices({ claim, removed }: RegistryRecord): readonly string[] {
-  return [claim?.notice ?? "", removed?.notice ?? ""].filter((id) => id !== "");
+  return [claim?.notice, removed?.notice].filter((id) => id !== undefined);
 }

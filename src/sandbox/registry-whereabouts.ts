@@ -1,5 +1,8 @@
 import type { BareJid, Jid } from "../core/jid.ts";
 
+// A session each; who makes more of them is not to fill the memory.
+const MOST_ADDRESSES = 16;
+
 /**
  * The full JIDs at which accounts were last seen. IQs need them: to a bare account JID the server answers itself
  * (P-E8, D-E16). A component has no resource: its address stands.
@@ -18,11 +21,19 @@ export class Whereabouts {
     this.#broadcast = broadcast;
   }
 
-  /** Asked something: from here (D-E16). */
-  asked(jid: Jid): void {
-    if (!isAddress(jid)) return;
+  /** Asked something: from here (D-E16). Tells whether nobody was known to be here. */
+  asked(jid: Jid): boolean {
+    if (!isAddress(jid)) return false;
+    const isNew = this.#known.get(jid.bare)?.has(jid.full) !== true;
     this.seen(jid);
     this.#asked.set(jid.bare, jid.full);
+    return isNew;
+  }
+
+  /** Has asked from here before this process began. Of friends presence tells who is there still. */
+  remembered(jid: Jid): void {
+    if (!this.#broadcast) this.asked(jid);
+    else if (isAddress(jid)) this.#asked.set(jid.bare, jid.full);
   }
 
   /** Came. */
@@ -31,6 +42,8 @@ export class Whereabouts {
     const addresses = this.#known.get(jid.bare) ?? new Set();
     addresses.delete(jid.full);
     this.#known.set(jid.bare, addresses.add(jid.full));
+    const [oldest = ""] = addresses;
+    if (addresses.size > MOST_ADDRESSES) addresses.delete(oldest);
   }
 
   /** Went. A bare JID goes with all its resources. */
@@ -53,8 +66,14 @@ export class Whereabouts {
     if (asked !== undefined && (there === undefined || there.has(asked))) return asked;
     return [...(there ?? [])].at(-1);
   }
+
+  /** The same, as long as somebody is known to be there: a guess is not good enough. */
+  present(jid: BareJid): string | undefined {
+    return this.#known.has(jid) ? this.last(jid) : undefined;
+  }
 }
 
-function isAddress(jid: Jid): boolean {
+/** Whether an IQ to it arrives (P-E8). */
+export function isAddress(jid: Jid): boolean {
   return jid.resource !== "" || jid.local === "";
 }

@@ -1,25 +1,27 @@
-// XEP-0347 Internet of Things - Discovery 0.5.1, the Registry's side: sections 3.6 to 3.9, 3.13 and 3.16.
-import { systemClock, type Clock } from "../core/clock.ts";
-import type { BareJid, Jid } from "../core/jid.ts";
-import { silentLogger, type Logger } from "../core/logger.ts";
-import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
-import { Refusal } from "../core/refusal.ts";
-import { buildClaimed, parseMine, parseRegister, parseUnregister, parseUpdate } from "../codec/iot-discovery.ts";
+// XEP-0347 Internet of Things - Discovery 0.5.1, the Registry's side: sections 3.6 to 3.17.
+import { systemClock } from "../core/clock.ts";
+import { tryParseJid, type BareJid, type Jid } from "../core/jid.ts";
+import { silentLogger } from "../core/logger.ts";
+import { systemRandom } from "../core/random.ts";
+import { parseDisown } from "../codec/iot-discovery.ts";
 import { ns } from "../codec/namespaces.ts";
-import { nodeAttributes, type NodeRef } from "../codec/node-ref.ts";
-import { iq } from "../codec/stanza.ts";
-import { el, type XmlElement } from "../codec/xml.ts";
-import { snapshot, type RegisteredThing, type RegistryOptions } from "./registry-options.ts";
-import { recordKey, type RecordClaim, type RegistryRecord } from "./registry-records.ts";
-import { RegistryTable, tagPrints } from "./registry-table.ts";
-import { checkTags, fingerprint, mergeTags, MOST_TAGS } from "./registry-tags.ts";
+import { localName, type XmlElement } from "../codec/xml.ts";
+import { Commits } from "./registry-commits.ts";
+import { Disowning } from "./registry-disown.ts";
+import { RegistryFinder } from "./registry-finder.ts";
+import { registryLimits } from "./registry-limits.ts";
+import { RegistryNotices, type DueNotice } from "./registry-notices.ts";
+import { snapshot, type KeptRegistryOptions, type RegisteredThing, type RegistryOptions } from "./registry-options.ts";
+import type { RecordKeeper, RegistryRecord } from "./registry-records.ts";
+import { RegistryRules, type Answering } from "./registry-rules.ts";
+import { RegistryTable } from "./registry-table.ts";
 import { Whereabouts } from "./registry-whereabouts.ts";
 import { ServiceFriends } from "./service-friends.ts";
 import {
   serve,
   serviceAddress,
   serviceInfo,
-  type ServiceAnswer,
+  type LaterAnswer,
   type ServiceHandlers,
   type ServiceReply,
   type ServiceRequest,
@@ -27,8 +29,9 @@ import {
 import type { HostedAccount, StanzaService } from "./stanza-service.ts";
 
 /**
- * A Thing Registry to test and demonstrate with: Things register, owners claim them, claimed Things update their tags.
- * It keeps everything in memory and holds the claim rules of XEP-0347 strictly.
+ * A Thing Registry that holds the rules of XEP-0347 strictly, to test and demonstrate with: Things register, owners
+ * claim, update, remove and disown them, everybody searches. Made by `new` it keeps everything in memory; by
+ * {@link ReferenceRegistry.open} its Things outlive the process.
  *
  * @example
  * ```ts
@@ -41,24 +44,77 @@ export class ReferenceRegistry implements StanzaService {
   readonly name = "Thing Registry";
   readonly #handlers: ServiceHandlers;
   readonly #friends: ServiceFriends | undefined;
-  readonly #random: RandomSource;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
   readonly #table = new RegistryTable();
+  readonly #commits: Commits;
   readonly #whereabouts: Whereabouts;
+  readonly #notices: RegistryNotices;
+  readonly #disowning: Disowning;
+  readonly #asked: ReadonlyMap<string, (payload: XmlElement, from: Jid) => Answering>;
   readonly #requests = new Map<string, number>();
+  #keeper: RecordKeeper | undefined;
+  #receiving = false;
+  /** Who asks, if nobody was known to be there before. */
+  #arrived = "";
+  #carry: (stanzas: readonly XmlElement[]) => void = () => undefined;
 
-  /** Throws `ERR_CONFIG` if `jid` is no address, or has a resource. */
+  /** Throws `ERR_CONFIG` if `jid` is no address, or has a resource, or a limit is none. */
   constructor(options: RegistryOptions) {
     const address = serviceAddress(options.jid);
-    this.jid = address.full;
-    this.#random = options.random ?? systemRandom;
-    this.#clock = options.clock ?? systemClock;
-    this.#logger = options.logger ?? silentLogger;
+    const { random = systemRandom, clock = systemClock, logger = silentLogger } = options;
+    const limits = registryLimits(options);
+    const output = (stanzas: readonly XmlElement[]): void => this.#carry(stanzas);
     const isAccount = address.local !== "";
-    this.#whereabouts = new Whereabouts(isAccount);
+    const table = this.#table;
+    const commits = new Commits(table, logger);
+    const whereabouts = new Whereabouts(isAccount);
+    this.jid = address.full;
+    this.#commits = commits;
+    this.#whereabouts = whereabouts;
     // It asks nobody by itself: nothing goes out unless something comes in.
-    if (isAccount) this.#friends = new ServiceFriends({ clock: this.#clock, output: () => undefined });
+    this.#friends = isAccount ? new ServiceFriends({ clock, output: () => undefined }) : undefined;
+    // D-E15: a component needs no friends. An account hears of its friends only, and is heard by them.
+    const hears = (thing: BareJid): boolean => this.#friends?.sees(thing) ?? true;
+    this.#notices = new RegistryNotices({ from: this.jid, table, commits, whereabouts, logger });
+    this.#disowning = new Disowning({
+      from: this.jid,
+      table,
+      commits,
+      clock,
+      random,
+      logger,
+      timeout: limits.disownTimeout,
+      reach: (thing) => (hears(thing) ? whereabouts.present(thing) : undefined),
+      output,
+      undelivered: (from, condition) => this.#notices.undelivered(from, condition),
+    });
+    const rules = new RegistryRules({
+      table,
+      limits,
+      clock,
+      random,
+      logger,
+      hears,
+      isDisowned: (claim) => this.#disowning.isForgotten(claim),
+      notices: (record) => this.#notices.of(record),
+    });
+    const finder = new RegistryFinder(table, limits, clock);
+    this.#asked = new Map(
+      Object.entries({
+        register: (payload, from) => {
+          const answering = rules.register(payload, from);
+          whereabouts.asked(from);
+          return answering;
+        },
+        update: (payload, from) => rules.update(payload, from),
+        unregister: (payload, from) => rules.unregister(payload, from),
+        mine: (payload, from) => rules.mine(payload, from),
+        remove: (payload, from) => rules.remove(payload, from),
+        search: (payload, from) => {
+          const found = finder.search(payload, from);
+          return () => ({ payload: found });
+        },
+      } satisfies Record<string, (payload: XmlElement, from: Jid) => Answering>),
+    );
     this.#handlers = {
       address,
       info: serviceInfo(address, this.name, ns.discovery),
@@ -66,23 +122,57 @@ export class ReferenceRegistry implements StanzaService {
       seen: (from) => this.#seen(from),
       count: (name) => this.#count(name),
       request: (request) => this.#request(request),
+      output,
       reply: (reply) => this.#reply(reply),
       presence: (from, available) => this.#presence(from, available),
     };
   }
 
-  /** The Things it knows: a snapshot, in the order in which they first registered. */
-  get things(): readonly RegisteredThing[] {
-    return [...this.#table.all()].map(snapshot);
+  /**
+   * A Registry whose Things outlive its process: it begins with those that were kept. Attach it once this has resolved.
+   * Rejects with `ERR_CONFIG` as `new` throws, and with what the keeper rejects with.
+   */
+  static async open(options: KeptRegistryOptions): Promise<ReferenceRegistry> {
+    const { keeper } = options;
+    const registry = new ReferenceRegistry(options);
+    const records: RegistryRecord[] = [];
+    for await (const record of keeper.load()) records.push(record);
+    records.sort((one, other) => one.registeredAt - other.registeredAt);
+    registry.#table.fill(records);
+    for (const { address } of records) {
+      const jid = tryParseJid(address ?? "");
+      if (jid !== undefined) registry.#whereabouts.remembered(jid);
+    }
+    registry.#keeper = keeper;
+    registry.#commits.keepIn(keeper);
+    return registry;
   }
 
-  /** How often it was asked what: `register`, `update`, `unregister`, `mine`, `query` (disco#info), `ping`. */
+  /** The Things it knows: a snapshot, in the order in which they first registered. Removed ones are none of them. */
+  get things(): readonly RegisteredThing[] {
+    return [...this.#table.all()].filter(({ removed }) => removed === undefined).map(snapshot);
+  }
+
+  /** What Things have not acknowledged yet: they are told when they come. */
+  get unacknowledged(): readonly DueNotice[] {
+    return this.#notices.due;
+  }
+
+  /**
+   * How often it was asked what: `register`, `update`, `unregister`, `mine`, `remove`, `disown`, `search`, `query`
+   * (disco#info), `ping`.
+   */
   get requests(): ReadonlyMap<string, number> {
     return new Map(this.#requests);
   }
 
   receive(stanza: XmlElement): readonly XmlElement[] {
-    return serve(stanza, this.#handlers);
+    this.#receiving = true;
+    try {
+      return serve(stanza, this.#handlers);
+    } finally {
+      this.#receiving = false;
+    }
   }
 
   /** As an account: the Things whose presence it sees. Each decides how long (D-E14). */
@@ -95,14 +185,20 @@ export class ReferenceRegistry implements StanzaService {
     this.#whereabouts.forgetPresence();
   }
 
-  /** It speaks only when something comes in. */
-  onOutput(): void {
-    return undefined;
+  onOutput(carry: (stanzas: readonly XmlElement[]) => void): void {
+    this.#carry = carry;
   }
 
-  /** It has no timers. */
+  /** Waits for no Thing any more. What was changed is still kept: {@link close} waits for that. */
   stop(): void {
-    return undefined;
+    this.#disowning.stop();
+  }
+
+  /** Stops, and closes the keeper when all is kept. Detach it first: it must not be asked anything any more. */
+  async close(): Promise<void> {
+    this.stop();
+    await this.#commits.idle();
+    await this.#keeper?.close();
   }
 
   #count(name: string): void {
@@ -111,140 +207,95 @@ export class ReferenceRegistry implements StanzaService {
 
   /** D-E16: a Thing is told where its last request came from. Strangers who only ask are not remembered. */
   #seen(from: Jid): readonly XmlElement[] {
-    if (this.#table.count(from.bare) > 0) this.#whereabouts.asked(from);
+    // Whom a late answer goes to may have left since.
+    if (!this.#receiving || this.#table.count(from.bare) === 0) return [];
+    if (this.#whereabouts.asked(from)) this.#arrived = from.full;
     return [];
   }
 
   // Old guests send `get` where the XEP has `set`: which of the two it is does not matter here.
-  #request({ from, payload }: ServiceRequest): ServiceAnswer | undefined {
-    const asked = (name: string): boolean => {
-      if (!payload.is(name, ns.discovery)) return false;
+  #request({ from, payload }: ServiceRequest): LaterAnswer | undefined {
+    // One that comes without presence, which components need not get, is told what it missed: behind the answer, which
+    // may be older news.
+    const hasArrived = this.#arrived === from.full;
+    this.#arrived = "";
+    if (payload.getNS() !== ns.discovery) return undefined;
+    const name = localName(payload);
+    if (name === "disown") {
       this.#count(name);
-      return true;
+      const thing = parseDisown(payload);
+      return {
+        later: (answer) => {
+          this.#whenKept(
+            () => this.#disowning.begin(thing, from.bare, answer),
+            (refuse) => answer(refuse),
+          );
+        },
+      };
+    }
+    const ask = this.#asked.get(name);
+    if (ask === undefined) return undefined;
+    this.#count(name);
+    return {
+      later: (answer) => {
+        this.#commits.run(
+          () => ask(payload, from),
+          (result) => {
+            answer(() => {
+              const { payload: found, after = [] } = result()();
+              const missed = hasArrived ? this.#notices.ofAll(from.bare) : [];
+              return { ...(found && { payload: found }), after: [...after, ...missed] };
+            });
+          },
+        );
+      },
     };
-    if (asked("register")) return this.#register(payload, from);
-    if (asked("update")) return this.#update(payload, from.bare);
-    if (asked("unregister")) return this.#unregister(payload, from.bare);
-    if (asked("mine")) return this.#mine(payload, from.bare);
-    return undefined;
   }
 
-  /** XEP-0347 3.6 to 3.8. */
-  #register(payload: XmlElement, from: Jid): ServiceAnswer {
-    const jid = from.bare;
-    const { tags, node, selfOwned } = parseRegister(payload);
-    checkTags(tags);
-    const known = this.#table.find(jid, node);
-    // D-3.6-12: nothing changes any more, the Thing learns its owner.
-    if (known?.claim) return { payload: claimedNotice(known, known.claim) };
-    const now = this.#clock.now();
-    const claim = selfOwned && { owner: jid, public: true, selfOwned, at: now, told: true, notice: "" };
-    this.#table.put({
-      jid,
-      ...(node && { node }),
-      registeredAt: known?.registeredAt ?? now,
-      registered: fingerprint(tags),
-      tags,
-      ...(claim && { claim }),
-    });
-    this.#whereabouts.asked(from);
-    this.#logger.info("registered", { thing: jid, node: node?.nodeId, selfOwned });
-    return {};
-  }
-
-  /** XEP-0347 3.13. */
-  #update(payload: XmlElement, jid: BareJid): ServiceAnswer {
-    const { tags, node } = parseUpdate(payload);
-    checkTags(tags);
-    const record = this.#table.find(jid, node);
-    if (record === undefined) throw new Refusal("item-not-found");
-    // D-3.13-11: the Thing is to register anew.
-    if (!record.claim) return { payload: el("disowned", { xmlns: ns.discovery, ...nodeAttributes(node) }) };
-    const merged = mergeTags(record.tags, tags);
-    if (merged.length > MOST_TAGS) throw new Refusal("bad-request", `More than ${MOST_TAGS} tags.`);
-    this.#table.put({ ...record, tags: merged }); // of a private Thing too (D-E19)
-    return {};
-  }
-
-  /** XEP-0347 3.16: an empty answer whether or not there was something to forget (D-3.16-3). Its owner goes with it (D-E20). */
-  #unregister(payload: XmlElement, jid: BareJid): ServiceAnswer {
-    const record = this.#table.find(jid, parseUnregister(payload).node);
-    if (record === undefined) return {};
-    this.#table.delete(recordKey(record));
-    this.#logger.info("unregistered", { thing: jid, node: record.node?.nodeId });
-    return {};
-  }
-
-  /** XEP-0347 3.9. */
-  #mine(payload: XmlElement, claimer: BareJid): ServiceAnswer {
-    const mine = parseMine(payload);
-    checkTags(mine.tags);
-    const wanted = fingerprint(mine.tags);
-    const fitting = this.#table.withTags(wanted).filter((record) => fits(record, claimer, wanted));
-    const [record] = fitting;
-    // D-3.9-20: one answer to every claim that fails. Two Things that fit are as good as none: to pick one would be
-    // to guess. No tags at all are no proof of anything.
-    if (record === undefined || fitting.length > 1 || mine.tags.length === 0) {
-      this.#logger.info("a claim failed", { claimer });
-      throw new Refusal("item-not-found");
-    }
-    // D-3.9-16: the same claimer again hears the same again.
-    if (record.claim) return { payload: claimedAnswer(record, record.claim) };
-    const notice = randomToken(this.#random); // unguessable: nobody else acknowledges it
-    const at = this.#clock.now();
-    const claim = { owner: claimer, public: mine.public, selfOwned: false, at, told: false, notice };
-    this.#table.put({ ...record, claim });
-    this.#logger.info("claimed", { thing: record.jid, node: record.node?.nodeId, owner: claimer, public: mine.public });
-    return { payload: claimedAnswer(record, claim), after: this.#notice(record, claim) };
-  }
-
-  /** Tells a Thing, where it was seen last, that it is claimed. A Thing that is away learns it when it comes. */
-  #notice(record: RegistryRecord, claim: RecordClaim): readonly XmlElement[] {
-    const to = this.#whereabouts.last(record.jid);
-    if (to === undefined) return [];
-    return [iq({ type: "set", id: claim.notice, from: this.jid, to }, claimedNotice(record, claim))];
-  }
-
-  #reply({ from, id, error }: ServiceReply): void {
-    const record = this.#table.noticed(id);
-    if (record?.claim === undefined || record.jid !== from.bare || record.claim.told) return;
-    if (error === undefined) {
-      this.#table.put({ ...record, claim: { ...record.claim, told: true } });
-      return;
-    }
-    this.#logger.warn("a Thing did not take the notice of its claim", { thing: from.full, why: error.condition });
-    // The server's word for an address that nobody is at.
-    if (["service-unavailable", "recipient-unavailable"].includes(error.condition)) this.#whereabouts.gone(from);
+  #reply(reply: ServiceReply): void {
+    if (!this.#disowning.reply(reply)) this.#notices.reply(reply);
   }
 
   #presence(from: Jid, available: boolean): readonly XmlElement[] {
     if (!available) {
       this.#whereabouts.gone(from);
+      this.#disowning.gone(from);
       return [];
     }
+    // Who has nothing here, and is no friend, is nobody to remember.
+    if (this.#table.count(from.bare) === 0 && this.#friends?.sees(from.bare) !== true) return [];
     this.#whereabouts.seen(from);
-    return this.#table
-      .of(from.bare)
-      .flatMap((record) => (record.claim?.told === false ? this.#notice(record, record.claim) : []));
+    return this.#tell(from.bare);
   }
-}
 
-/** Whether a claim means this Thing: unclaimed, or the claimer's own already, by the tags of then or of now. */
-function fits(record: RegistryRecord, claimer: BareJid, wanted: string): boolean {
-  if (record.claim === undefined) return record.registered === wanted;
-  return record.claim.owner === claimer && tagPrints(record).has(wanted);
-}
+  /** Does something once all that was changed before is kept; not at all if that fails. */
+  #whenKept(then: () => void, otherwise?: (refuse: () => never) => void): void {
+    this.#commits.run(
+      () => undefined,
+      (result) => {
+        try {
+          result();
+        } catch (error) {
+          return otherwise?.(() => {
+            throw error;
+          });
+        }
+        then();
+      },
+    );
+  }
 
-function withNode(record: RegistryRecord): { node?: NodeRef } {
-  return record.node === undefined ? {} : { node: record.node };
-}
-
-/** To the Thing: who owns it (D-E8). */
-function claimedNotice(record: RegistryRecord, claim: RecordClaim): XmlElement {
-  return buildClaimed({ jid: claim.owner, public: claim.public, ...withNode(record) });
-}
-
-/** To the owner: which Thing it is (D-E8). */
-function claimedAnswer(record: RegistryRecord, claim: RecordClaim): XmlElement {
-  return buildClaimed({ jid: record.jid, public: claim.public, ...withNode(record) });
+  /** What is due to a Thing, once it is kept: what goes out at once. */
+  #tell(jid: BareJid): readonly XmlElement[] {
+    if (!this.#notices.isDue(jid)) return [];
+    let now: readonly XmlElement[] | undefined = [];
+    this.#whenKept(() => {
+      const due = this.#notices.ofAll(jid);
+      if (now === undefined) this.#carry(due);
+      else now = due;
+    });
+    const sent = now;
+    now = undefined;
+    return sent;
+  }
 }

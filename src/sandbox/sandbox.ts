@@ -18,6 +18,7 @@ import { attachAccount } from "./attach-account.ts";
 import type { Attachment } from "./attach-component.ts";
 import { makeCertificates } from "./certificates.ts";
 import type { ReferenceProvisioningServer } from "./provisioning-server.ts";
+import { checkRegistrySettings, type RegistrySettings } from "./registry-limits.ts";
 import { ReferenceRegistry } from "./registry.ts";
 import {
   makeProvisioningServers,
@@ -55,6 +56,8 @@ export interface SandboxOptions {
    * themselves. Accounts (`discovery@` and `provisioning@` + domain) they must be told of, or be asked by.
    */
   readonly hosting?: HostingOptions;
+  /** Where its Thing Registry stops, and how long it waits. */
+  readonly registry?: RegistrySettings;
   /** What its Provisioning Server is told. Default: it refuses everything. */
   readonly provisioning?: ProvisioningSettings;
   /**
@@ -131,6 +134,7 @@ const KNOWN: readonly (keyof SandboxOptions)[] = [
   "port",
   "announce",
   "hosting",
+  "registry",
   "provisioning",
   "furtherProvisioning",
   "registration",
@@ -163,6 +167,7 @@ const servers = new WeakMap<Sandbox, XmppDomain>();
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   checkKnown(options, KNOWN);
+  if (options.registry !== undefined) checkRegistrySettings(options.registry, "registry");
   const { clock = systemClock, random = systemRandom, logger = silentLogger } = options;
   const on = options.announce === undefined ? undefined : whereToAnnounce(options.announce, options.host);
   const { host = on?.address ?? "127.0.0.1", port = on === undefined ? 0 : ANNOUNCED_PORT } = options;
@@ -175,7 +180,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const address = (name: string, how: Hosting = "component"): string =>
     how === "account" ? `${name}@${domain}` : `${name}.${domain}`;
   const parts = { clock, random, logger };
-  const registry = new ReferenceRegistry({ jid: address("discovery", hosting.registry), ...parts });
+  const registry = new ReferenceRegistry({
+    ...options.registry,
+    jid: address("discovery", hosting.registry),
+    ...parts,
+  });
   const provisioningServers = makeProvisioningServers(
     {
       first: { ...options.provisioning, jid: address("provisioning", hosting.provisioning) },
@@ -200,6 +209,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     await Promise.all(accounts.map((account) => account.close()));
     await listener.close();
     server.isolate();
+    await registry.close();
   };
   const stop = (): Promise<void> => (stopping ??= end());
   try {

@@ -58,6 +58,11 @@ export class ServiceFriends {
     return [...this.#contacts].filter(([, { to }]) => to).map(([jid]) => jid);
   }
 
+  /** Whether it sees somebody's presence. */
+  sees(jid: BareJid): boolean {
+    return this.#contacts.get(jid)?.to === true;
+  }
+
   /** A stream is up, or has ended. */
   onAccount(account: HostedAccount | undefined): void {
     this.#online = account !== undefined;

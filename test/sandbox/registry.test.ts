@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { Tag } from "../../src/codec/tags.ts";
 import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import type { LogFields, Logger } from "../../src/core/logger.ts";
@@ -118,8 +119,19 @@ describe("registering", () => {
     expectSent(register(LISTED, "selfOwned='true'"), answer(THING, ""));
     expect(registry.things[0]).toMatchObject({ owner: "thing@example.org", public: true, told: true });
     expectSent(mine(), failedClaim());
-    expectSent(register(LISTED, "selfOwned='true'"), answer(THING, claimed("thing@example.org")));
     expect(presence(THING)).toEqual([]); // it knows
+  });
+
+  it("D-3.7-2: takes new tags of a self-owned Thing, for ever or no longer self-owned: it has no owner to protect (D-E26)", async () => {
+    register(LISTED, "selfOwned='true'");
+    const at = clock.now();
+    await clock.advance(1_000);
+    expectSent(register("<str name='SN' value='2'/>", "selfOwned='true'"), answer(THING, ""));
+    expect(registry.things).toMatchObject([{ selfOwned: true, claimedAt: at, tags: [{ value: "2" }] }]);
+    expectSent(register(LISTED), answer(THING, ""));
+    expect(registry.things[0]?.owner).toBeUndefined();
+    expect(mine()).toHaveLength(2);
+    expectSent(register(LISTED, "selfOwned='true'"), answer(THING, claimed("owner@example.org")));
   });
 
   it("keeps one record for each node behind a JID, absent and empty attributes alike (Listing 13, D-3.8-1, D-3.8-2, D-E6)", () => {
@@ -463,7 +475,7 @@ describe("what it refuses", () => {
     ["a tag without a name", "<str value='x'/>"],
     ["a tag without a value", "<str name='A'/>"],
     ["a tag given twice", "<str name='A' value='1'/><num name='a' value='1'/>"],
-    ["65 tags", Array.from({ length: 65 }, (_, i) => `<num name='T${i}' value='1'/>`).join("")],
+    ["43 tags of own names", Array.from({ length: 43 }, (_, i) => `<num name='T${i}' value='1'/>`).join("")],
   ])("%s: bad-request, in register, mine and update (D-5.2-2, D-5.2-3, D-5.2-4, D-E28)", (_what, tags) => {
     expect(refusal(register(tags))).toBe("modify bad-request");
     expect(registry.things).toEqual([]);
@@ -499,8 +511,9 @@ describe("what it refuses", () => {
 
   it("what it does not know", () => {
     for (const content of [
-      element("search", ""),
-      element("remove", "", "jid='thing@example.org'"),
+      element("constructor", ""),
+      element("claimed", "", "jid='thing@example.org'"),
+      element("disowned", ""),
       "<register xmlns='jabber:iq:register'/>",
       "<query xmlns='http://jabber.org/protocol/disco#items'/>",
     ]) {
@@ -611,7 +624,14 @@ describe("what it says of itself", () => {
     iq(THING, "<ping xmlns='urn:xmpp:ping'/>", "get");
     iq(THING, "<query xmlns='http://jabber.org/protocol/disco#info'/>", "get");
     iq(THING, element("search", ""));
-    expect(Object.fromEntries(registry.requests)).toEqual({ register: 2, mine: 1, update: 1, ping: 1, query: 1 });
+    expect(Object.fromEntries(registry.requests)).toEqual({
+      register: 2,
+      mine: 1,
+      update: 1,
+      ping: 1,
+      query: 1,
+      search: 1,
+    });
   });
 
   it("never a KEY, neither in its log nor in what it shows", () => {
@@ -630,7 +650,7 @@ describe("what it says of itself", () => {
   });
 
   it("nothing by itself, so it can be hosted without more", () => {
-    registry.onOutput();
+    registry.onOutput(() => expect.unreachable());
     registry.stop();
     expect(clock.pending).toBe(0);
   });
@@ -653,12 +673,13 @@ describe("comparing tags", () => {
   );
   const tags = fc.uniqueArray(tag, { selector: ({ name }) => name, maxLength: 3 });
 
-  it("is by name, type and value, whatever the order", () => {
+  it("is by name, type and value, whatever the order; emptied tags are none (D-E9)", () => {
     fc.assert(
       fc.property(tags, tags, (one, other) => {
+        const [these, those] = [one, other].map((list) => list.filter(({ value }) => value !== "")) as [Tag[], Tag[]];
         const same =
-          one.length === other.length &&
-          one.every((a) => other.some((b) => a.name === b.name && a.type === b.type && a.value === b.value));
+          these.length === those.length &&
+          these.every((a) => those.some((b) => a.name === b.name && a.type === b.type && a.value === b.value));
         expect(fingerprint(one) === fingerprint(other)).toBe(same);
         expect(fingerprint([...one].reverse())).toBe(fingerprint(one));
       }),

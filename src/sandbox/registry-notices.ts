@@ -1,0 +1,126 @@
+// XEP-0347 3.9 and 3.10: what a Thing must be told of itself, until it has acknowledged it.
+import type { BareJid, Jid } from "../core/jid.ts";
+import type { Logger } from "../core/logger.ts";
+import { buildClaimed, buildRemoved } from "../codec/iot-discovery.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
+import { iq } from "../codec/stanza.ts";
+import type { XmlElement } from "../codec/xml.ts";
+import type { Commits } from "./registry-commits.ts";
+import { recordKey, type RecordClaim, type RegistryRecord } from "./registry-records.ts";
+import type { RegistryTable } from "./registry-table.ts";
+import type { Whereabouts } from "./registry-whereabouts.ts";
+import type { ServiceReply } from "./service-frame.ts";
+
+/** A notice that a Thing has not acknowledged yet. */
+export interface DueNotice {
+  /** Whose Thing. */
+  readonly jid: BareJid;
+  /** The node, when the Thing is one behind a concentrator. */
+  readonly node?: NodeRef;
+  /** What it is to be told: that it is claimed (XEP-0347 3.9), or removed by its owner (3.10). */
+  readonly notice: "claimed" | "removed";
+}
+
+/** What {@link RegistryNotices} are made of. */
+export interface NoticesOptions {
+  /** The Registry's address. */
+  readonly from: string;
+  /** The records. */
+  readonly table: RegistryTable;
+  /** What keeps them. */
+  readonly commits: Commits;
+  /** Where Things are. */
+  readonly whereabouts: Whereabouts;
+  /** Where oddities are told. */
+  readonly logger: Logger;
+}
+
+/** Tells Things what they missed. What is due follows from the records, and so outlives the process. */
+export class RegistryNotices {
+  readonly #options: NoticesOptions;
+
+  constructor(options: NoticesOptions) {
+    this.#options = options;
+  }
+
+  /** Those that are not acknowledged, in the order of the records. */
+  get due(): readonly DueNotice[] {
+    return [...this.#options.table.all()].flatMap((record) =>
+      dueOf(record).map(({ notice }) => ({ jid: record.jid, ...(record.node && { node: record.node }), notice })),
+    );
+  }
+
+  /** What is due to a Thing, addressed to where it was seen last. One that is away learns it when it comes. */
+  of(record: RegistryRecord): readonly XmlElement[] {
+    const { from, whereabouts } = this.#options;
+    const to = whereabouts.last(record.jid);
+    if (to === undefined) return [];
+    return dueOf(record).map(({ id, payload }) => iq({ type: "set", id, from, to }, payload));
+  }
+
+  /** What is due to a Thing and all nodes behind it. */
+  ofAll(jid: BareJid): readonly XmlElement[] {
+    return this.#options.table.of(jid).flatMap((record) => this.of(record));
+  }
+
+  /** Whether anything is. */
+  isDue(jid: BareJid): boolean {
+    return this.#options.table.of(jid).some((record) => dueOf(record).length > 0);
+  }
+
+  /** Takes the answer to a notice. */
+  reply({ from, id, error }: ServiceReply): void {
+    const { table, commits, logger } = this.#options;
+    const record = table.noticed(id);
+    const due = record && dueOf(record).find((each) => each.id === id);
+    if (record === undefined || due === undefined || record.jid !== from.bare) return;
+    if (error !== undefined) {
+      const { condition } = error;
+      logger.warn("a Thing did not take a notice", { thing: from.full, notice: due.notice, why: condition });
+      this.undelivered(from, condition);
+      // A node that the concentrator no longer knows has nothing to stop. Should it come back, its first update tells.
+      if (due.notice !== "removed" || condition !== "item-not-found") return;
+    }
+    const acknowledge = (): void => {
+      if (due.notice === "removed") table.delete(recordKey(record));
+      else if (record.claim !== undefined) table.put({ ...record, claim: { ...record.claim, told: true } });
+    };
+    // Nobody waits for it to be kept: if it is not, the notice comes again.
+    commits.run(acknowledge, () => undefined);
+  }
+
+  /** Forgets an address if the server says that nobody is at it. */
+  undelivered(from: Jid, condition: string): void {
+    if (NOBODY_THERE.has(condition)) this.#options.whereabouts.gone(from);
+  }
+}
+
+const NOBODY_THERE: ReadonlySet<string> = new Set([
+  "service-unavailable",
+  "recipient-unavailable",
+  "remote-server-not-found",
+  "remote-server-timeout",
+]);
+
+interface Due extends Pick<DueNotice, "notice"> {
+  readonly id: string;
+  readonly payload: XmlElement;
+}
+
+/** In the order in which it happened: who has not heard of the claim hears of it first. */
+function dueOf(record: RegistryRecord): readonly Due[] {
+  const { claim, removed, node } = record;
+  return [
+    ...(claim?.told === false
+      ? [{ notice: "claimed" as const, id: claim.notice, payload: claimedNotice(record, claim) }]
+      : []),
+    ...(removed
+      ? [{ notice: "removed" as const, id: removed.notice, payload: buildRemoved({ ...(node && { node }) }) }]
+      : []),
+  ];
+}
+
+/** To the Thing: who owns it (D-E8). */
+export function claimedNotice({ node }: RegistryRecord, claim: RecordClaim): XmlElement {
+  return buildClaimed({ jid: claim.owner, public: claim.public, ...(node && { node }) });
+}
