@@ -15,6 +15,7 @@ import {
   type RecordingFileSystem,
   type Recording,
 } from "../support/crash-fs.ts";
+import { mortal } from "../support/mortal-fs.ts";
 
 const folder = "/var/lib/thing";
 const seed = crashSeed();
@@ -206,7 +207,7 @@ describe("file storage under the crash model", () => {
         let hung = false;
         const recording = await recordRun(async (fs) => {
           fs.mark("begin version 1");
-          const dying = hangAfter(fs, calls);
+          const dying = mortal(fs, calls);
           const storage = openStorage(dying.fs, "boot", 100);
           const life = storage
             .open()
@@ -244,40 +245,6 @@ async function recoverAgain(state: CrashState): Promise<void> {
     state.marks,
   );
   await storage.close();
-}
-
-/** A file system whose process is killed after so many calls: none of the later ones happens or returns. */
-function hangAfter(fs: FileSystem, calls: number): { fs: FileSystem; hung: Promise<void> } {
-  let left = calls;
-  let tell: () => void;
-  const hung = new Promise<void>((resolve) => (tell = resolve));
-  const gate = async <T>(call: () => Promise<T>): Promise<T> => {
-    if (left-- > 0) return call();
-    tell();
-    return new Promise<T>(() => undefined);
-  };
-  return {
-    hung,
-    fs: {
-      mkdir: (path, mode) => gate(() => fs.mkdir(path, mode)),
-      stat: (path) => gate(() => fs.stat(path)),
-      chmod: (path, mode) => gate(() => fs.chmod(path, mode)),
-      readdir: (path) => gate(() => fs.readdir(path)),
-      readFile: (path) => gate(() => fs.readFile(path)),
-      open: (path, mode, permissions) =>
-        gate(async () => {
-          const file = await fs.open(path, mode, permissions);
-          return {
-            write: (content) => gate(() => file.write(content)),
-            sync: () => gate(() => file.sync()),
-            close: () => gate(() => file.close()),
-          };
-        }),
-      rename: (from, to) => gate(() => fs.rename(from, to)),
-      unlink: (path) => gate(() => fs.unlink(path)),
-      syncFolder: (path) => gate(() => fs.syncFolder(path)),
-    },
-  };
 }
 
 describe("the crash model bites", () => {

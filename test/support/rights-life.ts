@@ -15,9 +15,10 @@ import type { Storage } from "../../src/storage/storage.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
 import type { ThingState } from "../../src/thing/state.ts";
 import type { Thing } from "../../src/thing/thing.ts";
-import { drawFrom, processesOf, variant, type Draw } from "./crash-fs.ts";
+import { drawFrom, processesOf, type Draw } from "./crash-fs.ts";
 import { FillingDisk } from "./filling-disk.ts";
 import { startMemorySite } from "./memory-site.ts";
+import { mortal } from "./mortal-fs.ts";
 import type { RecordingFileSystem } from "./recording-fs.ts";
 import { textOf, type Fact } from "./rights-witness.ts";
 import type { Site } from "./site.ts";
@@ -225,10 +226,10 @@ class Life {
   async #boot(): Promise<void> {
     this.#boots++;
     this.#mark({ is: "boot", servers: this.#servers });
-    const mortal = killable(this.#disk.fs);
-    this.#kill = mortal.kill;
+    const { fs, kill } = mortal(this.#disk.fs);
+    this.#kill = kill;
     const processes = processesOf("recorded", this.#boots);
-    const storage = fileStorage(FOLDER, { fs: mortal.fs, processes });
+    const storage = fileStorage(FOLDER, { fs, processes });
     this.#storage = this.#options.storage?.(storage) ?? storage;
     this.#thing = this.#site.thing(this.#storage, {
       ...things,
@@ -446,28 +447,4 @@ async function settled(condition: () => boolean, maybe: () => boolean): Promise<
     await setImmediate();
   }
   return condition();
-}
-
-/** A file system whose process can be killed: nothing that it asks for afterwards happens or returns. */
-function killable(fs: FileSystem): { readonly fs: FileSystem; readonly kill: () => void } {
-  let dead = false;
-  const gate = <T>(call: () => Promise<T>): Promise<T> => (dead ? new Promise<T>(() => undefined) : call());
-  return {
-    kill: () => (dead = true),
-    fs: variant(fs, {
-      mkdir: (path, mode) => gate(() => fs.mkdir(path, mode)),
-      open: (path, mode, permissions) =>
-        gate(async () => {
-          const file = await fs.open(path, mode, permissions);
-          return {
-            write: (content) => gate(() => file.write(content)),
-            sync: () => gate(() => file.sync()),
-            close: () => gate(() => file.close()),
-          };
-        }),
-      rename: (from, to) => gate(() => fs.rename(from, to)),
-      unlink: (path) => gate(() => fs.unlink(path)),
-      syncFolder: (path) => gate(() => fs.syncFolder(path)),
-    }),
-  };
 }
