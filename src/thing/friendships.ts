@@ -24,6 +24,8 @@ export interface FriendshipsOptions {
   readonly standing: () => Standing;
   /** The state now. */
   readonly state: () => ThingState;
+  /** Whether the disk may hold another one, which could not be kept. */
+  readonly isDiskUnsure: () => boolean;
   /** Makes an event durable; resolves to what starts its effects. */
   readonly apply: (event: ThingEvent) => Promise<() => void>;
   /** Lets an event happen. */
@@ -47,14 +49,15 @@ export interface Friendships {
 
 /** Puts them together. */
 export function makeFriendships(options: FriendshipsOptions): Friendships {
-  const { channel, friends, guard, cache, settings, standing, state, apply, dispatch, tell, onFault } = options;
+  const { channel, friends, guard, cache, settings, standing, state, isDiskUnsure, apply, dispatch, tell, onFault } =
+    options;
   const { clock, random, logger } = settings;
   const isParting = (jid: BareJid): boolean => state().parting.includes(jid);
   const onUnfriended = (jid: BareJid): void => tell("unfriended", jid);
   const parts = { friends, guard, cache, standing, isParting, onUnfriended };
-  /** Who may say so has allowed a friendship that was to end. */
+  /** Who may say so has allowed a friendship that was to end, be it by what the disk alone says. */
   const onAllowed = async (jid: BareJid): Promise<void> => {
-    if (isParting(jid)) (await apply({ type: "parted", jid }))();
+    if (isParting(jid) || isDiskUnsure()) (await apply({ type: "parted", jid }))();
   };
   const review = (): void => dispatch({ type: "rightsCleared" });
   followRecommendations({ ...parts, router: channel.router, clock, apply, onAllowed, review, onFault });

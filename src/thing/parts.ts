@@ -102,6 +102,7 @@ export function makeParts(needs: PartsNeeds): ThingParts {
   });
   const friendships = makeFriendships({
     ...{ channel, friends, guard, cache, settings, standing, state, dispatch, tell, onFault },
+    isDiskUnsure: () => runner.isDiskUnsure,
     apply: (event) => runner.apply(event),
   });
   const runner = new Runner({

@@ -83,6 +83,7 @@ export class Runner {
   readonly #busy = new Set<string>();
   #state = initialState;
   #resets = 0;
+  #isDiskUnsure = false;
   // What is done on the wire belongs to one stream, and ends with it: the next one starts from the state again.
   #stream = new AbortController();
 
@@ -93,6 +94,14 @@ export class Runner {
   /** The state now. */
   get state(): ThingState {
     return this.#state;
+  }
+
+  /**
+   * True after a state could not be kept, until one could. The disk may hold it all the same, and the next start would go on
+   * from what never counted.
+   */
+  get isDiskUnsure(): boolean {
+    return this.#isDiskUnsure;
   }
 
   /** Applies an event and does what follows. Resolves when the new state is durable. */
@@ -122,10 +131,7 @@ export class Runner {
           // Of single parties is forgotten in memory what counts until then, and on disk once it takes it: `part` sees to that.
           await (effect.of === undefined ? cleared : cleared.catch(onUnsaved));
         }
-        if (isKept(state, before)) {
-          await this.#options.save(state, event);
-          this.#options.onHealed("state-not-saved");
-        }
+        if (isKept(state, before)) await this.#save(state, event);
         this.#state = state;
         if (event.type === "reset") {
           this.#resets++;
@@ -135,11 +141,30 @@ export class Runner {
         const isAll = effects.some((effect) => effect.do === "clearRights" && effect.of === undefined);
         if (isAll) await clearRights().catch(onUnsaved);
         onState(state, before, event);
-      }
+        // Nothing on the wire waits for it.
+        void this.#queue.run(() => this.#mend(event));
+      } else await this.#mend(event);
       const onWire = effects.filter((effect): effect is WireEffect => effect.do !== "clearRights");
       const { signal } = event.type === "reset" ? this.#stream : stream;
       return () => this.#act(onWire, signal);
     });
+  }
+
+  async #save(state: ThingState, event: ThingEvent): Promise<void> {
+    try {
+      await this.#options.save(state, event);
+    } catch (error) {
+      // Until there is a state that counts there is none to go back to.
+      if (event.type !== "loaded") this.#isDiskUnsure = true;
+      throw error;
+    }
+    this.#isDiskUnsure = false;
+    this.#options.onHealed("state-not-saved");
+  }
+
+  /** Puts the state that counts in the place of one that the disk may hold. If it takes nothing, the next event does. */
+  async #mend(event: ThingEvent): Promise<void> {
+    if (this.#isDiskUnsure) await this.#save(this.#state, event).catch(() => undefined);
   }
 
   /**

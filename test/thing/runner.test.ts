@@ -272,6 +272,44 @@ describe("what fails", () => {
     expect(started.filter(({ effect }) => effect.do === "register").length).toBe(2);
   });
 
+  test("to be saved may be on the disk: the state that counts takes its place, once it takes something", async () => {
+    const { runner, disk, log, healed } = site();
+    await runner.dispatch(foundServer);
+    disk.save = () => Promise.reject(new StorageError("not synced"));
+    await expect(runner.dispatch(claim)).rejects.toThrow("not synced");
+    expect(runner.isDiskUnsure).toBe(true);
+    healed.length = 0;
+    // The link waits for no disk.
+    const { promise, fail } = held();
+    disk.save = () => promise;
+    await runner.dispatch(online);
+    fail(new StorageError("not synced"));
+    await settled();
+    const isHealed = (): boolean => healed.includes("state-not-saved");
+    expect([runner.isDiskUnsure, isHealed()]).toEqual([true, false]);
+    disk.save = () => Promise.resolve();
+    log.length = 0;
+    await runner.dispatch({ type: "parted", jid: owner });
+    expect(log).toEqual(["saving unregistered delegated", "saved"]);
+    await runner.dispatch(waiting);
+    await settled();
+    expect([runner.isDiskUnsure, isHealed(), log.filter((one) => one === "saved")]).toEqual([false, true, ["saved"]]);
+  });
+
+  test("to be saved at the start leaves alone what is on the disk: there is no state yet that counts", async () => {
+    const { runner, disk, log } = site();
+    disk.save = () => Promise.reject(new StorageError("the disk is full"));
+    const loaded: ThingEvent = {
+      ...{ type: "loaded", ownership: runner.state.ownership, trust: trusts.found, examining: [], parting: [] },
+      ...{ registry, servers: [] },
+    };
+    await expect(runner.dispatch(loaded)).rejects.toThrow("the disk is full");
+    disk.save = () => Promise.resolve();
+    log.length = 0;
+    await runner.dispatch({ type: "link", link: links.stopped });
+    expect(log.filter((one) => one.startsWith("saving"))).toEqual([]);
+  });
+
   test("to greet keeps the rest waiting", async () => {
     const { runner, does, clock, started } = site();
     let failures = 0;

@@ -158,6 +158,37 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
     expect([thing.state.parting, allowed(thing), news()]).toEqual([[friend], [], ["fault rights-not-saved"]]);
   });
 
+  test("P-E17: that is on the disk though it said no is not carried out at the next start, when it was taken back", async () => {
+    for (const how of ["friend", "request", "stop"] as const) {
+      const disk = new Disk();
+      const boot = disk.boot();
+      let isBad = false;
+      const storage = replacing(boot.storage, async (name, content) => {
+        await boot.storage.replace(name, content);
+        if (isBad && name === "thing") throw new StorageError("not synced");
+      });
+      const { thing, clock, up, down, roster, directed } = await scriptedThing({ ...options, storage });
+      roster.set(friend, item);
+      const mind = { now: true };
+      const wire = await up(serves, mind);
+      await clock.advance(60_000);
+      isBad = true;
+      wire.tell(server, buildUnfriend({ jid: friend }));
+      for (let turn = 0; turn < 5; turn++) await clock.advance(0);
+      expect([how, thing.state.parting, roster.has(friend)]).toEqual([how, [], false]);
+      isBad = false;
+      if (how === "friend") wire.tell(server, buildFriend({ jid: friend }));
+      else if (how === "request") wire.presence(friend, "subscribe");
+      else await thing.stop();
+      for (let turn = 0; turn < 5; turn++) await clock.advance(0);
+      expect(directed(wire, friend)).toEqual({ friend: ["subscribe"], request: ["subscribed"], stop: [] }[how]);
+      boot.cut();
+      if (how !== "stop") await down();
+      const again = await scriptedThing({ ...options, storage: disk.boot().storage });
+      expect([how, again.thing.state.parting]).toEqual([how, []]);
+    }
+  });
+
   test("P-3.2.3-5: goes on through streams that end, until the roster says so", async () => {
     const { thing, clock, up, down, roster } = await scriptedThing(options);
     const unfriended: string[] = [];
