@@ -46,6 +46,11 @@ export function foldTagName(name: string): string {
   return name.toLowerCase().toUpperCase();
 }
 
+/** Of which type a tag must be by XEP-0347 5.2: its name in upper case. `undefined` for a name that is not predefined. */
+export function predefinedType(name: string): Tag["type"] | undefined {
+  return numeric.has(name) ? "num" : textual.has(name) ? "str" : undefined;
+}
+
 /** What is wrong with a tag by XEP-0347 5.2; `undefined` if nothing is. */
 export function tagProblem(tag: Tag): string | undefined {
   const { name } = tag;
@@ -75,8 +80,8 @@ export function toTags(tags: Tags, option = "tags"): readonly Tag[] {
     const tag = typeof value === "number" ? numberTag(name, value) : ({ name, type: "str", value } as const);
     const problem = tagProblem(tag);
     if (problem !== undefined) throw wrong(problem);
-    if (numeric.has(name) && tag.type !== "num") throw wrong("is a number by XEP-0347 5.2");
-    if (textual.has(name) && tag.type !== "str") throw wrong("is a string by XEP-0347 5.2");
+    if (predefinedType(name) === "num" && tag.type !== "num") throw wrong("is a number by XEP-0347 5.2");
+    if (predefinedType(name) === "str" && tag.type !== "str") throw wrong("is a string by XEP-0347 5.2");
     if (found.has(name)) throw wrong("is given twice: names differ in more than case");
     found.set(name, tag);
   }

@@ -105,6 +105,25 @@ export class StanzaError extends SdkError {
   }
 }
 
+/** What a client asks of a Thing Registry (XEP-0347). */
+export type RegistryRequest = "claim" | "search" | "update" | "remove" | "disown";
+
+/** A Thing Registry refused a request. The message says what that means for this request, and what to do about it. */
+export class RegistryError extends StanzaError {
+  constructor(
+    /** What was asked. */
+    readonly request: RegistryRequest,
+    /** What the Registry answered. */
+    refused: StanzaError,
+    /** What to do about it, in words. */
+    readonly advice: string,
+  ) {
+    super(refused.condition, refused.type, refused.from, refused.text, refused.parameters);
+    this.message = `${this.message}: ${advice}`;
+    this.cause = refused;
+  }
+}
+
 /** The connection could not be made, or was lost. The Thing tries again by itself. */
 export class ConnectionError extends SdkError {
   readonly code = "ERR_CONNECTION";

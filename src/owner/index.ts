@@ -1,10 +1,30 @@
 /**
- * The owner's side: claim Things, read and control them.
+ * The owner's side: claim Things, find them, update, remove and disown them, read and control them.
  *
  * @packageDocumentation
  */
 export { OwnerClient } from "./owner-client.ts";
-export type { ClaimOptions, ClaimedThing, OwnerClientOptions } from "./owner-client.ts";
+export type { ClaimOptions, ClaimedThing, OwnerClientOptions, SearchOptions } from "./owner-client.ts";
+export { anyOf, tag } from "./predicates.ts";
+export type {
+  Alternatives,
+  MaskOptions,
+  NumericTagName,
+  Predicate,
+  RangeEnds,
+  SearchCondition,
+  Searchable,
+  TagConditions,
+  TagQuery,
+  TextConditions,
+  TextTagName,
+  ValueOf,
+} from "./predicates.ts";
+export type { ThingFound } from "./found-things.ts";
+export type { ThingAddress, ThingReference } from "./thing-reference.ts";
+export { RegistryError } from "../core/errors.ts";
+export type { ParameterProblem, RegistryRequest, StanzaError, StanzaErrorType } from "../core/errors.ts";
+export type { NumComparison, NumRange, SearchOperator, StrComparison, StrMask, StrRange } from "../codec/search.ts";
 export { connect } from "../connection/connect.ts";
 export type { ConnectOptions, Connection } from "../connection/connect.ts";
 export { formatClaimText, parseClaimText, parseTagList } from "../codec/claim-text.ts";

@@ -1,10 +1,12 @@
-import { withDeadline, type CallOptions } from "../core/abort.ts";
+import { checkCall, withDeadline, type CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
-import { StateError } from "../core/errors.ts";
-import { configJid, type BareJid } from "../core/jid.ts";
+import { ConfigError, StateError } from "../core/errors.ts";
+import type { BareJid } from "../core/jid.ts";
+import { checkKnown } from "../core/options.ts";
 import { parseClaimText } from "../codec/claim-text.ts";
-import { buildMine, parseClaimed } from "../codec/iot-discovery.ts";
-import { ns } from "../codec/namespaces.ts";
+import { buildDisown, buildMine, buildRemove, buildUpdate, parseClaimed } from "../codec/iot-discovery.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
+import { buildSearch, parseFound } from "../codec/search.ts";
 import type { FieldGroup } from "../codec/sensor-data.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import type { Connection } from "../connection/connect.ts";
@@ -15,11 +17,13 @@ import {
   type ControlOutcome,
   type ParameterValues,
 } from "../control/controller.ts";
-import { FriendWhereabouts } from "../connection/whereabouts.ts";
-import { Components } from "../discovery/components.ts";
-import { checkRegistry, type RegistryMethods, type RegistryWays } from "../discovery/service-options.ts";
-import { findRegistry, type FindingParts } from "../discovery/services.ts";
+import type { RegistryMethods } from "../discovery/service-options.ts";
 import { SensorReader, checkReadOptions, type ReadOptions } from "../sensor/sensor-reader.ts";
+import { PAGE_SIZE, findThings, type ThingFound } from "./found-things.ts";
+import { searchesFor, type SearchCondition } from "./predicates.ts";
+import { ANSWER_WITHIN, RegistryAccess } from "./registry-access.ts";
+import { checkReference, type CheckedReference, type ThingReference } from "./thing-reference.ts";
+import { changedTags } from "./update-tags.ts";
 
 /** How an owner's client works. */
 export interface OwnerClientOptions {
@@ -42,12 +46,27 @@ export interface ClaimOptions extends CallOptions {
 export interface ClaimedThing {
   /** Its address; absent when the Registry does not say (D-E3): it will then ask for friendship itself. */
   readonly jid?: BareJid;
+  /** The node, when the Thing is one behind a concentrator. */
+  readonly node?: NodeRef;
 }
 
-const ANSWER_WITHIN = 30_000;
+/** How to search. */
+export interface SearchOptions {
+  /** The most Things to be asked for at once. The Registry may give fewer. Default 50. */
+  readonly pageSize?: number;
+  /** Ends the search; it rejects with the signal's own reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** The longest wait for one page, in milliseconds; then `ERR_TIMEOUT`. Default 30,000. */
+  readonly timeout?: number | undefined;
+}
 
 /**
- * What an owner does: claim Things (XEP-0347 3.9), read them (XEP-0323) and control them (XEP-0325).
+ * What an owner does: claim Things (XEP-0347 3.9), find them (3.15), tell the Registry about them (3.14), take them out of
+ * searches (3.10) and give them up (3.17), read them (XEP-0323) and control them (XEP-0325).
+ *
+ * A Registry that refuses makes a call reject with a {@link RegistryError}: code `ERR_STANZA`, its `condition`, and what to do in the message. Calls to it
+ * reject with `ERR_DISCOVERY` when none is found, `ERR_TIMEOUT` without an answer (default 30,000 ms), `ERR_CONNECTION` without a stream,
+ * `ERR_PROTOCOL` for an answer that is none, and `ERR_CONFIG` for what is wrong in the call itself.
  *
  * @example
  * ```ts
@@ -64,20 +83,13 @@ export class OwnerClient {
   readonly #clock: Clock;
   readonly #reader: SensorReader;
   readonly #things = new Set<BareJid>();
-  readonly #finding: FindingParts;
-  readonly #ways: RegistryWays;
-  #registry: BareJid | undefined;
+  readonly #registry: RegistryAccess;
 
   constructor(connection: Connection, options: OwnerClientOptions = {}) {
     this.#connection = connection;
     this.#clock = options.clock ?? systemClock;
     this.#reader = new SensorReader(connection.channel, this.#clock);
-    const { channel, friends } = connection;
-    const whereabouts = new FriendWhereabouts({ channel, friends, clock: this.#clock });
-    this.#finding = { channel, whereabouts, components: new Components({ channel, clock: this.#clock }) };
-    const { address, ways } = checkRegistry(options.registry, true);
-    this.#registry = address;
-    this.#ways = ways;
+    this.#registry = new RegistryAccess(connection, this.#clock, options.registry);
     // A Thing asks its owner for friendship after the claim (XEP-0347 3.9). Others are left to the program.
     connection.friends.onRequest((jid) => {
       if (this.#things.has(jid)) void connection.friends.accept(jid).catch(() => undefined);
@@ -85,24 +97,85 @@ export class OwnerClient {
   }
 
   /**
-   * Claims a Thing by the text scanned from it, or by its tags. Rejects with `ERR_STANZA` (`item-not-found`) for any
-   * claim that fails: the Registry does not say why. Also `ERR_PROTOCOL` for a text that is no claim text,
-   * `ERR_DISCOVERY` without a Registry, `ERR_TIMEOUT` (default 30,000 ms).
+   * Claims a Thing by the text scanned from it, or by its tags (XEP-0347 3.9). The Registry does not say why a claim fails: always
+   * `item-not-found`. To claim once more what is yours already does no harm, so a claim that got no answer can be repeated. `ERR_PROTOCOL`
+   * also for a text that is no claim text.
    */
   async claim(scanned: string | Tags, options: ClaimOptions = {}): Promise<ClaimedThing> {
     const tags: readonly Tag[] = typeof scanned === "string" ? parseClaimText(scanned) : toTags(scanned);
-    const { signal, timeout = ANSWER_WITHIN } = options;
-    return withDeadline(this.#clock, { signal, timeout }, "the claim", async (limited) => {
-      this.#registry ??= await findRegistry(this.#finding, this.#ways, [], limited);
-      // An account is reached at its full JID, which its presence tells (XEP-0347 5.1).
-      const to = await this.#finding.whereabouts.addressOf(this.#registry, ns.discovery, { signal: limited });
-      const payload = buildMine({ tags, public: options.public ?? true });
-      const answer = await this.#connection.channel.request({ type: "set", to, payload }, { signal: limited, timeout });
-      if (answer === undefined) return {};
-      const { jid } = parseClaimed(answer);
-      this.#things.add(jid);
-      return { jid };
-    });
+    checkKnown(options, ["public", "signal", "timeout"], "options");
+    const payload = buildMine({ tags, public: options.public ?? true });
+    const answer = await this.#registry.ask("claim", { type: "set", payload }, options);
+    if (answer === undefined) return {};
+    const { jid, node } = parseClaimed(answer);
+    this.#things.add(jid);
+    return { jid, ...(node !== undefined && { node }) };
+  }
+
+  /**
+   * Searches for public Things, also those of others (XEP-0347 3.15). All conditions must hold; {@link anyOf} makes
+   * alternatives. Gives each Thing once, page by page: the next page is asked for when the Things of the one before are
+   * taken, so a search over very many takes no more memory than a page (alternatives: 16 bytes and their bookkeeping for each Thing, of
+   * the last 200,000). What comes and goes meanwhile may be missed. Leave the loop to end it. Throws `ERR_CONFIG` at once; the loop rejects
+   * like every call to the Registry, with `ERR_PROTOCOL` also when the Registry goes on without anything new.
+   *
+   * @example
+   * ```ts
+   * import { tag, type OwnerClient } from "xmpp-thing/owner";
+   *
+   * async function coldRooms(owner: OwnerClient): Promise<void> {
+   *   for await (const thing of owner.search([tag("CLASS").is("Thermometer"), tag("CITY").is("Kiruna")])) {
+   *     console.log(thing.jid, thing.tags.get("ROOM"), await owner.read(thing));
+   *   }
+   * }
+   * ```
+   */
+  search(
+    conditions: SearchCondition | readonly SearchCondition[],
+    options: SearchOptions = {},
+  ): AsyncIterable<ThingFound> {
+    const searches = searchesFor(conditions);
+    checkKnown(options, ["pageSize", "signal", "timeout"], "options");
+    checkCall(options);
+    const { pageSize = PAGE_SIZE, signal, timeout } = options;
+    if (!Number.isSafeInteger(pageSize) || pageSize < 1)
+      throw new ConfigError("pageSize: must be a whole number above 0");
+    const start = (): AsyncGenerator<ThingFound, void, undefined> =>
+      findThings(searches, pageSize, signal, async (search) => {
+        const payload = buildSearch(search);
+        return parseFound(await this.#registry.ask("search", { type: "get", payload }, { signal, timeout }));
+      });
+    return { [Symbol.asyncIterator]: start };
+  }
+
+  /**
+   * Changes tags of a Thing of yours in the Registry (XEP-0347 3.14): those that are named, the others stay. An empty text takes a tag away. Rejects with
+   * `item-not-found` when the Thing is not yours, was removed, or does not exist.
+   */
+  async update(thing: ThingReference, tags: Tags, options: CallOptions = {}): Promise<void> {
+    const { jid, ...rest } = checkReference(thing);
+    const payload = buildUpdate({ jid: jid.bare, tags: changedTags(tags), ...rest });
+    await this.#registry.ask("update", { type: "set", payload }, options);
+  }
+
+  /**
+   * Takes a Thing of yours out of searches (XEP-0347 3.10). It stays yours; the Registry tells it, if it can. It does not come back by itself: only a
+   * factory reset, and a new claim, brings it into searches again. Rejects with `item-not-found` when the Thing is not yours or does not exist.
+   */
+  async remove(thing: ThingReference, options: CallOptions = {}): Promise<void> {
+    const { jid, ...rest } = checkReference(thing);
+    await this.#registry.ask("remove", { type: "set", payload: buildRemove({ jid: jid.bare, ...rest }) }, options);
+  }
+
+  /**
+   * Gives a Thing up (XEP-0347 3.17): it has no owner any more, and can be claimed with a new claim text. Rejects with
+   * `not-allowed` when the Thing is offline, for it must hear of it, and with `item-not-found` when the Thing is not yours or does not exist.
+   */
+  async disown(thing: ThingReference, options: CallOptions = {}): Promise<void> {
+    const { jid, ...rest } = checkReference(thing);
+    await this.#registry.ask("disown", { type: "set", payload: buildDisown({ jid: jid.bare, ...rest }) }, options);
+    // Another node of the same concentrator may still be ours.
+    if (rest.node === undefined) this.#things.delete(jid.bare);
   }
 
   /**
@@ -110,8 +183,8 @@ export class OwnerClient {
    * online. Whether it accepts is its provisioning server's decision: `ERR_STATE` if that is a no, `ERR_TIMEOUT` if
    * nothing comes (default 30,000 ms), as from a Thing that is offline. `ERR_CONFIG` for a text that is no JID.
    */
-  async befriend(thing: string, options: CallOptions = {}): Promise<string> {
-    const { bare } = configJid(thing, "thing");
+  async befriend(thing: ThingReference, options: CallOptions = {}): Promise<string> {
+    const { bare } = checkReference(thing).jid;
     const { friends } = this.#connection;
     const { signal, timeout = ANSWER_WITHIN } = options;
     this.#things.add(bare);
@@ -123,16 +196,15 @@ export class OwnerClient {
   }
 
   /**
-   * Reads a Thing. A bare JID is befriended first, a full one asked as it is. Resolves to what it
-   * sent, by node and moment. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_STATE` when the friendship is
+   * Reads a Thing, also one that a search found. A bare JID is befriended first, a full one asked as it is. Of a Thing behind a concentrator its node is
+   * read, unless `nodes` says otherwise. Resolves to what it sent, by node and moment. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_STATE` when the friendship is
    * refused, `ERR_TIMEOUT` (default 30,000 ms), `ERR_PROTOCOL` when the Thing reports a failure or sends nonsense, and `ERR_CONFIG`
    * for a text that is no JID.
    */
-  async read(thing: string, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
-    const jid = configJid(thing, "thing");
+  async read(thing: ThingReference, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
+    const reference = checkReference(thing);
     checkReadOptions(options);
-    const full = jid.resource === "" ? await this.befriend(jid.bare, options) : jid.full;
-    return this.#reader.read(full, options);
+    return this.#reader.read(await this.#fullJid(reference, options), { ...nodesOf(reference), ...options });
   }
 
   /**
@@ -148,11 +220,15 @@ export class OwnerClient {
    * const { parameters } = await owner.control("lamp@example.org", { LED: true });
    * ```
    */
-  async control(thing: string, values: ParameterValues, options: ControlOptions = {}): Promise<ControlOutcome> {
-    const jid = configJid(thing, "thing");
+  async control(thing: ThingReference, values: ParameterValues, options: ControlOptions = {}): Promise<ControlOutcome> {
+    const reference = checkReference(thing);
     checkControlCall(values, options);
-    const full = jid.resource === "" ? await this.befriend(jid.bare, options) : jid.full;
-    return setParameters(this.#connection.channel, full, values, options);
+    const full = await this.#fullJid(reference, options);
+    return setParameters(this.#connection.channel, full, values, { ...nodesOf(reference), ...options });
+  }
+
+  async #fullJid({ jid }: CheckedReference, options: CallOptions): Promise<string> {
+    return jid.resource === "" ? this.befriend(jid.bare, options) : jid.full;
   }
 
   #nextPresence(bare: BareJid, present: () => string | undefined, signal: AbortSignal): Promise<string> {
@@ -170,4 +246,9 @@ export class OwnerClient {
       signal.addEventListener("abort", stop, { once: true });
     });
   }
+}
+
+/** Of a Thing behind a concentrator its own node is meant. */
+function nodesOf({ node }: CheckedReference): { readonly nodes?: readonly NodeRef[] } {
+  return node === undefined ? {} : { nodes: [node] };
 }
