@@ -42,13 +42,18 @@ export interface ClaimOptions extends CallOptions {
   readonly public?: boolean;
 }
 
-/** A Thing that was claimed. */
-export interface ClaimedThing {
-  /** Its address; absent when the Registry does not say (D-E3): it will then ask for friendship itself. */
-  readonly jid?: BareJid;
-  /** The node, when the Thing is one behind a concentrator. */
-  readonly node?: NodeRef;
-}
+/**
+ * A Thing that was claimed: its address, and its node when it is one behind a concentrator. Without an address when the
+ * Registry does not say (D-E3): the Thing will then ask for friendship itself.
+ */
+export type ClaimedThing =
+  | {
+      /** Its JID, or that of the concentrator it is behind. */
+      readonly jid: BareJid;
+      /** The node, when the Thing is one behind a concentrator. */
+      readonly node?: NodeRef;
+    }
+  | { readonly jid?: undefined; readonly node?: undefined };
 
 /** How to search. */
 export interface SearchOptions {
