@@ -1,4 +1,4 @@
-import { RegistrationError } from "../../core/errors.ts";
+import { RegistrationError, StorageError } from "../../core/errors.ts";
 import { tryParseJid, type BareJid, type Jid } from "../../core/jid.ts";
 import type { RandomSource } from "../../core/random.ts";
 import { decoy, makeCredentials, matches, type Credentials } from "./credentials.ts";
@@ -12,6 +12,8 @@ export class Accounts {
   readonly #random: RandomSource;
   readonly #secret: Uint8Array;
   readonly #most: number;
+  /** Told of an account that has come, gone, or has another password. */
+  onChange: (account: Account) => void = () => undefined;
   readonly #accounts = new Map<BareJid, Account>();
 
   constructor(domain: string, random: RandomSource, most = MOST_ACCOUNTS) {
@@ -35,10 +37,16 @@ export class Accounts {
     if (password === "") throw new RegistrationError("an empty password", "not-acceptable");
     if (this.#accounts.has(jid.bare)) throw new RegistrationError(`${jid.bare} exists`, "conflict");
     if (this.#accounts.size >= this.#most) throw new RegistrationError("too many accounts", "resource-constraint");
-    const credentials = makeCredentials(password, this.#random);
-    const account: Account = { jid, credentials, roster: new Roster(), sessions: new Map(), offline: [] };
-    this.#accounts.set(jid.bare, account);
+    const account = this.#add(jid, makeCredentials(password, this.#random));
+    this.onChange(account);
     return account;
+  }
+
+  /** Puts an account back as it was kept: what is kept of its password, nothing else yet. */
+  restore(username: string, credentials: Credentials): void {
+    const jid = this.jidOf(username);
+    if (jid === undefined) throw new StorageError(`"${username}" is kept as an account, and is no proper user name`);
+    this.#add(jid, credentials);
   }
 
   /** The account of a user name. */
@@ -55,11 +63,13 @@ export class Accounts {
   /** Forgets an account. */
   remove(account: Account): void {
     this.#accounts.delete(account.jid.bare);
+    this.onChange(account);
   }
 
   /** Replaces a password. */
   setPassword(account: Account, password: string): void {
     account.credentials = makeCredentials(password, this.#random);
+    this.onChange(account);
   }
 
   /** Compares a password in clear. It takes as long for a name that has no account. */
@@ -72,5 +82,11 @@ export class Accounts {
   credentialsOf(username: string): Credentials {
     const account = this.named(username);
     return account?.credentials ?? decoy(this.#secret, this.jidOf(username)?.local ?? username);
+  }
+
+  #add(jid: Jid, credentials: Credentials): Account {
+    const account: Account = { jid, credentials, roster: new Roster(), sessions: new Map(), offline: [] };
+    this.#accounts.set(jid.bare, account);
+    return account;
   }
 }

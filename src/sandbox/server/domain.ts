@@ -1,6 +1,6 @@
 // An XMPP domain without sockets: "stanzas in, stanzas out". RFC 6120 section 10 and RFC 6121 section 8: routing.
 import type { Clock } from "../../core/clock.ts";
-import { ConfigError, ProtocolError, StateError, messageOf } from "../../core/errors.ts";
+import { ConfigError, ProtocolError, RegistrationError, StateError, messageOf } from "../../core/errors.ts";
 import { configJid, tryParseJid, type BareJid, type Jid } from "../../core/jid.ts";
 import { silentLogger, type Logger } from "../../core/logger.ts";
 import { randomToken, type RandomSource } from "../../core/random.ts";
@@ -8,6 +8,8 @@ import { ns } from "../../codec/namespaces.ts";
 import { el, type XmlElement } from "../../codec/xml.ts";
 import type { StanzaService } from "../stanza-service.ts";
 import { Accounts } from "./accounts.ts";
+import { AccountChanges, restoreAccounts } from "./kept-accounts.ts";
+import { Upkeep, type Changes, type Keep } from "./upkeep.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Attachment, Hub, Peer, StanzaListener } from "./hub.ts";
 import { MOST_SESSIONS } from "./limits.ts";
@@ -36,11 +38,22 @@ export interface XmppDomainOptions {
   readonly logger?: Logger | undefined;
   /** How clients can make accounts. Default: by plain fields. */
   readonly registration?: RegistrationOffer | undefined;
+  /** Where accounts outlive the process, and what was kept there. Default: nowhere. */
+  readonly kept?: KeptAccounts | undefined;
+}
+
+/** Accounts that outlive the process. */
+export interface KeptAccounts {
+  /** What was kept when it ended last. */
+  readonly entries: Changes;
+  /** Keeps what changes. */
+  readonly keep: Keep;
 }
 
 /**
  * The server of one XMPP domain, without sockets. Everything happens at once, one stanza after another: when `receive`
- * returns, what follows from it has been delivered (inside a delivery it waits for its turn).
+ * returns, what follows from it has been delivered (inside a delivery it waits for its turn). Only where accounts are
+ * kept does what goes to clients wait until a change that came before it is.
  */
 export class XmppDomain {
   /** The domain, normalised. */
@@ -49,6 +62,7 @@ export class XmppDomain {
   readonly #logger: Logger;
   readonly #random: RandomSource;
   readonly #accounts: Accounts;
+  readonly #upkeep: Upkeep;
   readonly #registration: RegistrationOffer;
   readonly #services = new Map<string, Attachment>();
   /** The other servers, and how this one is taken from them again. */
@@ -70,11 +84,16 @@ export class XmppDomain {
     this.#random = options.random;
     this.#registration = options.registration ?? "fields";
     this.#accounts = new Accounts(this.domain, options.random);
+    this.#upkeep = new Upkeep(options.kept?.keep, options.clock, this.#logger);
+    restoreAccounts(options.kept?.entries ?? [], this.#accounts);
+    const changes = new AccountChanges(this.#upkeep, this.#accounts);
+    this.#accounts.onChange = (account) => changes.account(account);
     const hub: Hub = {
       jid: this.#jid,
       clock: options.clock,
       random: options.random,
       accounts: this.#accounts,
+      changes,
       services: () => [...this.#services.values()].map(({ service }) => service),
       reaches: (address) => this.#reaches(address),
       serviceAt: (domain) => this.#services.get(domain),
@@ -100,6 +119,23 @@ export class XmppDomain {
    */
   register(username: string, password: string): void {
     this.#accounts.register(username, password);
+  }
+
+  /** Gives an account another password. Throws `ERR_REGISTRATION` with the condition `not-acceptable` if there is none. */
+  setPassword(username: string, password: string): void {
+    const account = this.#accounts.named(username);
+    if (account === undefined) throw new RegistrationError(`no account ${username}`, "not-acceptable");
+    this.#accounts.setPassword(account, password);
+  }
+
+  /** Does something when all is kept that has changed until now: at once if it is, or nothing is kept at all. */
+  whenKept(action: () => void): void {
+    this.#upkeep.whenKept(action);
+  }
+
+  /** Resolves when all is kept. */
+  async idle(): Promise<void> {
+    await this.#upkeep.idle();
   }
 
   /** Tells whether there is such an account. */
@@ -219,7 +255,7 @@ export class XmppDomain {
         this.#guard("a stanza", next);
         const ready = [...this.#ready];
         this.#ready.clear();
-        for (const session of ready) this.#guard(`the client ${session.jid.full}`, () => session.flush());
+        for (const session of ready) this.#whenKept(session, session.flush());
       }
     } finally {
       this.#working = false;
@@ -233,6 +269,10 @@ export class XmppDomain {
     } catch (error) {
       this.#logger.error(`${what}: failed`, { why: messageOf(error) });
     }
+  }
+
+  #whenKept(session: BoundSession, action: () => void): void {
+    this.#upkeep.whenKept(() => this.#guard(`the client ${session.jid.full}`, action));
   }
 
   #serves(domain: string): boolean {
@@ -262,7 +302,7 @@ export class XmppDomain {
   /** The server ends a stream. */
   #endStream(session: BoundSession, condition: StreamCondition | "dropped"): void {
     if (!session.alive) return;
-    this.#guard(`the client ${session.jid.full}`, () => session.closeStream(condition));
+    this.#whenKept(session, session.closeStream(condition));
     this.#endSession(session);
   }
 

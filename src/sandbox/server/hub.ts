@@ -4,6 +4,7 @@ import type { RandomSource } from "../../core/random.ts";
 import type { XmlElement } from "../../codec/xml.ts";
 import type { StanzaService } from "../stanza-service.ts";
 import type { Accounts } from "./accounts.ts";
+import type { AccountChanges } from "./kept-accounts.ts";
 import type { Account, BoundSession } from "./session.ts";
 import type { StreamCondition } from "./stream-fault.ts";
 
@@ -41,6 +42,8 @@ export interface Hub {
   readonly random: RandomSource;
   /** Who has an account. */
   readonly accounts: Accounts;
+  /** Who is to be told of what changes of an account, so that it is kept. */
+  readonly changes: AccountChanges;
   /** The services in their order. */
   services(): readonly StanzaService[];
   /** The service at a domain. */

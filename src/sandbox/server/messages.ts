@@ -30,7 +30,10 @@ export class Messages {
 
   /** Gives a client what was kept for the account. */
   release(session: BoundSession): void {
-    for (const stanza of session.account.offline.splice(0)) this.#hub.hand(session, stanza);
+    const { account } = session;
+    if (account.offline.length === 0) return;
+    for (const stanza of account.offline.splice(0)) this.#hub.hand(session, stanza);
+    this.#hub.changes.offline(account);
   }
 
   #toAccount(account: Account, stanza: XmlElement, type: string | undefined): void {
@@ -58,6 +61,7 @@ export class Messages {
     const delay = el("delay", { xmlns: "urn:xmpp:delay", from: this.#hub.jid.domain, stamp });
     const copy = copyStanza(stanza);
     account.offline.push(el("message", copy.attrs, ...copy.children, delay));
+    this.#hub.changes.offline(account);
   }
 }
 

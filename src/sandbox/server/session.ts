@@ -87,17 +87,21 @@ export class BoundSession implements Session {
     if (this.alive) this.#outbox.push(stanza);
   }
 
-  /** Hands over what lies ready. */
-  flush(): void {
-    if (this.#outbox.length === 0) return;
+  /** What lies ready, as what hands it over. */
+  flush(): () => void {
     const stanzas = this.#outbox;
     this.#outbox = [];
-    this.#deliver(stanzas);
+    return () => {
+      if (stanzas.length > 0) this.#deliver(stanzas);
+    };
   }
 
-  /** Ends the client's stream, after what lies ready. */
-  closeStream(condition: StreamCondition | "dropped"): void {
-    this.flush();
-    this.#close(condition);
+  /** What ends the client's stream, after what lies ready. */
+  closeStream(condition: StreamCondition | "dropped"): () => void {
+    const deliver = this.flush();
+    return () => {
+      deliver();
+      this.#close(condition);
+    };
   }
 }

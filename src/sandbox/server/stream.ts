@@ -171,7 +171,9 @@ export class ClientStream {
     const registering = element.getChild("query", ns.register) !== undefined && (type === "get" || type === "set");
     // RFC 6120 section 4.9.3.12
     if (kind !== "iq" || !registering) throw new StreamFault("not-authorized");
-    this.#link.write(this.#options.domain.answerUnauthenticated(element).toString());
+    const { domain } = this.#options;
+    const answer = domain.answerUnauthenticated(element).toString();
+    domain.whenKept(() => this.#link.write(answer));
   }
 
   #onSasl(element: XmlElement): void {

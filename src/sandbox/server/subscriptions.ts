@@ -86,13 +86,15 @@ export class Subscriptions {
     const address = { from: account.jid.bare, to: contact.jid };
     if (from) this.sendUnavailable(account, contact.jid);
     account.roster.delete(contact.jid);
+    this.#hub.changes.contact(account, contact.jid);
     if (contact.listed) this.#pushItem(account, el("item", { jid: contact.jid, subscription: "remove" }));
     if (to || pendingOut) this.#hub.route(presence({ type: "unsubscribe", ...address }));
     if (from || pendingIn) this.#hub.route(presence({ type: "unsubscribed", ...address }));
   }
 
-  /** RFC 6121 section 2.1.6: tells the interested clients what has become of a contact. */
+  /** A contact has changed. RFC 6121 section 2.1.6: the interested clients are told what has become of it. */
   push(account: Account, contact: Contact): void {
+    this.#hub.changes.contact(account, contact.jid);
     if (contact.listed) this.#pushItem(account, rosterItem(contact));
   }
 
@@ -115,6 +117,7 @@ export class Subscriptions {
     const before = contact.listed ? rosterItem(contact).toString() : "";
     contact.state = next;
     contact.listed ||= list;
+    this.#hub.changes.contact(account, contact.jid);
     if (!next.pendingIn) contact.request = undefined;
     // Whoever was never more than a request is forgotten with it.
     if (!contact.listed && !next.pendingIn) account.roster.delete(contact.jid);
