@@ -6,7 +6,7 @@
 export { Thing } from "./thing/thing.ts";
 export type { AccountOptions, ServerOptions, ThingOptions } from "./thing/options.ts";
 export type { OnBehalf, ThingControlOptions, ThingReadOptions } from "./thing/acting.ts";
-export type { DecisionMade, ThingClaimed, ThingEvents } from "./thing/events.ts";
+export type { DecisionMade, ThingClaimed, ThingDisowned, ThingEvents, ThingRemoved } from "./thing/events.ts";
 export type { Fault, FaultCode } from "./thing/faults.ts";
 export type { ResetOptions } from "./thing/reset.ts";
 export type {

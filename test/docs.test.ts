@@ -343,6 +343,8 @@ describe("docs/thing.md", () => {
     const homes: Readonly<Record<string, string>> = {
       DecisionMade: events,
       ThingClaimed: events,
+      ThingDisowned: events,
+      ThingRemoved: events,
       PairingWindow: "src/thing/pairing.ts",
       PairingEnded: "src/thing/pairing.ts",
       Paired: "src/thing/pairing.ts",

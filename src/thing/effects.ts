@@ -270,7 +270,8 @@ async function emptyKeyAt(
   signal: AbortSignal,
 ): Promise<ThingEvent | undefined> {
   const options = { signal, timeout: ANSWER_WITHIN };
-  if (state().ownership.is !== "claimed") return undefined;
+  const { ownership } = state();
+  if (ownership.is !== "claimed" || ownership.keyEmptied) return undefined;
   const outcome = await emptyKey(channel, await whereabouts.addressOf(registry, ns.discovery, options), options);
   return outcome === "updated" ? { type: "keyEmptied" } : { type: outcome, registry };
 }

@@ -26,6 +26,22 @@ export interface ThingClaimed {
   readonly public: boolean;
 }
 
+/** That the owner has removed the Thing from the Registry, as it is told (XEP-0347 3.10). */
+export interface ThingRemoved {
+  /** The Registry, in which nobody finds the Thing any more. */
+  readonly registry: BareJid;
+  /** The owner, who stays the owner; `undefined` for a Thing that is its own. */
+  readonly owner: BareJid | undefined;
+}
+
+/** That the owner has disowned the Thing, as it is told (XEP-0347 3.17). */
+export interface ThingDisowned {
+  /** The Registry that said so. */
+  readonly registry: BareJid;
+  /** Who was the owner. */
+  readonly owner: BareJid;
+}
+
 /** The events of a Thing and what their listeners are given. */
 export interface ThingEvents {
   /** The state has changed, and the change is durable: the new one, the one before. */
@@ -34,9 +50,13 @@ export interface ThingEvents {
   claimText: [text: string];
   /** The Thing has an owner. */
   claimed: [claim: ThingClaimed];
+  /** The owner has removed the Thing from the Registry: nobody finds it there any more, and it changes no tags there. */
+  removed: [removal: ThingRemoved];
+  /** The Thing has no owner any more; show the new claim text. */
+  disowned: [disowning: ThingDisowned];
   /** Somebody may now see the Thing's presence and ask it directly. */
   friended: [jid: BareJid];
-  /** Somebody is no friend any more: a provisioning server said so. */
+  /** Somebody is no friend any more: a provisioning server said so, or they have disowned the Thing. */
   unfriended: [jid: BareJid];
   /** Light the LED: somebody asks for friendship, and `pressButton()` accepts. */
   pairing: [window: PairingWindow];
@@ -59,6 +79,8 @@ const EVENTS: Readonly<Record<keyof ThingEvents, true>> = {
   state: true,
   claimText: true,
   claimed: true,
+  removed: true,
+  disowned: true,
   friended: true,
   unfriended: true,
   pairing: true,

@@ -42,7 +42,7 @@ export async function reviewFriends(parts: FriendshipParts, signal: AbortSignal)
   }
 }
 
-/** What it takes to end the friendship with somebody of whom a server has said `unfriend`. */
+/** What it takes to end a friendship by the word of others. */
 export interface PartingParts extends FriendshipParts {
   /** What is remembered of them. */
   readonly cache: RightsCache;
@@ -50,11 +50,13 @@ export interface PartingParts extends FriendshipParts {
   readonly standing: () => Standing;
   /** Whether the friendship is to end still. */
   readonly isParting: (jid: BareJid) => boolean;
+  /** Whether it ends since they have disowned the Thing: that is for no server to decide (XEP-0347 3.17). */
+  readonly hasDisowned: (jid: BareJid) => boolean;
 }
 
 /**
- * Ends the friendship with somebody of whom a trusted server has said `unfriend` (XEP-0324 3.2.3). Whom another one allows
- * stays (XEP-0324 5.3, P-E17), and who has come to be answered to meanwhile (X-E1). Rejects if the own server does not
+ * Ends the friendship with somebody of whom a trusted server has said `unfriend` (XEP-0324 3.2.3), or who has disowned the
+ * Thing (XEP-0347 3.17). Whom another server allows stays (XEP-0324 5.3, P-E17), and who has come to be answered to meanwhile (X-E1). Rejects if the own server does not
  * carry it out, or the disk does not take that their rights are forgotten; it is to be done again then.
  */
 export async function part(parts: PartingParts, jid: BareJid, signal: AbortSignal): Promise<void> {
@@ -66,9 +68,9 @@ export async function part(parts: PartingParts, jid: BareJid, signal: AbortSigna
 }
 
 async function endUnlessAllowed(parts: PartingParts, jid: BareJid, signal: AbortSignal): Promise<void> {
-  const { guard, standing, isParting } = parts;
+  const { guard, standing, isParting, hasDisowned } = parts;
   if (isAnsweredTo(standing(), jid)) return;
-  if (standing().servers.length > 1) {
+  if (standing().servers.length > 1 && !hasDisowned(jid)) {
     const { outcome } = await guard.decide({ kind: "friend", jid }, signal);
     // Also who has been allowed anew by then.
     if (outcome === "granted" || !isParting(jid)) return;

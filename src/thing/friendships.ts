@@ -53,8 +53,12 @@ export function makeFriendships(options: FriendshipsOptions): Friendships {
     options;
   const { clock, random, logger } = settings;
   const isParting = (jid: BareJid): boolean => state().parting.includes(jid);
+  const hasDisowned = (jid: BareJid): boolean => {
+    const { ownership } = state();
+    return ownership.is === "registered" && ownership.disownedBy === jid;
+  };
   const onUnfriended = (jid: BareJid): void => tell("unfriended", jid);
-  const parts = { friends, guard, cache, standing, isParting, onUnfriended };
+  const parts = { friends, guard, cache, standing, isParting, hasDisowned, onUnfriended };
   /** Who may say so has allowed a friendship that was to end, be it by what the disk alone says. */
   const onAllowed = async (jid: BareJid): Promise<void> => {
     if (isParting(jid) || isDiskUnsure()) (await apply({ type: "parted", jid }))();

@@ -1,5 +1,5 @@
 // Applies events to the state one at a time, makes each new state durable, then does what follows from it.
-import { sleep } from "../core/abort.ts";
+import { onAbort, sleep } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { isSdkError, messageOf } from "../core/errors.ts";
@@ -9,6 +9,7 @@ import { Refusal } from "../core/refusal.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import type { NoticeEvent } from "./answers.ts";
 import type { FaultCode } from "./faults.ts";
+import { isOdd } from "./ownership.ts";
 import { initialState, type ThingEffect, type ThingEvent, type ThingState } from "./state.ts";
 import { transition } from "./transition.ts";
 import { withLock } from "./trust.ts";
@@ -76,11 +77,23 @@ function nameOf(effect: WireEffect): string {
   }
 }
 
+// What is done once more, at once, if it is asked for again while it is under way: what it says to the Registry may have
+// changed in the middle of it. Of others the same again would tell nobody anything.
+const RENEWED: ReadonlySet<WireEffect["do"]> = new Set(["register", "emptyKey", "leaveRegistry"]);
+
+/** Something that is under way, and what it is to go on with. */
+interface Attempt {
+  now: WireEffect;
+  next: WireEffect | undefined;
+  /** Ends the wait for the next try. */
+  wake: () => void;
+}
+
 /** The state of a Thing, and what it is doing about it. */
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #queue = new SerialQueue();
-  readonly #busy = new Set<string>();
+  readonly #busy = new Map<string, Attempt>();
   #state = initialState;
   #resets = 0;
   #isDiskUnsure = false;
@@ -121,6 +134,7 @@ export class Runner {
     const onUnsaved = (error: unknown): void => onFault("rights-not-saved", messageOf(error), error);
     return this.#queue.run(async () => {
       const before = this.#state;
+      this.#notice(before, event);
       const { state: after, effects } = transition(before, event);
       const state = this.#options.locked === true ? withLock(after) : after;
       if (state !== before) {
@@ -214,24 +228,39 @@ export class Runner {
     void this.#attempt(effect, signal);
   }
 
+  /** A Registry that gives a Thing away that is somebody's is not followed, and people should know (D-E29). */
+  #notice({ ownership }: ThingState, event: ThingEvent): void {
+    if (event.type !== "claimed" || !isOdd(ownership, event)) return;
+    const whose = ownership.is === "claimed" ? `belongs to ${ownership.owner}` : "is its own owner";
+    const message = `${event.registry} says that the Thing belongs to ${event.owner}, but it ${whose}, and was not disowned: it stays so`;
+    this.#options.onFault("owner-change-ignored", message);
+  }
+
   /** Tries until it is done or the stream ends. Never rejects. */
-  async #attempt(effect: WireEffect, signal: AbortSignal): Promise<void> {
+  async #attempt(first: WireEffect, signal: AbortSignal): Promise<void> {
     const { clock, random, perform, onFault, onHealed } = this.#options;
-    const name = nameOf(effect);
-    if (signal.aborted || this.#busy.has(name)) return;
-    this.#busy.add(name);
+    const name = nameOf(first);
+    if (signal.aborted) return;
+    const busy = this.#busy.get(name);
+    if (busy !== undefined) {
+      if (RENEWED.has(first.do) && busy.now !== first) renew(busy, first);
+      return;
+    }
+    const attempt: Attempt = { now: first, next: undefined, wake: () => undefined };
+    this.#busy.set(name, attempt);
     const resets = this.#resets;
     const backoff = new Backoff(random);
     let told = "";
     try {
       for (;;) {
+        const effect = attempt.now;
         try {
           const event = await perform(effect, signal);
           // What was found out before a reset is nobody's any more.
           if (resets !== this.#resets) return;
           if (event !== undefined) await this.dispatch(event);
           onHealed(faultOf[effect.do]);
-          return;
+          if (!goesOn(attempt)) return;
         } catch (error) {
           signal.throwIfAborted();
           // What stays wrong is told once: a site may have no provisioning server for years.
@@ -239,13 +268,39 @@ export class Runner {
           const unsaved = isSdkError(error) && error.code === "ERR_STORAGE";
           if (message !== told) onFault(unsaved ? "state-not-saved" : faultOf[effect.do], message, error);
           told = message;
-          await sleep(clock, backoff.next(), signal);
+          if (!goesOn(attempt)) await pause(clock, backoff.next(), attempt, signal);
         }
       }
     } catch {
       // The stream has ended; the next one begins anew.
     } finally {
-      if (this.#stream.signal === signal) this.#busy.delete(name);
+      if (this.#busy.get(name) === attempt) this.#busy.delete(name);
     }
   }
+}
+
+/** It was asked for again, as something else perhaps: that is done next. */
+function renew(attempt: Attempt, effect: WireEffect): void {
+  attempt.next = effect;
+  attempt.wake();
+}
+
+/** Goes on with what was asked for meanwhile; false if nothing was. */
+function goesOn(attempt: Attempt): boolean {
+  const { next } = attempt;
+  if (next === undefined) return false;
+  attempt.now = next;
+  attempt.next = undefined;
+  return true;
+}
+
+/** Waits so many milliseconds, or until there is something else to do. Rejects when the stream ends. */
+async function pause(clock: Clock, ms: number, attempt: Attempt, signal: AbortSignal): Promise<void> {
+  const nap = new AbortController();
+  attempt.wake = () => nap.abort(new Error("there is something else to do"));
+  const forget = onAbort(signal, attempt.wake);
+  await sleep(clock, ms, nap.signal).catch(() => signal.throwIfAborted());
+  forget();
+  attempt.wake = () => undefined;
+  goesOn(attempt);
 }

@@ -45,6 +45,7 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
   const unfriended: BareJid[] = [];
   const faults: string[] = [];
   const parting = new Set<BareJid>();
+  const disowners = new Set<BareJid>();
   const isParting = (jid: BareJid): boolean => parting.has(jid);
   const friendships = {
     friends,
@@ -52,6 +53,7 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
     cache,
     standing,
     isParting,
+    hasDisowned: (jid: BareJid): boolean => disowners.has(jid),
     onUnfriended: (jid: BareJid) => void unfriended.push(jid),
   };
   /** What the wire is to do because of a message; the disk is written before. */
@@ -102,6 +104,7 @@ async function site(roster: readonly RosterItem[], servers: readonly BareJid[] =
     storage,
     reviews: () => reviews,
     parting,
+    disowners,
     log,
     cache,
     friends,
@@ -363,6 +366,19 @@ describe("unfriend (XEP-0324 3.2.3)", () => {
     recommends(otherServer, friend);
     await part(friendships, friend, never);
     expect(unfriended).toEqual([]);
+  });
+
+  test("D-3.17-7: of several servers none is asked about who has disowned the Thing", async () => {
+    const { friendships, parting, disowners, unfriended, recommends } = await site(
+      [item(friend, "both")],
+      [server, otherServer],
+    );
+    parting.add(friend);
+    disowners.add(friend);
+    recommends(server, friend);
+    recommends(otherServer, friend);
+    await part(friendships, friend, never);
+    expect(unfriended).toEqual([friend]);
   });
 
   test("one that says nothing is dropped", async () => {
