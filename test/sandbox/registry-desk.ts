@@ -2,7 +2,7 @@
 import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import type { LogFields, Logger } from "../../src/core/logger.ts";
 import type { RegistryOptions } from "../../src/sandbox/registry-options.ts";
-import type { RecordKeeper } from "../../src/sandbox/registry-records.ts";
+import { MemoryKeeper, type RecordKeeper, type RegistryRecord } from "../../src/sandbox/registry-records.ts";
 import { ReferenceRegistry } from "../../src/sandbox/registry.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
@@ -52,6 +52,11 @@ export class RegistryDesk {
   /** What was logged. */
   get log(): string {
     return this.#lines.join("\n");
+  }
+
+  /** Waits until a keeper that is at once has kept everything. */
+  async settled(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Sends a stanza to it, and gives what it says at once. */
@@ -123,6 +128,62 @@ function partsFor(settings: DeskOptions): RegistryOptions & { clock: SimulatedCl
   const logger: Logger = { debug: write, info: write, warn: write, error: write };
   const clock = settings.clock ?? new SimulatedClock();
   return { jid: COMPONENT, random: new SeededRandom(`desk ${desks++}`), logger, ...settings, clock, lines };
+}
+
+/** Keeps records as slowly as it is told to, and fails when it is told to. */
+export class HesitantKeeper extends MemoryKeeper {
+  /** What it was asked, in order: `put 2`, `delete 1`. */
+  readonly asked: string[] = [];
+  /** How many calls there are at once; a Registry must make one at a time. */
+  atOnce = 0;
+  /** Called after each record that was kept or forgotten. */
+  onStep: () => void = () => undefined;
+  /** Whether the next calls fail: before anything, or after all is kept. */
+  fails: "before" | "after" | undefined;
+  #gate: Promise<void> | undefined;
+  #open: () => void = () => undefined;
+  closed = false;
+
+  /** From now on it waits. */
+  hold(): void {
+    this.#gate = new Promise((resolve) => (this.#open = resolve));
+  }
+
+  /** It waits no more, and what it was asked is done when this resolves. */
+  async release(): Promise<void> {
+    this.#gate = undefined;
+    this.#open();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  override put(records: readonly RegistryRecord[]): Promise<void> {
+    return this.#slowly(`put ${records.length}`, records, (record) => super.put([record]));
+  }
+
+  override delete(keys: readonly string[]): Promise<void> {
+    return this.#slowly(`delete ${keys.length}`, keys, (key) => super.delete([key]));
+  }
+
+  override close(): Promise<void> {
+    this.closed = true;
+    return super.close();
+  }
+
+  async #slowly<T>(what: string, all: readonly T[], step: (one: T) => Promise<void>): Promise<void> {
+    this.asked.push(what);
+    if (++this.atOnce > 1) throw new Error("two calls at once");
+    try {
+      await this.#gate;
+      if (this.fails === "before") throw new Error("the disk is full");
+      for (const one of all) {
+        await step(one);
+        this.onStep();
+      }
+      if (this.fails === "after") throw new Error("the disk says nothing");
+    } finally {
+      this.atOnce--;
+    }
+  }
 }
 
 /** What was said, in short: `result owner@example.org/phone claimed` or `error x@y/z item-not-found`. */
