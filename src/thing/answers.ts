@@ -4,13 +4,14 @@ import { Refusal } from "../core/refusal.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import { answerControl, type ControlDevice } from "../control/control-responder.ts";
 import { answerClearCache } from "../provisioning/clear-cache.ts";
-import { DeviceIndex } from "../provisioning/devices.ts";
+import type { Devices } from "../provisioning/devices.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import type { RightsCache } from "../provisioning/rights-cache.ts";
 import { answerNotices, type Notice } from "../registry/registry-client.ts";
 import { answerReadouts, type SensorDevice } from "../sensor/sensor-responder.ts";
 import { abilitiesOf, answerDisco } from "./disco.ts";
 import type { FaultCode } from "./faults.ts";
+import type { Nodes } from "./nodes.ts";
 import type { ThingSettings } from "./options.ts";
 import { trustedServers, type ThingEvent, type ThingState } from "./state.ts";
 
@@ -23,6 +24,10 @@ export interface AnswerParts {
   readonly settings: ThingSettings;
   readonly guard: Guard;
   readonly cache: RightsCache;
+  /** What can be read and set: the Thing itself, and the nodes behind it. */
+  readonly devices: Devices<SensorDevice & ControlDevice>;
+  /** The nodes; `undefined`: the Thing is no concentrator. */
+  readonly nodes: Pick<Nodes, "accept"> | undefined;
   /** The state now. */
   readonly state: () => ThingState;
   /** The Registry whose notices count. */
@@ -36,10 +41,11 @@ export interface AnswerParts {
 
 /** Registers everything a Thing answers. */
 export function answerRequests(parts: AnswerParts): void {
-  const { channel, settings, guard, cache, onFault } = parts;
+  const { channel, settings, guard, cache, devices, onFault } = parts;
   const { router } = channel;
-  const { sensor, control, clock } = settings;
-  answerDisco(router, abilitiesOf(settings));
+  const { clock } = settings;
+  const can = abilitiesOf(settings);
+  answerDisco(router, can);
   answerClearCache({
     router,
     cache,
@@ -51,14 +57,15 @@ export function answerRequests(parts: AnswerParts): void {
     router,
     registry: parts.registry,
     accept: async (registry, notice) => {
-      // This Thing is no concentrator: it registered itself and no node.
-      if (notice.node !== undefined) throw new Refusal("item-not-found");
-      return parts.apply(eventOf(registry, notice));
+      const { node } = notice;
+      if (node === undefined) return parts.apply(eventOf(registry, notice));
+      // A Thing that is no concentrator registered itself and no node.
+      if (parts.nodes === undefined) throw new Refusal("item-not-found");
+      return parts.nodes.accept(registry, { ...notice, node });
     },
   });
-  const devices = new DeviceIndex<SensorDevice & ControlDevice>([{ ...(sensor !== undefined && { sensor }), control }]);
-  if (sensor !== undefined) answerReadouts({ channel, guard, devices, clock, onFault });
-  if (control.length > 0) answerControl({ router, guard, devices, clock, onFault });
+  if (can.sense) answerReadouts({ channel, guard, devices, clock, onFault });
+  if (can.control) answerControl({ router, guard, devices, clock, onFault });
 }
 
 /** What a notice about the Thing itself means to its state. */

@@ -19,8 +19,13 @@ export interface Abilities {
 }
 
 /** What a Thing with these options can do. */
-export function abilitiesOf({ sensor, control }: Pick<ThingSettings, "sensor" | "control">): Abilities {
-  return { sense: sensor !== undefined, control: control.length > 0 };
+export function abilitiesOf({
+  sensor,
+  control,
+  nodes,
+}: Pick<ThingSettings, "sensor" | "control" | "nodes">): Abilities {
+  // Nodes come and go; what the presence says stays.
+  return { sense: sensor !== undefined || nodes !== undefined, control: control.length > 0 || nodes !== undefined };
 }
 
 /** Never with the provisioning feature: others would take the Thing for a provisioning server (P-E26). */

@@ -2,9 +2,11 @@
 import type { EventEmitter } from "node:events";
 import { ConfigError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
 import type { Decision } from "../provisioning/decision.ts";
 import type { Question } from "../provisioning/questions.ts";
 import type { Fault, FaultCode } from "./faults.ts";
+import type { Ownership } from "./ownership.ts";
 import type { Paired, PairingEnded, PairingWindow } from "./pairing.ts";
 import type { ThingState } from "./state.ts";
 
@@ -48,6 +50,10 @@ export interface ThingEvents {
   state: [state: ThingState, before: ThingState];
   /** What the QR code must show has changed; empty once claimed: show none then. */
   claimText: [text: string];
+  /** What the QR code of a node behind the Thing must show has changed; empty once nobody has to claim it. */
+  nodeClaimText: [text: string, node: NodeRef];
+  /** A node behind the Thing has another owner, or none: the ownership now, the one before. */
+  node: [node: NodeRef, ownership: Ownership, before: Ownership];
   /** The Thing has an owner. */
   claimed: [claim: ThingClaimed];
   /** The owner has removed the Thing from the Registry: nobody finds it there any more, and it changes no tags there. */
@@ -78,6 +84,8 @@ export interface ThingEvents {
 const EVENTS: Readonly<Record<keyof ThingEvents, true>> = {
   state: true,
   claimText: true,
+  nodeClaimText: true,
+  node: true,
   claimed: true,
   removed: true,
   disowned: true,

@@ -42,6 +42,8 @@ const advice: Readonly<Record<FaultCode, string>> = {
   sensor: "Fix `sensor.read`, or the sensor it reads; the message says what it did.",
   control: "Fix the `set` of the parameter that the message names, or the device behind it.",
   "identity-restored": "Consider the disk or SD card worn, and replace it. Nothing else: the Thing goes on.",
+  "node-damaged":
+    "Consider the disk or SD card worn, and replace it. Nothing else: the Registry is asked whose the node is.",
   "rights-damaged": "Nothing: what is missing is asked again. If it comes again, replace the disk or SD card.",
   "rights-not-saved": "Make room on the disk, or make it writable: the message says what is wrong with it.",
   "state-not-saved": "Make room on the disk, or make it writable: the message says what is wrong with it.",

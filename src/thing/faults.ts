@@ -55,6 +55,8 @@ export type FaultCode =
   | "control"
   /** The newest generation of the identity was damaged; the one before is used. */
   | "identity-restored"
+  /** What was kept of a node was damaged: it has no owner until the Registry has said whose it is. */
+  | "node-damaged"
   /** The remembered rights were damaged; what is missing is asked again. */
   | "rights-damaged"
   /** The remembered rights could not be written; they are kept in memory. */

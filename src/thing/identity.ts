@@ -15,6 +15,7 @@ import type { AccountReset, ThingEvent, ThingState } from "./state.ts";
 // `-` and `_` only: nothing that a claim text, XML or a person would have to escape.
 const KEY_BYTES = 20;
 const PASSWORD_BYTES = 24;
+const NODE_SECRET_BYTES = 32;
 // Made up for servers that were heard of, and not on disk: as many as a search may hear of.
 const MOST_MADE_UP = 64;
 
@@ -46,6 +47,7 @@ export class Identity implements AccountStore {
   #inUse: string | undefined;
   // Made when the Thing moved to another domain; on disk together with that.
   #keyThere: string | undefined;
+  #nodeSecretThere: string | undefined;
 
   constructor({ storage, random, account, domain }: IdentityOptions) {
     this.#domain = domain;
@@ -60,7 +62,8 @@ export class Identity implements AccountStore {
    */
   async open(): Promise<{ readonly saved: Saved; readonly problem?: string }> {
     const { value, problem } = await this.#document.load();
-    this.#saved = value === undefined ? this.#made() : this.#asConfigured(value);
+    const known = value === undefined ? this.#made() : this.#asConfigured(value);
+    this.#saved = known.nodeSecret === undefined ? { ...known, nodeSecret: this.#newNodeSecret() } : known;
     await this.#document.save(this.#saved);
     return { saved: this.#saved, ...(problem !== undefined && { problem }) };
   }
@@ -83,12 +86,15 @@ export class Identity implements AccountStore {
   startAnew(state: Kept, account?: AccountReset): Promise<void> {
     const { ownership, trust, examining, parting } = state;
     const key = randomToken(this.#random, KEY_BYTES);
+    // The nodes behind it are those of another Thing from now on: their owners of before, and their KEYs, count no more.
+    const nodeSecret = this.#newNodeSecret();
     this.#keyThere = undefined;
+    this.#nodeSecretThere = undefined;
     const newPassword = randomToken(this.#random, PASSWORD_BYTES);
     return this.#change((saved) => {
       const [home, ...others] = this.#atHome(saved).accounts;
       const accounts = home === undefined ? [] : [toBeReset(home, account, newPassword), ...others];
-      return { ...saved, accounts, key, ownership, trust, examining, parting };
+      return { ...saved, accounts, key, nodeSecret, ownership, trust, examining, parting };
     });
   }
 
@@ -114,12 +120,19 @@ export class Identity implements AccountStore {
     return this.#keyThere ?? this.#current().key;
   }
 
+  /** From which the KEYs of nodes are derived. Another one after a factory reset, and where the Thing is another one. */
+  get nodeSecret(): string {
+    return this.#nodeSecretThere ?? this.#current().nodeSecret ?? "";
+  }
+
   /** What nobody may see of it; nothing before it is open. */
   get secrets(): readonly string[] {
     if (this.#saved === undefined) return [];
     const accounts = [...this.#saved.accounts, ...this.#madeUp.values()];
     const passwords = accounts.flatMap(({ password, newPassword }) => [password, newPassword ?? ""]);
-    return [...new Set([...passwords.filter((password) => password !== ""), this.#saved.key, this.key])];
+    return [
+      ...new Set([...passwords.filter((password) => password !== ""), this.#saved.key, this.key, this.nodeSecret]),
+    ];
   }
 
   /**
@@ -171,7 +184,10 @@ export class Identity implements AccountStore {
     const before = this.#atHome(this.#current()).accounts[0]?.domain;
     const moved = before !== undefined && before !== domain;
     this.#inUse = domain;
-    if (moved) this.#keyThere = randomToken(this.#random, KEY_BYTES);
+    if (moved) {
+      this.#keyThere = randomToken(this.#random, KEY_BYTES);
+      this.#nodeSecretThere = this.#newNodeSecret();
+    }
     return { moved, kept: this.keep(domain) };
   }
 
@@ -216,9 +232,15 @@ export class Identity implements AccountStore {
     const home = saved.accounts[0]?.domain;
     if (this.#inUse === undefined || home === this.#inUse) return saved;
     const key = this.#keyThere ?? saved.key;
+    const nodeSecret = this.#nodeSecretThere ?? saved.nodeSecret;
     const account = accountOn(saved.accounts, this.#inUse) ?? this.#accountOn(this.#inUse);
     const accounts = withInUse(withAccount(saved.accounts, account), this.#inUse);
-    return { ...saved, key, accounts: this.#isLeaving ? accounts.filter(({ domain }) => domain !== home) : accounts };
+    return {
+      ...saved,
+      key,
+      ...(nodeSecret !== undefined && { nodeSecret }),
+      accounts: this.#isLeaving ? accounts.filter(({ domain }) => domain !== home) : accounts,
+    };
   }
 
   /**
@@ -245,6 +267,7 @@ export class Identity implements AccountStore {
     return {
       accounts: this.#domain === undefined ? [] : [this.#newAccount(this.#domain)],
       key: randomToken(this.#random, KEY_BYTES),
+      nodeSecret: this.#newNodeSecret(),
       ownership: { is: "unregistered" },
       trust: { is: "none" },
       examining: [],
@@ -293,6 +316,11 @@ export class Identity implements AccountStore {
         `account: the storage holds ${from}, whose trust is locked; ${to} is another Thing: it needs a storage of its own, or a factory reset of this one (npx xmpp-thing reset)`,
       );
     }
-    return { ...saved, accounts, ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [], parting: [] };
+    const anew = { ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [], parting: [] } as const;
+    return { ...saved, accounts, nodeSecret: this.#newNodeSecret(), ...anew };
+  }
+
+  #newNodeSecret(): string {
+    return randomToken(this.#random, NODE_SECRET_BYTES);
   }
 }

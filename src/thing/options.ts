@@ -26,6 +26,7 @@ import type { RightsOptions } from "../provisioning/rights-cache.ts";
 import { checkControl, type ControlParameter } from "../control/definition.ts";
 import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
 import type { Storage } from "../storage/storage.ts";
+import { checkNodeList, type NodeDefinition, type NodeSettings } from "./node-definition.ts";
 import { checkPairing, type PairingOptions, type PairingSettings } from "./pairing.ts";
 import { checkServer, type ServerOptions, type ServerSettings } from "./server-options.ts";
 
@@ -54,6 +55,11 @@ export interface ThingOptions {
   readonly sensor?: SensorDefinition;
   /** What can be set, from outside, of what the device does. Default: nothing. */
   readonly control?: readonly ControlParameter[];
+  /**
+   * The nodes behind the Thing, each with an owner, a sensor and control of its own (XEP-0347 3.8, docs/concentrator.md): the
+   * Thing is a concentrator then, also with an empty list, to which `addNode` adds. Default: it is none.
+   */
+  readonly nodes?: readonly NodeDefinition[];
   /** The account. Default: made on the server at the first start (XEP-0077). */
   readonly account?: AccountOptions;
   /**
@@ -102,6 +108,8 @@ export interface ThingSettings {
   readonly tags: readonly Tag[];
   readonly sensor: SensorDefinition | undefined;
   readonly control: readonly ControlParameter[];
+  /** `undefined`: the Thing is no concentrator. */
+  readonly nodes: readonly NodeSettings[] | undefined;
   readonly account: AccountOptions;
   readonly certificate: CertificateSettings | undefined;
   readonly tls: TlsPolicy;
@@ -129,6 +137,7 @@ const KNOWN: readonly (keyof ThingOptions)[] = [
   "tags",
   "sensor",
   "control",
+  "nodes",
   "account",
   "certificate",
   "tls",
@@ -173,6 +182,7 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     tags: checkTags(options.tags ?? {}),
     sensor,
     control: [...control],
+    nodes: options.nodes === undefined ? undefined : checkNodeList(options.nodes),
     account: checkAccount(options.account ?? {}, server),
     certificate: options.certificate === undefined ? undefined : checkCertificate(options.certificate),
     tls: checkTls(options.tls ?? {}),

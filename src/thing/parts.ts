@@ -4,6 +4,7 @@ import type { BareJid } from "../core/jid.ts";
 import { StanzaChannel } from "../channel/stanza-channel.ts";
 import { Friends } from "../connection/friends.ts";
 import { FriendWhereabouts } from "../connection/whereabouts.ts";
+import { DeviceIndex } from "../provisioning/devices.ts";
 import { Barrier } from "../provisioning/barrier.ts";
 import { Guard, type Standing } from "../provisioning/guard.ts";
 import { OwnTokens } from "../provisioning/own-tokens.ts";
@@ -18,11 +19,14 @@ import { abilitiesOf } from "./disco.ts";
 import { performer } from "./effects.ts";
 import type { ThingEvents } from "./events.ts";
 import type { FaultCode } from "./faults.ts";
+import type { ControlDevice } from "../control/control-responder.ts";
+import type { SensorDevice } from "../sensor/sensor-responder.ts";
 import { makeFriendships, type Friendships } from "./friendships.ts";
 import { Identity } from "./identity.ts";
 import type { MakeLink } from "./link.ts";
+import { Nodes } from "./nodes.ts";
 import type { ThingSettings } from "./options.ts";
-import { Runner } from "./runner.ts";
+import { Runner, type Perform } from "./runner.ts";
 import type { Hide } from "./secrets.ts";
 import { registryOf, standingOf, trustedServers, type ThingEvent, type ThingState } from "./state.ts";
 import { withKey } from "./tags.ts";
@@ -32,6 +36,8 @@ export interface PartsNeeds {
   readonly settings: ThingSettings;
   readonly makeLink: MakeLink;
   readonly hide: Hide;
+  /** From now on this is hidden too. */
+  readonly onSecret: (secret: string) => void;
   /** Tells the program. */
   readonly tell: <Name extends keyof ThingEvents>(name: Name, ...about: ThingEvents[Name]) => void;
   /** Whether the program listens to this. */
@@ -52,13 +58,15 @@ export interface ThingParts {
   readonly runner: Runner;
   readonly connecting: Connecting;
   readonly acting: Acting;
+  /** The nodes behind the Thing; `undefined`: it is no concentrator. */
+  readonly nodes: Nodes | undefined;
   /** Lets an event happen; a state that could not be kept is a fault. */
   dispatch(event: ThingEvent): void;
 }
 
 /** Makes the parts of a Thing. Nothing is read, written or connected yet. */
 export function makeParts(needs: PartsNeeds): ThingParts {
-  const { settings, makeLink, hide, tell, isHeard, onState, onFault, onHealed } = needs;
+  const { settings, makeLink, hide, onSecret, tell, isHeard, onState, onFault, onHealed } = needs;
   const { storage, clock, random, logger } = settings;
   let registering: BareJid | undefined;
   const state = (): ThingState => runner.state;
@@ -66,7 +74,10 @@ export function makeParts(needs: PartsNeeds): ThingParts {
   let stood: { readonly in: ThingState; readonly standing: Standing } | undefined;
   const standing = (): Standing => {
     const now = state();
-    if (stood?.in !== now) stood = { in: now, standing: standingOf(now) };
+    const owners = nodes?.owners;
+    if (stood?.in !== now || stood.standing.nodes !== owners) {
+      stood = { in: now, standing: { ...standingOf(now), ...(owners !== undefined && { nodes: owners }) } };
+    }
     return stood.standing;
   };
   const dispatch = (event: ThingEvent): void => {
@@ -91,7 +102,12 @@ export function makeParts(needs: PartsNeeds): ThingParts {
     trusted: () => trustedServers(state()),
   });
   const connecting = new Connecting({
-    ...{ settings, channel, identity, makeLink, hide, dispatch, onFault },
+    ...{ settings, channel, identity, makeLink, hide, onFault },
+    dispatch: (event) => {
+      dispatch(event);
+      if (event.type === "moved")
+        nodes?.moved().catch((error: unknown) => onFault("state-not-saved", messageOf(error), error));
+    },
     onUp: () => {
       // Before any stanza is handled: what is remembered does not count until the servers have had their say.
       barrier.raise();
@@ -105,10 +121,26 @@ export function makeParts(needs: PartsNeeds): ThingParts {
     isDiskUnsure: () => runner.isDiskUnsure,
     apply: (event) => runner.apply(event),
   });
-  const runner = new Runner({
+  const perform = performer({
+    ...{ channel, friends, whereabouts, barrier, ownTokens, clock, random, onFault },
+    reviewFriends: (signal) => friendships.review(signal),
+    part: (jid, signal) => friendships.part(jid, signal),
+    registry: settings.registry,
+    ways: settings.ways,
+    hints: () => connecting.hints,
+    accounts: identity,
+    onRegistering: (registry) => (registering = registry),
+    state,
+    selfOwned: false,
+    tags: () => withKey(settings.tags, identity.key),
+    can: abilitiesOf(settings),
+  });
+  const runner: Runner = new Runner({
     ...{ clock, random, onFault, onHealed },
-    onState: (...about) => {
-      onState(...about);
+    onState: (next, before, event) => {
+      if (event.type === "reset") nodes?.reset(leavingRegistry(next));
+      nodes?.follow(next);
+      onState(next, before, event);
       // Who answers for what goes on may be another now, also where nothing had to be forgotten: an owner who is none any more.
       guard.running.recheck();
     },
@@ -126,23 +158,30 @@ export function makeParts(needs: PartsNeeds): ThingParts {
       if (of === undefined) return cache.clear();
       for (const jid of of) await cache.forget(jid);
     },
-    perform: performer({
-      ...{ channel, friends, whereabouts, barrier, ownTokens, clock, random, onFault },
-      reviewFriends: (signal) => friendships.review(signal),
-      part: (jid, signal) => friendships.part(jid, signal),
-      registry: settings.registry,
-      ways: settings.ways,
-      hints: () => connecting.hints,
-      accounts: identity,
-      onRegistering: (registry) => (registering = registry),
-      state,
-      selfOwned: false,
-      tags: () => withKey(settings.tags, identity.key),
-      can: abilitiesOf(settings),
-    }),
+    perform: withNodes(() => nodes, perform),
   });
+  const devices = new DeviceIndex<SensorDevice & ControlDevice>();
+  devices.add({ ...(settings.sensor !== undefined && { sensor: settings.sensor }), control: settings.control });
+  const nodes: Nodes | undefined =
+    settings.nodes &&
+    new Nodes({
+      ...{ channel, whereabouts, friends, storage, clock, random, devices, state, onFault, onHealed },
+      settings: settings.nodes,
+      secret: () => identity.nodeSecret,
+      onParting: async (owner) => {
+        await cache.forget(owner);
+        return runner.apply({ type: "unfriended", jid: owner });
+      },
+      onKey: onSecret,
+      onOwnership: (...about) => {
+        tell("node", ...about);
+        guard.running.recheck();
+        friendships.requests.reconsider();
+      },
+      onClaimText: (...about) => tell("nodeClaimText", ...about),
+    });
   answerRequests({
-    ...{ channel, settings, guard, cache, state, onFault },
+    ...{ channel, settings, guard, cache, devices, nodes, state, onFault },
     registry: () => registryOf(state()) ?? registering,
     apply: (event) => runner.applyNotice(event),
     onCleared: (server) => {
@@ -157,5 +196,23 @@ export function makeParts(needs: PartsNeeds): ThingParts {
     decryptChallenge: (token, challenge) => ownTokens.decryptChallenge(token, challenge),
   });
   const acting = new Acting({ channel, whereabouts, sent, clock, ownTokens: () => ownTokens.ownTokens() });
-  return { acting, channel, cache, identity, ownTokens, friendships, runner, connecting, dispatch };
+  return { acting, channel, cache, identity, ownTokens, friendships, runner, connecting, nodes, dispatch };
+}
+
+/** After a reset: the Registry that is to forget the Thing, and the nodes behind it. */
+function leavingRegistry({ ownership }: ThingState): BareJid | undefined {
+  return ownership.is === "unregistered" ? ownership.leaving?.registry : undefined;
+}
+
+/** What a Thing does on the wire, and when in between it has time for its nodes. */
+function withNodes(nodesNow: () => Nodes | undefined, perform: Perform): Perform {
+  return async (effect, signal) => {
+    const nodes = nodesNow();
+    // Before the Thing itself: who has claimed a node of before is known nowhere else.
+    if (effect.do === "unregister") await nodes?.leave(effect.registry, signal);
+    if (effect.do === "leaveRegistry" && nodes?.needRegistry === true) return undefined;
+    const event = await perform(effect, signal);
+    if (effect.do === "greet" || effect.do === "register") nodes?.done(effect.do, signal);
+    return event;
+  };
 }

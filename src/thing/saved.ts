@@ -1,9 +1,10 @@
 // What is kept of a Thing over restarts, and how it is read back: damaged is damaged, nothing is guessed.
-import { tryParseJid, type BareJid } from "../core/jid.ts";
+import type { BareJid } from "../core/jid.ts";
 import { Document } from "../storage/document.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { DomainAccount } from "./accounts.ts";
-import type { Leaving, Ownership } from "./ownership.ts";
+import type { Ownership } from "./ownership.ts";
+import { bare, boolean, list, object, parseOwnership, text, type Plain } from "./saved-parts.ts";
 import type { Trust, TrustOrigin, TrustedServer } from "./state.ts";
 import { trustIn } from "./trust.ts";
 
@@ -13,6 +14,11 @@ export interface Saved {
   readonly accounts: readonly DomainAccount[];
   /** The KEY that was made for it (XEP-0347 6.5); one given in the tags is not kept. */
   readonly key: string;
+  /**
+   * From which the KEY of each node behind the Thing is derived, and by which its documents are known for those of this
+   * Thing. Left out: none was made yet.
+   */
+  readonly nodeSecret?: string;
   /** Whose it is. */
   readonly ownership: Ownership;
   /** Who decides for it. */
@@ -48,6 +54,7 @@ export function parseSaved(value: unknown, format: number): Saved {
   return {
     accounts,
     key: text(saved["key"]),
+    ...(saved["nodeSecret"] !== undefined && { nodeSecret: text(saved["nodeSecret"]) }),
     ownership,
     trust: format <= 3 ? withOwners(trust, ownership) : trust,
     examining: format === 1 ? [] : list(saved["examining"]).map(bare),
@@ -55,37 +62,9 @@ export function parseSaved(value: unknown, format: number): Saved {
   };
 }
 
-type Plain = Readonly<Record<string, unknown>>;
-
-function object(value: unknown): Plain {
-  if (typeof value !== "object" || value === null) throw new TypeError("not an object");
-  return value as Plain;
-}
-
-function text(value: unknown): string {
-  if (typeof value !== "string" || value === "") throw new TypeError("not a text");
-  return value;
-}
-
-function boolean(value: unknown): boolean {
-  if (typeof value !== "boolean") throw new TypeError("neither true nor false");
-  return value;
-}
-
 function yes(value: unknown): true {
   if (value !== true) throw new TypeError("not true");
   return value;
-}
-
-function list(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new TypeError("not a list");
-  return value;
-}
-
-function bare(value: unknown): BareJid {
-  const jid = tryParseJid(text(value));
-  if (jid === undefined || jid.bare !== value) throw new TypeError("not a bare JID");
-  return jid.bare;
 }
 
 function parseAccounts(values: readonly unknown[]): readonly DomainAccount[] {
@@ -109,43 +88,6 @@ function parseAccount(value: Plain): DomainAccount {
     pending: boolean(value["pending"]),
     ...(value["newPassword"] !== undefined && { newPassword: text(value["newPassword"]) }),
     ...(value["leaving"] !== undefined && { leaving: yes(value["leaving"]) }),
-  };
-}
-
-function parseOwnership(value: Plain, format: number): Ownership {
-  switch (value["is"]) {
-    case "unregistered":
-      if (value["leaving"] === undefined) return { is: "unregistered" };
-      return { is: "unregistered", leaving: parseLeaving(object(value["leaving"])) };
-    case "registered":
-      return {
-        is: "registered",
-        registry: bare(value["registry"]),
-        ...(value["disownedBy"] !== undefined && { disownedBy: bare(value["disownedBy"]) }),
-      };
-    case "selfOwned":
-      return { is: "selfOwned", registry: bare(value["registry"]), listed: boolean(value["listed"]) };
-    case "claimed":
-      return {
-        is: "claimed",
-        registry: bare(value["registry"]),
-        owner: bare(value["owner"]),
-        public: boolean(value["public"]),
-        listed: format <= 4 ? true : boolean(value["listed"]),
-        keyEmptied: boolean(value["keyEmptied"]),
-        ownerAsked: boolean(value["ownerAsked"]),
-      };
-    default:
-      throw new TypeError("unknown ownership");
-  }
-}
-
-function parseLeaving({ registry, friends, account }: Plain): Leaving {
-  if (account !== undefined && account !== "new-password" && account !== "remove") throw new TypeError("unknown reset");
-  return {
-    friends: boolean(friends),
-    ...(registry !== undefined && { registry: bare(registry) }),
-    ...(account !== undefined && { account }),
   };
 }
 

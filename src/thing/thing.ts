@@ -1,8 +1,9 @@
 import { EventEmitter } from "node:events";
 import { withDeadline, type CallOptions } from "../core/abort.ts";
-import { StateError, messageOf } from "../core/errors.ts";
+import { ConfigError, StateError, messageOf } from "../core/errors.ts";
 import { foldedLogger } from "../core/folded-logger.ts";
 import { formatClaimText } from "../codec/claim-text.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
 import type { FieldGroup } from "../codec/sensor-data.ts";
 import { traceIfWanted, type WireTrace } from "../connection/wire-trace.ts";
 import type { ControlOutcome, ParameterValues } from "../control/controller.ts";
@@ -13,7 +14,10 @@ import { FaultLog } from "./fault-log.ts";
 import { movedTo, type FaultCode } from "./faults.ts";
 import { refuseNewer } from "./inspect.ts";
 import { LastFault } from "./last-fault.ts";
+import { KeyHider } from "./key-hider.ts";
 import { connectionLink, linkSeam, type WithLink } from "./link.ts";
+import { checkNode, type NodeDefinition } from "./node-definition.ts";
+import type { Nodes, ThingNode } from "./nodes.ts";
 import { checkOptions, type ThingOptions, type ThingSettings } from "./options.ts";
 import { makeParts, type ThingParts } from "./parts.ts";
 import type { PairingWindow } from "./pairing.ts";
@@ -71,11 +75,13 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     super();
     refuseUnknownEvents(this);
     const checked = checkOptions(options);
-    this.#hide = hider(() => [
+    const keys = new KeyHider();
+    const hide = hider(() => [
       ...this.#parts.identity.secrets,
       ...this.#parts.ownTokens.secrets(),
       ...keysIn(checked.tags),
     ]);
+    this.#hide = (text) => keys.hide(hide(text));
     const discreet = discreetLogger(checked.logger, this.#hide);
     this.#settings = { ...checked, logger: foldedLogger(discreet, checked.clock) };
     const { storage, clock, logger } = this.#settings;
@@ -92,6 +98,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       settings: this.#settings,
       makeLink: (options as WithLink)[linkSeam] ?? connectionLink,
       hide: this.#hide,
+      onSecret: (secret) => keys.add(secret),
       tell: (name, ...about) => this.#tell(name, ...about),
       isHeard: (name) => this.listenerCount(name) > 0,
       onState: (state, before, event) => this.#stateChanged(state, before, event),
@@ -205,6 +212,33 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     return toFactorySettings((event) => this.#parts.runner.dispatch(event), this, this.#settings.account, options);
   }
 
+  /** The nodes behind the Thing as they are at this moment, in the order in which they came; empty before `start()`. */
+  get nodes(): readonly ThingNode[] {
+    return this.#parts.nodes?.list() ?? [];
+  }
+
+  /**
+   * Adds a node behind the Thing. Resolves when what is kept of it is read: it is registered in the background, like those
+   * of the options. Rejects with `ERR_CONFIG` for a definition that is wrong, a node that is there already, and a Thing
+   * without the option `nodes`; with `ERR_STATE` unless the Thing runs; with `ERR_STORAGE` when what is kept cannot be read.
+   */
+  async addNode(definition: NodeDefinition, options: CallOptions = {}): Promise<void> {
+    const settings = checkNode(definition);
+    const nodes = this.#concentrator();
+    await withDeadline(this.#settings.clock, options, "addNode", () => nodes.add(settings));
+  }
+
+  /**
+   * Takes a node out, with its owner and whatever is kept of it. Durable first; then the Registry forgets it (XEP-0347 3.16).
+   * Resolves when that is through, after the timeout (default 10,000 ms) or at once while offline: the rest is done later.
+   * Rejects with `ERR_CONFIG` for a node that is not there, with `ERR_STATE` unless the Thing runs, and with `ERR_STORAGE`.
+   *
+   * @param node the whole triple: what it leaves out the node does not have
+   */
+  async removeNode(node: NodeRef, options: CallOptions = {}): Promise<void> {
+    await this.#concentrator().remove(node, options);
+  }
+
   /** Disconnects and gives the storage back. What was acknowledged is on disk. Harmless when called again. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
@@ -214,6 +248,14 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   /** As {@link stop}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  #concentrator(): Nodes {
+    const { nodes } = this.#parts;
+    if (nodes === undefined)
+      throw new ConfigError("nodes: this Thing is no concentrator; give the option `nodes`, `[]` is enough");
+    if (this.#phase !== "running") throw new StateError(`the Thing is ${this.#phase}`);
+    return nodes;
   }
 
   async #start(options: CallOptions): Promise<void> {
@@ -265,6 +307,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const { registry, provisioning } = this.#settings;
     await this.#lastFault.load();
     await refuseNewer(this.#settings.storage); // before anything there is touched
+    await this.#parts.nodes?.read();
     const { saved, problem } = await this.#parts.identity.open();
     if (problem !== undefined) this.#fault("identity-restored", problem);
     await this.#parts.ownTokens.open();
@@ -275,12 +318,14 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const before = ownership.is === "unregistered" ? undefined : ownership.registry;
     const moved = registry !== undefined && before !== undefined && before !== registry;
     if (moved) this.#fault("registry-changed", movedTo(registry, before));
+    await this.#parts.nodes?.load(ownership);
     await this.#parts.runner.dispatch({
       ...{ type: "loaded", ownership, trust, examining, parting },
       registry,
       servers: provisioning,
     });
     this.#showClaimText();
+    this.#parts.nodes?.showClaimTexts();
   }
 
   #stateChanged(state: ThingState, before: ThingState, event: ThingEvent): void {

@@ -256,12 +256,15 @@ describe("the account", () => {
     const again = await booted(storage, account);
     expect(again.saved).toEqual({
       key: saved.key,
+      nodeSecret: again.saved.nodeSecret,
       accounts: [{ ...own(saved), ...account, pending: true }],
       ownership: { is: "unregistered" },
       trust: { is: "none" },
       examining: [],
       parting: [],
     });
+    // Owners of nodes of before are none of this one.
+    expect(again.saved.nodeSecret).not.toBe(saved.nodeSecret);
     expect((await booted(storage, {})).saved).toEqual(again.saved);
   });
 
@@ -273,6 +276,7 @@ describe("the account", () => {
     const again = await booted(storage, {}, "example.net");
     expect(again.saved).toEqual({
       key: saved.key,
+      nodeSecret: again.saved.nodeSecret,
       accounts: [own(again.saved), { ...own(saved), pending: false }],
       ownership: { is: "unregistered" },
       trust: { is: "none" },
@@ -369,7 +373,9 @@ describe("the account", () => {
     // The server may have taken it: a third one would lock the Thing out.
     await identity.keepAfter(leaving("new-password"), { type: "reset", account: "new-password" });
     expect(await identity.load("example.org")).toEqual({ ...before, newPassword });
-    expect(new Set(identity.secrets)).toEqual(new Set([before.password, newPassword, identity.key]));
+    expect(new Set(identity.secrets)).toEqual(
+      new Set([before.password, newPassword, identity.key, identity.nodeSecret]),
+    );
     await identity.keepAfter(plain, accountLeft("changed"));
     expect(own((await booted(storage)).saved)).toEqual({ ...before, password: newPassword });
   });
@@ -467,6 +473,8 @@ describe("what an older library has written", () => {
     examining: [],
     parting: [],
   };
+  // Made at the first start with a library that has nodes.
+  const withSecret = { ...upgraded, nodeSecret: expect.stringMatching(/^[\w-]{43}$/) as string };
   const old = { ...upgraded, domain: "example.org", account };
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -475,11 +483,11 @@ describe("what an older library has written", () => {
     await storage.replace("thing", bytes(FORMAT_1));
     await storage.replace("thing.previous", bytes(FORMAT_1_BEFORE));
     const { saved, problem } = await booted(storage);
-    expect([saved, problem]).toEqual([upgraded, undefined]);
+    expect([saved, problem]).toEqual([withSecret, undefined]);
     const written = new TextDecoder().decode(await storage.read("thing"));
     expect(written).toContain(`"format":${SAVED_FORMAT}`);
     expect(new TextDecoder().decode(await storage.read("thing.previous"))).toBe(FORMAT_1);
-    expect((await booted(storage)).saved).toEqual(upgraded);
+    expect((await booted(storage)).saved).toEqual(saved);
   });
 
   test("is read from the generation before if the newest is damaged, and while an upgrade was cut", async () => {
@@ -487,13 +495,13 @@ describe("what an older library has written", () => {
     await storage.replace("thing", bytes(FORMAT_1.replace("owner@", "thief@")));
     await storage.replace("thing.previous", bytes(FORMAT_1_BEFORE));
     const { saved, problem } = await booted(storage);
-    expect(saved).toEqual({ ...upgraded, ownership: { is: "unregistered" }, trust: { is: "none" } });
+    expect(saved).toEqual({ ...withSecret, ownership: { is: "unregistered" }, trust: { is: "none" } });
     expect(problem).toMatch(/damaged/);
 
     const cut = await failingStorage();
     await cut.replace("thing", bytes(FORMAT_1));
     await cut.replace("thing.previous", bytes(FORMAT_1));
-    expect((await booted(cut)).saved).toEqual(upgraded);
+    expect((await booted(cut)).saved).toEqual(withSecret);
   });
 
   test.each([
@@ -516,9 +524,10 @@ describe("a factory reset", () => {
     const { identity, saved } = await booted(storage);
     await identity.startAnew({ ownership: { is: "unregistered" }, trust: { is: "none" }, examining: [], parting: [] });
     const again = (await booted(storage)).saved;
-    expect(again).toEqual({ ...saved, key: again.key });
+    expect(again).toEqual({ ...saved, key: again.key, nodeSecret: again.nodeSecret });
     expect(again.key).not.toBe(saved.key);
-    expect(identity.key).toBe(again.key);
+    expect(again.nodeSecret).not.toBe(saved.nodeSecret);
+    expect([identity.key, identity.nodeSecret]).toEqual([again.key, again.nodeSecret]);
   });
 });
 
@@ -531,6 +540,7 @@ describe("a Thing that moves to another domain", () => {
     const identity = roaming(storage);
     await identity.open();
     const first = identity.key;
+    const firstOfNodes = identity.nodeSecret;
     await identity.settle("mallory.example").kept;
     expect(identity.key).toBe(first); // nobody has heard it yet
     const { moved, kept } = identity.settle("example.org");
@@ -541,6 +551,8 @@ describe("a Thing that moves to another domain", () => {
     await kept;
     const { saved } = await roaming(storage).open();
     expect(saved.key).toBe(second);
+    expect(saved.nodeSecret).toBe(identity.nodeSecret);
+    expect(saved.nodeSecret).not.toBe(firstOfNodes);
     expect(own(saved).domain).toBe("example.org");
   });
 
