@@ -9,6 +9,8 @@ export type { OnBehalf, ThingControlOptions, ThingReadOptions } from "./thing/ac
 export type { DecisionMade, ThingClaimed, ThingDisowned, ThingEvents, ThingRemoved } from "./thing/events.ts";
 export type { Fault, FaultCode } from "./thing/faults.ts";
 export type { ResetOptions } from "./thing/reset.ts";
+export type { NodeDefinition } from "./thing/node-definition.ts";
+export type { ThingNode } from "./thing/nodes.ts";
 export type {
   AccountReset,
   Leaving,
