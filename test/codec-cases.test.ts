@@ -8,6 +8,7 @@ import {
   parseCanControl,
   parseCanControlResponse,
 } from "../src/codec/can-control.ts";
+import * as concentrator from "../src/codec/concentrator.ts";
 import * as control from "../src/codec/control.ts";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery, parseInfo, parseItems } from "../src/codec/disco.ts";
 import { buildFriend, buildUnfriend, parseFriend, parseUnfriend } from "../src/codec/friendship.ts";
@@ -102,6 +103,32 @@ const codecs: Readonly<Record<string, Codec>> = {
   done: { parse: sensorData.parseDone },
   set: { parse: control.parseSet, build: control.buildSet },
   setResponse: { parse: control.parseSetResponse, build: control.buildSetResponse },
+  concentratorRequest: {
+    parse: concentrator.parseConcentratorRequest,
+    build: concentrator.buildConcentratorRequest,
+  },
+  capabilities: { parse: concentrator.parseCapabilities, build: concentrator.buildCapabilities },
+  ...Object.fromEntries(
+    (["AllDataSources", "RootDataSources", "ChildDataSources"] as const).map((name): [string, Codec] => [
+      name.replace(/^./, (letter) => letter.toLowerCase()),
+      {
+        parse: (payload) => concentrator.parseDataSources(`get${name}`, payload),
+        build: (value: never) => concentrator.buildDataSources(`get${name}`, value),
+      },
+    ]),
+  ),
+  contains: { parse: concentrator.parseContains, build: concentrator.buildContains },
+  containsNodes: { parse: concentrator.parseContainsNodes, build: concentrator.buildContainsNodes },
+  node: { parse: concentrator.parseNode, build: concentrator.buildNode },
+  ...Object.fromEntries(
+    (["Nodes", "AllNodes", "RootNodes", "ChildNodes", "Ancestors"] as const).map((name): [string, Codec] => [
+      name.replace(/^./, (letter) => letter.toLowerCase()),
+      {
+        parse: (payload) => concentrator.parseNodes(`get${name}`, payload),
+        build: (value: never) => concentrator.buildNodes(`get${name}`, value),
+      },
+    ]),
+  ),
   error: { parse: parseError, build: buildError },
 };
 

@@ -62,6 +62,7 @@ const key = (namespace: string, name: string): string => `${namespace} ${name}`;
 /** The handlers of one Thing, owner or service. They outlive streams. */
 export class Router {
   readonly #iq = new Map<string, IqHandler>();
+  readonly #otherIq = new Map<string, IqHandler>();
   readonly #urgent = new Set<IqHandler>();
   readonly #patient = new Set<IqHandler>();
   readonly #message = new Map<string, MessageHandler>();
@@ -85,6 +86,12 @@ export class Router {
     if (patient) this.#patient.add(handler);
   }
 
+  /** Registers the handler of all other IQ requests of a namespace: some protocols say how what is unknown is answered. */
+  onOtherIq(namespace: string, handler: IqHandler): void {
+    if (this.#otherIq.has(namespace)) throw new TypeError(`two handlers for what is unknown in ${namespace}`);
+    this.#otherIq.set(namespace, handler);
+  }
+
   /** Registers the handler of messages with that child. */
   onMessage(namespace: string, name: string, handler: MessageHandler): void {
     if (this.#message.has(key(namespace, name))) throw new TypeError(`two handlers for ${name} in ${namespace}`);
@@ -99,7 +106,8 @@ export class Router {
 
   /** The handler of an IQ request, by its child. */
   iqHandler(payload: XmlElement): IqHandler | undefined {
-    return this.#iq.get(key(payload.getNS() ?? "", localName(payload)));
+    const namespace = payload.getNS() ?? "";
+    return this.#iq.get(key(namespace, localName(payload))) ?? this.#otherIq.get(namespace);
   }
 
   /** Tells whether a handler has room whatever else is running. */

@@ -18,6 +18,8 @@ export const ns = {
   sensorData: "urn:xmpp:iot:sensordata",
   /** XEP-0325 Internet of Things - Control */
   control: "urn:xmpp:iot:control",
+  /** XEP-0326 Internet of Things - Concentrators */
+  concentrators: "urn:xmpp:iot:concentrators",
   /** XEP-0221 Data Forms Media Element */
   media: "urn:xmpp:media-element",
   /** XEP-0066 Out of Band Data */
