@@ -367,6 +367,7 @@ describe("the names of", () => {
           "SimulatedClock",
           "attachAccount",
           "attachComponent",
+          "levelKeeper",
           "startSandbox",
         ],
       }

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import type { AnnounceOptions } from "../sandbox/announce.ts";
 import type { Rule } from "../sandbox/rules.ts";
-import { startSandbox } from "../sandbox/sandbox.ts";
+import { startSandbox, type Sandbox, type SandboxUser } from "../sandbox/sandbox.ts";
+import { RegistrationError } from "../core/errors.ts";
+import { randomToken, systemRandom } from "../core/random.ts";
 import { UsageError, parse, wholeNumber } from "./args.ts";
 import { exitCode, type Io } from "./io.ts";
 import type { Command } from "./command.ts";
@@ -16,6 +18,7 @@ const OPTIONS = {
   announce: { type: "boolean" },
   interface: { type: "string" },
   dhcp: { type: "boolean" },
+  data: { type: "string" },
   json: { type: "boolean" },
 } as const;
 
@@ -25,7 +28,8 @@ export const sandbox: Command = {
   help: `Usage: xmpp-thing sandbox [OPTIONS]
 
 Runs an XMPP server, a Thing Registry and a Provisioning Server in one process, until Ctrl-C,
-reachable from this machine only unless announced. Nothing is kept: each start is a new world.
+reachable from this machine only unless announced. Each start is a new world, unless a folder is
+given for what Things rely on.
 
   --port N          the port; default: a free one, announced 5222
   --domain NAME     the XMPP domain; default localhost, announced sandbox.local
@@ -34,6 +38,8 @@ reachable from this machine only unless announced. Nothing is kept: each start i
   --interface NAME  the network to announce it on; default: the only one
   --dhcp            with --announce: answers too when Things ask by DHCP. Gives no addresses
                     away; must be root, on a machine that is no DHCP server
+  --data DIR        keeps Things, owners, accounts, certificate and port there: Things come back to
+                    it when it starts again (needs the package: npm i classic-level)
   --pair            the Provisioning Server is an account, and asks each Thing that
                     registers to trust it: its LED blinks, somebody presses its button
   --rights RIGHTS   what it lets the owner do: any of friend,read,control, or none; default: all
@@ -53,6 +59,8 @@ reachable from this machine only unless announced. Nothing is kept: each start i
     // In the form for programs nothing else stands on stdout.
     const tell = json ? io.err : io.out;
     const announce = announceOptions(values.get("interface"), flags, tell);
+    const data = values.get("data");
+    if (data === "") throw new UsageError("--data: needs the path of a folder");
     await using site = await startSandbox({
       ...(port !== undefined && { port }),
       ...(domain !== undefined && { domain }),
@@ -61,12 +69,13 @@ reachable from this machine only unless announced. Nothing is kept: each start i
       provisioning: { secondaryTrustAllowed: pair && also.length > 0 },
       furtherProvisioning: also.map(({ name }) => ({ name, hosting: how })),
       ...(announce !== undefined && { announce }),
+      ...(data !== undefined && { data }),
     });
-    const folder = await io.makeFolder();
+    const folder = data ?? (await io.makeFolder());
     try {
       const ca = join(folder, "ca.pem");
       await io.writeFile(ca, site.ca);
-      const owner = site.addUser("owner");
+      const owner = data === undefined ? site.addUser("owner") : await keptOwner(site, join(data, "owner.json"), io);
       // The owner is who tries things out here.
       const given = [rights, ...also.map((server) => server.rights)];
       site.provisioningServers.forEach((server, i) => server.setRules([{ ...given[i], jid: owner.jid }]));
@@ -86,14 +95,14 @@ reachable from this machine only unless announced. Nothing is kept: each start i
         }),
       };
       if (json) io.out(JSON.stringify(facts));
-      else for (const line of describe(facts, join(folder, "thing"), io)) io.out(line);
+      else for (const line of describe(facts, { state: join(folder, "thing"), data }, io)) io.out(line);
       const asking = pair ? askNewThings(site, tell, io.ended) : undefined;
       await ended(io.ended);
       await asking;
       if (!json) io.out("Stopped.");
       return exitCode.done;
     } finally {
-      await io.removeFolder(folder);
+      if (data === undefined) await io.removeFolder(folder);
     }
   },
 };
@@ -153,8 +162,39 @@ interface Facts {
   readonly machine?: string;
 }
 
-/** @param state a folder that goes with the sandbox: a Thing whose account has gone with it would be refused for ever */
-function describe(facts: Facts, state: string, io: Io): readonly string[] {
+/** The owner's account, with the password of last time: whoever has written it down need not do so again. */
+async function keptOwner(site: Sandbox, path: string, io: Io): Promise<SandboxUser> {
+  const known = await passwordIn(path, io);
+  const password = known ?? randomToken(systemRandom, 12);
+  if (known === undefined) await io.writeFile(path, `${JSON.stringify({ username: "owner", password })}\n`);
+  try {
+    return site.addUser("owner", password);
+  } catch (error) {
+    if (!(error instanceof RegistrationError) || error.condition !== "conflict") throw error;
+    site.setPassword("owner", password);
+    return { jid: `owner@${site.domain}`, username: "owner", password };
+  }
+}
+
+/** The password in a file; `undefined` if there is no such file, or a start that was cut off has left a part of it. */
+async function passwordIn(path: string, io: Io): Promise<string | undefined> {
+  try {
+    const { password } = JSON.parse(await io.readFile(path)) as { readonly password?: unknown };
+    return typeof password === "string" && password !== "" ? password : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where things are kept. */
+interface Places {
+  /** A folder that goes with the sandbox: a Thing whose account has gone with it would be refused for ever. */
+  readonly state: string;
+  /** The sandbox's own folder, if it keeps anything. */
+  readonly data: string | undefined;
+}
+
+function describe(facts: Facts, { state, data }: Places, io: Io): readonly string[] {
   const { service, domain, ca, registry, provisioning, username, password, machine } = facts;
   const server = `export THING_SERVICE=${service} THING_DOMAIN=${domain} THING_CA=${ca}`;
   return [
@@ -174,7 +214,9 @@ function describe(facts: Facts, state: string, io: Io): readonly string[] {
     `  ${server}`,
     `  export OWNER_USERNAME=${username} OWNER_PASSWORD=${password}`,
     "",
-    "Ctrl-C stops it; it forgets everything then.",
+    data === undefined
+      ? "Ctrl-C stops it; it forgets everything then."
+      : `Ctrl-C stops it; started again with --data ${data}, it goes on as it was.`,
   ];
 }
 

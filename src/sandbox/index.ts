@@ -12,6 +12,7 @@ export { ReferenceRegistry } from "./registry.ts";
 export type { KeptRegistryOptions, RegisteredThing, RegistryOptions } from "./registry-options.ts";
 export type { RegistrySettings } from "./registry-limits.ts";
 export type { DueNotice } from "./registry-notices.ts";
+export { levelKeeper } from "./registry-level.ts";
 export { MemoryKeeper } from "./registry-records.ts";
 export type { RecordClaim, RecordKeeper, RecordRemoval, RegistryRecord } from "./registry-records.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";

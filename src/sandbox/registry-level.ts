@@ -8,10 +8,12 @@ const THINGS = "things";
 /** Keeps records in a section of a store. */
 export class LevelKeeper implements RecordKeeper {
   readonly #store: LevelStore;
+  readonly #close: () => Promise<void>;
 
-  /** @param store closed by {@link LevelKeeper.close} */
-  constructor(store: LevelStore) {
+  /** @param close what {@link LevelKeeper.close} does; by default it closes the store */
+  constructor(store: LevelStore, close = (): Promise<void> => store.close()) {
     this.#store = store;
+    this.#close = close;
   }
 
   async *load(): AsyncGenerator<RegistryRecord> {
@@ -31,7 +33,7 @@ export class LevelKeeper implements RecordKeeper {
   }
 
   close(): Promise<void> {
-    return this.#store.close();
+    return this.#close();
   }
 
   #write(changes: readonly Change[]): Promise<void> {

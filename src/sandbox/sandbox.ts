@@ -20,6 +20,7 @@ import { makeCertificates } from "./certificates.ts";
 import type { ReferenceProvisioningServer } from "./provisioning-server.ts";
 import { checkRegistrySettings, type RegistrySettings } from "./registry-limits.ts";
 import { ReferenceRegistry } from "./registry.ts";
+import { SandboxData } from "./sandbox-data.ts";
 import {
   makeProvisioningServers,
   type FurtherProvisioning,
@@ -70,6 +71,13 @@ export interface SandboxOptions {
    * at all: `closed`. Default `fields`.
    */
   readonly registration?: "fields" | "form" | "closed";
+  /**
+   * A folder in which it keeps what Things rely on, so that they find it again when it starts again, also after
+   * `kill -9`: the Things of its Registry and what they are still to be told, all accounts with their contacts and the
+   * messages that wait, its authority and certificate, the domain, the port. Rules and tokens of its Provisioning
+   * Servers are not kept. It needs the optional package classic-level: `npm i classic-level`. Default: nothing is kept.
+   */
+  readonly data?: string;
   /** Where it writes what happens. Default: nowhere. */
   readonly logger?: Logger;
   /** Time. Default: the machine's. */
@@ -98,7 +106,7 @@ export interface Sandbox extends AsyncDisposable {
   readonly domain: string;
   /** How it makes itself known on the local network; `undefined` if it does not. */
   readonly announcement: Announcement | undefined;
-  /** The authority that its certificate is to be checked by, PEM. Made at this start; its key is nowhere. */
+  /** The authority that its certificate is to be checked by, PEM. Made at this start, with `data` at the first; its key is nowhere. */
   readonly ca: string;
   /** The Thing Registry, at `discovery.` + domain; as an account at `discovery@` + domain. */
   readonly registry: ReferenceRegistry;
@@ -111,6 +119,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly provisioningServers: readonly ReferenceProvisioningServer[];
   /** Makes an account. Default password: random. Throws `ERR_REGISTRATION` if the name is taken. */
   addUser(username: string, password?: string): SandboxUser;
+  /** Gives an account another password. Throws `ERR_REGISTRATION` if there is no such account, or the password is empty. */
+  setPassword(username: string, password: string): void;
   /** Cuts the connection of a full JID, or all of a bare one, as if the link had gone. Tells how many there were. */
   drop(jid: string): number;
   /** Puts a service of one's own at its address. Throws `ERR_CONFIG` if there is one already. */
@@ -138,6 +148,7 @@ const KNOWN: readonly (keyof SandboxOptions)[] = [
   "provisioning",
   "furtherProvisioning",
   "registration",
+  "data",
   "logger",
   "clock",
   "random",
@@ -148,8 +159,8 @@ const servers = new WeakMap<Sandbox, XmppDomain>();
 
 /**
  * Starts a sandbox: for demos, and for tests of Things. Rejects with `ERR_CONFIG` for an option that is wrong, also when
- * it is to be announced and nobody has said on which of several networks, and with `ERR_CONNECTION` for an address or
- * port that cannot be had.
+ * it is to be announced and nobody has said on which of several networks, with `ERR_CONNECTION` for an address or port
+ * that cannot be had, and with `ERR_STORAGE` for a folder of `data` that another sandbox has, or that is damaged.
  *
  * @example
  * ```ts
@@ -168,23 +179,34 @@ const servers = new WeakMap<Sandbox, XmppDomain>();
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   checkKnown(options, KNOWN);
   if (options.registry !== undefined) checkRegistrySettings(options.registry, "registry");
+  const data = options.data === undefined ? undefined : await SandboxData.open(options.data);
+  try {
+    return await startWith(options, data);
+  } catch (error) {
+    await data?.close();
+    throw error;
+  }
+}
+
+async function startWith(options: SandboxOptions, data: SandboxData | undefined): Promise<Sandbox> {
   const { clock = systemClock, random = systemRandom, logger = silentLogger } = options;
   const on = options.announce === undefined ? undefined : whereToAnnounce(options.announce, options.host);
-  const { host = on?.address ?? "127.0.0.1", port = on === undefined ? 0 : ANNOUNCED_PORT } = options;
+  const { host = on?.address ?? "127.0.0.1", port = data?.port ?? (on === undefined ? 0 : ANNOUNCED_PORT) } = options;
   if (isIP(host) === 0) throw new ConfigError(`host: "${host}" is not an IP address of this machine`);
-  const name = options.domain ?? (on === undefined ? "localhost" : ANNOUNCED_DOMAIN);
+  const name = options.domain ?? data?.domain ?? (on === undefined ? "localhost" : ANNOUNCED_DOMAIN);
   const { registration } = options;
-  const server = new XmppDomain({ domain: name, clock, random, logger, registration });
+  const server = new XmppDomain({ domain: name, clock, random, logger, registration, kept: data?.accounts });
   const { domain } = server;
+  const certificates = await (data?.certificates(domain, clock) ?? makeCertificates(domain, clock));
   const { hosting = {} } = options;
   const address = (name: string, how: Hosting = "component"): string =>
     how === "account" ? `${name}@${domain}` : `${name}.${domain}`;
   const parts = { clock, random, logger };
-  const registry = new ReferenceRegistry({
-    ...options.registry,
-    jid: address("discovery", hosting.registry),
-    ...parts,
-  });
+  const settings = { ...options.registry, jid: address("discovery", hosting.registry), ...parts };
+  const registry =
+    data === undefined
+      ? new ReferenceRegistry(settings)
+      : await ReferenceRegistry.open({ ...settings, keeper: data.keeper });
   const provisioningServers = makeProvisioningServers(
     {
       first: { ...options.provisioning, jid: address("provisioning", hosting.provisioning) },
@@ -196,9 +218,9 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const [provisioning] = provisioningServers;
   const services = [registry, ...provisioningServers];
   for (const service of services) if (isComponent(service.jid)) server.attach(service);
-  const certificates = await makeCertificates(domain, clock);
   const listener = new XmppListener({ domain: server, certificates, host, port, clock, random, logger });
   const listening = await listener.listen();
+  await data?.listening(listening);
   const service = `xmpp://${isIPv6(host) ? `[${host}]` : host}:${listening}`;
   const accounts: Attachment[] = [];
   let announcement: RunningAnnouncement | undefined;
@@ -210,12 +232,17 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     await listener.close();
     server.isolate();
     await registry.close();
+    if (data === undefined) return;
+    await server.end();
+    await data.close();
   };
   const stop = (): Promise<void> => (stopping ??= end());
   try {
     for (const account of services.filter(({ jid }) => !isComponent(jid))) {
       const password = randomToken(random);
-      server.register(account.jid.slice(0, account.jid.indexOf("@")), password);
+      const username = account.jid.slice(0, account.jid.indexOf("@"));
+      if (server.hasAccount(username)) server.setPassword(username, password);
+      else server.register(username, password);
       accounts.push(await attachAccount(account, { service, password, tls: { ca: certificates.ca }, ...parts }));
     }
     if (options.announce !== undefined && on !== undefined) {
@@ -239,6 +266,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       server.register(username, password);
       return { jid: `${username}@${domain}`, username, password };
     },
+    setPassword: (username, password) => server.setPassword(username, password),
     drop: (jid) => server.drop(jid),
     attach: (component) => server.attach(component),
     detach: (component) => server.detach(component),

@@ -39,6 +39,7 @@ describe("the command line", () => {
     { argv: ["sandbox", "--port", "70000"], says: "--port must be a whole number from 0 to 65535" },
     { argv: ["sandbox", "--prot", "1"], says: "--prot" },
     { argv: ["sandbox", "--interface", "lo"], says: "--interface goes with --announce" },
+    { argv: ["sandbox", "--data", ""], says: "--data: needs the path of a folder" },
     { argv: ["sandbox", "--dhcp"], says: "--dhcp goes with --announce" },
     { argv: ["sandbox", "--announce", "--interface", "nope0"], says: 'there is no interface "nope0"' },
     { argv: ["sandbox", "--also", "Zwei"], says: '--also: "Zwei" is no name' },

@@ -121,9 +121,10 @@ export class XmppDomain {
     this.#accounts.register(username, password);
   }
 
-  /** Gives an account another password. Throws `ERR_REGISTRATION` with the condition `not-acceptable` if there is none. */
+  /** Gives an account another password. Throws `ERR_REGISTRATION` with the condition `not-acceptable` if there is none, or for an empty one. */
   setPassword(username: string, password: string): void {
     const account = this.#accounts.named(username);
+    if (password === "") throw new RegistrationError("an empty password", "not-acceptable");
     if (account === undefined) throw new RegistrationError(`no account ${username}`, "not-acceptable");
     this.#accounts.setPassword(account, password);
   }
@@ -136,6 +137,11 @@ export class XmppDomain {
   /** Resolves when all is kept. */
   async idle(): Promise<void> {
     await this.#upkeep.idle();
+  }
+
+  /** Resolves when all is kept, or a disk that takes nothing was asked once more in vain. Nobody may be connected. */
+  async end(): Promise<void> {
+    await this.#upkeep.end();
   }
 
   /** Tells whether there is such an account. */

@@ -22,6 +22,7 @@ export class Upkeep {
   readonly #changed = new Map<string, () => unknown>();
   #held: (() => void)[] = [];
   #running: Promise<void> | undefined;
+  #ending = false;
 
   /** @param keep without it nothing is kept, and nothing waits */
   constructor(keep: Keep | undefined, clock: Clock, logger: Logger) {
@@ -48,6 +49,12 @@ export class Upkeep {
     await this.#running;
   }
 
+  /** Resolves when all is kept, or a disk that takes nothing was asked once more in vain. */
+  async end(): Promise<void> {
+    this.#ending = true;
+    await this.#running;
+  }
+
   async #run(keep: Keep): Promise<void> {
     await Promise.resolve(); // what changes in the same turn is one change
     while (this.#changed.size > 0 || this.#held.length > 0) {
@@ -58,9 +65,12 @@ export class Upkeep {
       try {
         if (changed.length > 0) await keep(changed.map(([key, value]) => [key, value()]));
       } catch (error) {
-        this.#logger.error("what has changed is not kept: nothing goes out until it is", { why: messageOf(error) });
+        this.#logger.error("accounts have changed, and that is not kept: nothing goes out until it is", {
+          why: messageOf(error),
+        });
         for (const [key, value] of changed) this.#changed.set(key, value);
         this.#held = [...held, ...this.#held];
+        if (this.#ending) return;
         await new Promise<void>((resolve) => this.#clock.schedule(RETRY, resolve));
         continue;
       }

@@ -183,13 +183,26 @@ describe("accounts that are kept", () => {
     await clock.advance(2_500);
     expect(heard).toBe(false);
     expect(disk.texts.size).toBe(0);
-    expect(logged).toEqual(Array(3).fill("what has changed is not kept: nothing goes out until it is"));
+    expect(logged).toEqual(Array(3).fill("accounts have changed, and that is not kept: nothing goes out until it is"));
     domain.setPassword("alice", "another"); // what is written is what is so by then
     disk.before = () => Promise.resolve();
     await clock.advance(1_000);
     await domain.idle();
     expect(heard).toBe(true);
     expect(start(disk).checkPassword("alice", "another")).toBe(true);
+  });
+
+  it("a domain ends although its disk takes nothing", async () => {
+    const disk = new Disk();
+    const clock = new SimulatedClock();
+    const domain = start(disk, clock);
+    disk.before = () => Promise.reject(new Error("full"));
+    domain.register("alice", "secret");
+    await clock.advance(500);
+    const ended = domain.end();
+    await clock.advance(1_000);
+    await ended;
+    expect(disk.writes).toBe(2);
   });
 
   it("what cannot have been kept so is refused", async () => {

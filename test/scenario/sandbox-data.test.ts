@@ -1,0 +1,174 @@
+// A sandbox that keeps what Things rely on: it goes and comes back, and nobody has to do anything about it.
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { main } from "../../src/cli/main.ts";
+import { connect, type Connection } from "../../src/connection/connect.ts";
+import { OwnerClient } from "../../src/owner/owner-client.ts";
+import { tag } from "../../src/owner/predicates.ts";
+import { startSandbox, type Sandbox, type SandboxOptions } from "../../src/sandbox/sandbox.ts";
+import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import { Thing } from "../../src/thing/thing.ts";
+import { FakeIo } from "../support/fake-io.ts";
+import { thingOptions } from "../support/site.ts";
+
+const soon = { timeout: 20_000 };
+let data = "";
+const toEnd: (() => Promise<unknown>)[] = [];
+
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), "xmpp-thing-data-"));
+});
+
+afterEach(async () => {
+  for (const end of toEnd.splice(0).reverse()) await end();
+  rmSync(data, { recursive: true, force: true });
+});
+
+async function start(options: SandboxOptions = {}): Promise<Sandbox> {
+  const sandbox = await startSandbox({ data, ...options });
+  toEnd.push(() => sandbox.stop());
+  return sandbox;
+}
+
+function makeThing({ service, domain, ca }: Sandbox, storage = memoryStorage()): Thing {
+  const thing = new Thing(thingOptions(storage, { service, domain }, { tls: { ca } }));
+  toEnd.push(() => thing.stop());
+  return thing;
+}
+
+async function login({ service, domain, ca }: Sandbox, register = false): Promise<Connection> {
+  const connection = await connect({ service, domain, username: "owner", password: "pw", register, tls: { ca } });
+  toEnd.push(() => connection.close());
+  return connection;
+}
+
+describe("a sandbox that is started again with its folder", () => {
+  it("has its Things again: they come back by themselves, are found, and are read by their friends", async () => {
+    const first = await start();
+    first.provisioning.setRules([{ read: true, friend: true }]);
+    const storage = memoryStorage();
+    const thing = makeThing(first, storage);
+    await thing.start();
+    await thing.waitFor("registered", soon);
+    const connection = await login(first, true);
+    const owner = new OwnerClient(connection);
+    await owner.claim(thing.claimText, soon);
+    await thing.waitFor("provisioned", soon);
+    const { jid } = thing;
+    await owner.befriend(jid, soon);
+    await connection.close();
+    await first.stop();
+
+    const second = await start();
+    second.provisioning.setRules([{ read: true, friend: true }]);
+    expect([second.service, second.ca, second.domain]).toEqual([first.service, first.ca, first.domain]);
+    const again = new OwnerClient(await login(second));
+    const found: string[] = [];
+    for await (const each of again.search([tag("SN").like("*")], soon)) found.push(`${each.jid} ${each.owner}`);
+    expect(found).toEqual([`${jid.replace(/\/.*/, "")} owner@localhost`]);
+    await thing.waitFor("online", soon); // nobody has told it anything
+    // No new friendship: the roster is as it was.
+    const [group] = await again.read(await again.befriend(jid, soon), soon);
+    expect(group?.fields[0]).toMatchObject({ name: "Temperature", text: "21.5" });
+    await thing.stop();
+
+    // Another process of the Thing, with what it remembers, logs in too.
+    const restarted = makeThing(second, storage);
+    await restarted.start();
+    await restarted.waitFor("online", soon);
+    expect(restarted.jid).toBe(jid);
+    expect(second.registry.things).toMatchObject([{ owner: "owner@localhost", public: true }]);
+  });
+
+  it("a Thing that was claimed and not told of it is told after the restart", async () => {
+    const first = await start();
+    const storage = memoryStorage();
+    const thing = makeThing(first, storage);
+    await thing.start();
+    await thing.waitFor("registered", soon);
+    const { claimText } = thing;
+    await thing.stop();
+    await new OwnerClient(await login(first, true)).claim(claimText, soon);
+    expect(first.registry.things).toMatchObject([{ told: false }]);
+    await first.stop();
+    const second = await start();
+    expect(second.registry.unacknowledged).toHaveLength(1);
+    const again = makeThing(second, storage);
+    await again.start();
+    await again.waitFor("claimed", soon);
+    expect(again.state.ownership).toMatchObject({ owner: "owner@localhost" });
+  });
+
+  it("services that are accounts log in again, with a new password", async () => {
+    const hosting = { registry: "account", provisioning: "account" } as const;
+    await (await start({ hosting })).stop();
+    const second = await start({ hosting });
+    expect(second.registry.jid).toBe("discovery@localhost");
+    const connection = await login(second, true);
+    const info = await new OwnerClient(connection).befriend(second.registry.jid, soon);
+    expect(info).toContain("discovery@localhost/");
+  });
+
+  it("says what is wrong with a folder, and leaves it free", async () => {
+    const first = await start({ domain: "one.example" });
+    const refused = (options: SandboxOptions): Promise<unknown> =>
+      startSandbox(options).then(
+        () => "started",
+        (error: unknown) => {
+          const { code, message } = error as { readonly code: string; readonly message: string };
+          return `${code} ${message}`;
+        },
+      );
+    expect(await refused({ data })).toContain("is in use by another sandbox; stop it first");
+    const { port } = first;
+    await first.stop();
+    expect(await refused({ data, domain: "two.example" })).toMatch(/^ERR_CONFIG data: .* of the domain one.example/);
+    expect(await refused({ data: "" })).toBe("ERR_CONFIG data: must be the path of a folder");
+    // What has the port now is not the sandbox that Things know.
+    const other = await startSandbox({ port });
+    toEnd.push(() => other.stop());
+    expect(await refused({ data })).toContain("ERR_CONNECTION");
+    const second = await start({ port: 0 });
+    expect(second.domain).toBe("one.example");
+    expect(second.port).not.toBe(port);
+    expect(() => second.setPassword("nobody", "x")).toThrow("no account");
+  });
+});
+
+describe("npx xmpp-thing sandbox --data", () => {
+  async function run(...more: readonly string[]): Promise<Record<string, unknown>> {
+    const io = new FakeIo();
+    const running = main(["sandbox", "--data", data, ...more], io);
+    await expect.poll(() => io.lines.length, soon).toBeGreaterThan(0);
+    const [line = ""] = io.lines;
+    const text = io.text;
+    io.interrupt();
+    expect(await running).toBe(0);
+    return more.includes("--json") ? (JSON.parse(line) as Record<string, unknown>) : { text: `${text}\n${io.text}` };
+  }
+
+  it("is the same at every start: address, authority, owner and password", async () => {
+    const first = await run("--json");
+    expect(first["ca"]).toBe(join(data, "ca.pem"));
+    const ca = readFileSync(join(data, "ca.pem"), "utf8");
+    expect(await run("--json")).toEqual(first);
+    expect(readFileSync(join(data, "ca.pem"), "utf8")).toBe(ca);
+    expect(statSync(join(data, "owner.json")).mode & 0o077).toBe(0);
+    // A start that was cut off while it wrote the password down.
+    writeFileSync(join(data, "owner.json"), '{"username":"ow');
+    const third = await run("--json");
+    expect(third).toEqual({ ...first, password: third["password"] });
+    expect(await run("--json")).toEqual(third);
+    writeFileSync(join(data, "owner.json"), "{}");
+    expect((await run("--json"))["password"]).not.toBe(third["password"]);
+  });
+
+  it("says that it is kept, and keeps the state of a Thing beside it", async () => {
+    const { text } = await run();
+    expect(text).toContain(`started again with --data ${data}, it goes on as it was`);
+    expect(text).toContain(`THING_STATE=${join(data, "thing")}`);
+    expect(existsSync(join(data, "database"))).toBe(true);
+  });
+});
