@@ -1,10 +1,13 @@
 import { parseClaimText } from "../codec/claim-text.ts";
-import { ProtocolError, StanzaError } from "../core/errors.ts";
+import { ProtocolError } from "../core/errors.ts";
 import { OwnerClient } from "../owner/owner-client.ts";
 import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts";
 import { UsageError, parse } from "./args.ts";
 import { exitCode } from "./io.ts";
 import type { Command } from "./command.ts";
+import { thingInWords } from "./named-thing.ts";
+import { printable } from "./printable.ts";
+import { registryOf, registryOptions } from "./registry-option.ts";
 
 /** `xmpp-thing claim TEXT` (XEP-0347 3.9). */
 export const claim: Command = {
@@ -18,7 +21,7 @@ befriends it, so that you can read it.
   --registry JID    the Thing Registry; default: found on your server
 ${accountHelp}`,
   async run(argv, io) {
-    const options = { ...accountOptions, private: { type: "boolean" }, registry: { type: "string" } } as const;
+    const options = { ...accountOptions, private: { type: "boolean" }, ...registryOptions } as const;
     const args = parse(argv, options, ["TEXT"]);
     const [text = ""] = args.operands;
     try {
@@ -28,17 +31,19 @@ ${accountHelp}`,
       if (error instanceof ProtocolError) throw new UsageError(inWords(error));
       throw error;
     }
-    const registry = args.values.get("registry");
     await using connection = await connectAs(args, io);
-    const owner = new OwnerClient(connection, registry === undefined ? {} : { registry });
+    const owner = new OwnerClient(connection, registryOf(args));
     const limits = { timeout: timeoutOf(args), signal: io.ended };
-    const { jid } = await claimed(owner.claim(text, { public: !args.flags.has("private"), ...limits }));
-    if (args.flags.has("json")) io.out(JSON.stringify({ claimed: true, jid: jid ?? null }));
-    else io.out(jid === undefined ? "Claimed. The Registry does not tell its address." : `Claimed: ${jid}`);
-    if (jid === undefined) return exitCode.done;
+    const thing = await owner.claim(text, { public: !args.flags.has("private"), ...limits });
+    const json = args.flags.has("json");
+    if (thing.jid === undefined) {
+      io.out(json ? JSON.stringify({ claimed: true, jid: null }) : "Claimed. The Registry does not tell its address.");
+      return exitCode.done;
+    }
+    io.out(json ? JSON.stringify({ claimed: true, ...thing }) : `Claimed: ${printable(thingInWords(thing))}`);
     // The claim stands, whether the Thing is there now or not.
-    await owner.befriend(jid, { timeout: Math.min(limits.timeout, 5_000), signal: io.ended }).then(
-      () => args.flags.has("json") || io.out("It is online and accepts you as a friend."),
+    await owner.befriend(thing, { timeout: Math.min(limits.timeout, 5_000), signal: io.ended }).then(
+      () => json || io.out("It is online and accepts you as a friend."),
       () => io.err("It has not answered yet; it will be your friend when it is online."),
     );
     return exitCode.done;
@@ -48,19 +53,4 @@ ${accountHelp}`,
 /** Without where in the text: it is one text, and stands on the command line. */
 function inWords({ message, path }: ProtocolError): string {
   return message.replace(` (at ${path})`, "");
-}
-
-/** A failed claim in words: the Registry does not say why, so as not to help who guesses. */
-async function claimed<T>(claiming: Promise<T>): Promise<T> {
-  try {
-    return await claiming;
-  } catch (error) {
-    if (!(error instanceof StanzaError) || error.condition !== "item-not-found") throw error;
-    throw new Error(
-      "no unclaimed Thing has exactly these tags: is the text complete, and is the Thing yours to claim?",
-      {
-        cause: error,
-      },
-    );
-  }
 }

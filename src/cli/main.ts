@@ -14,6 +14,10 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["claim", async () => (await import("./claim.ts")).claim],
   ["status", async () => (await import("./status.ts")).status],
   ["reset", async () => (await import("./reset.ts")).reset],
+  ["search", async () => (await import("./search.ts")).search],
+  ["update", async () => (await import("./owned.ts")).update],
+  ["remove", async () => (await import("./owned.ts")).remove],
+  ["disown", async () => (await import("./owned.ts")).disown],
   ["read", async () => (await import("./read.ts")).read],
   ["control", async () => (await import("./control.ts")).control],
 ]);
@@ -25,6 +29,10 @@ const general = `Usage: xmpp-thing COMMAND [OPTIONS]
   discover         Tell which XMPP servers are heard of here, and which prove themselves
   qr TEXT          Make the QR code of a claim text: in the terminal, as SVG or as PNG
   claim TEXT       Claim a Thing by the text of its QR code
+  search COND ...  Search for public Things: 'MAN=www.ktc.se' 'V>=1' 'SN=39487*'
+  update JID ...   Change what the Registry shows of a Thing of yours: NAME=VALUE
+  remove JID       Take a Thing of yours out of searches
+  disown JID       Give a Thing of yours up
   read JID         Read a Thing
   control JID ...  Set what can be controlled of a Thing: NAME=true or NAME=false
   status           Tell who a Thing is, whose, and what was wrong last

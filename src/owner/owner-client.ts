@@ -1,12 +1,12 @@
-import { checkCall, withDeadline, type CallOptions } from "../core/abort.ts";
+import { checkCall, sleep, withDeadline, type CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
-import { ConfigError, StateError } from "../core/errors.ts";
+import { ConfigError, RegistryError, StateError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import { checkKnown } from "../core/options.ts";
 import { parseClaimText } from "../codec/claim-text.ts";
 import { buildDisown, buildMine, buildRemove, buildUpdate, parseClaimed } from "../codec/iot-discovery.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
-import { buildSearch, parseFound } from "../codec/search.ts";
+import { buildSearch, parseFound, type Found, type Search } from "../codec/search.ts";
 import type { FieldGroup } from "../codec/sensor-data.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import type { Connection } from "../connection/connect.ts";
@@ -53,7 +53,12 @@ export type ClaimedThing =
       /** The node, when the Thing is one behind a concentrator. */
       readonly node?: NodeRef;
     }
-  | { readonly jid?: undefined; readonly node?: undefined };
+  | {
+      /** Not told. */
+      readonly jid?: undefined;
+      /** Not told. */
+      readonly node?: undefined;
+    };
 
 /** How to search. */
 export interface SearchOptions {
@@ -64,6 +69,9 @@ export interface SearchOptions {
   /** The longest wait for one page, in milliseconds; then `ERR_TIMEOUT`. Default 30,000. */
   readonly timeout?: number | undefined;
 }
+
+// How long a Registry that has too much to do is left alone, in milliseconds, before a page is asked for once more.
+const BUSY_WAITS: readonly number[] = [250, 500, 1_000, 2_000, 4_000];
 
 /**
  * What an owner does: claim Things (XEP-0347 3.9), find them (3.15), tell the Registry about them (3.14), take them out of
@@ -120,8 +128,8 @@ export class OwnerClient {
   /**
    * Searches for public Things, also those of others (XEP-0347 3.15). All conditions must hold; {@link anyOf} makes
    * alternatives. Gives each Thing once, page by page: the next page is asked for when the Things of the one before are
-   * taken, so a search over very many takes no more memory than a page (alternatives: 16 bytes and their bookkeeping for each Thing, of
-   * the last 200,000). What comes and goes meanwhile may be missed. Leave the loop to end it. Throws `ERR_CONFIG` at once; the loop rejects
+   * taken, so a search over very many takes no more memory than a page (with alternatives it remembers a digest of
+   * each Thing, of the last 200,000). What comes and goes meanwhile may be missed. Leave the loop to end it. Throws `ERR_CONFIG` at once; the loop rejects
    * like every call to the Registry, with `ERR_PROTOCOL` also when the Registry goes on without anything new.
    *
    * @example
@@ -145,12 +153,23 @@ export class OwnerClient {
     const { pageSize = PAGE_SIZE, signal, timeout } = options;
     if (!Number.isSafeInteger(pageSize) || pageSize < 1)
       throw new ConfigError("pageSize: must be a whole number above 0");
-    const start = (): AsyncGenerator<ThingFound, void, undefined> =>
-      findThings(searches, pageSize, signal, async (search) => {
-        const payload = buildSearch(search);
-        return parseFound(await this.#registry.ask("search", { type: "get", payload }, { signal, timeout }));
-      });
-    return { [Symbol.asyncIterator]: start };
+    const ask = (search: Search): Promise<Found> => this.#page(search, { signal, timeout });
+    return { [Symbol.asyncIterator]: () => findThings(searches, pageSize, signal, ask) };
+  }
+
+  /** One page. A Registry that has too much to do is asked again a little later: who takes many pages asks often. */
+  async #page(search: Search, limits: CallOptions): Promise<Found> {
+    const request = { type: "get", payload: buildSearch(search) } as const;
+    for (let turn = 0; ; turn++) {
+      const wait = BUSY_WAITS[turn];
+      try {
+        return parseFound(await this.#registry.ask("search", request, limits));
+      } catch (error) {
+        const isBusy = error instanceof RegistryError && error.condition === "resource-constraint";
+        if (!isBusy || wait === undefined) throw error;
+        await sleep(this.#clock, wait, limits.signal);
+      }
+    }
   }
 
   /**

@@ -40,7 +40,7 @@ export class RegistryAccess {
     { type, payload }: Pick<IqRequest, "type" | "payload">,
     { signal, timeout = ANSWER_WITHIN }: CallOptions,
   ): Promise<XmlElement | undefined> {
-    return withDeadline(this.#clock, { signal, timeout }, `the ${request}`, async (limited) => {
+    return withDeadline(this.#clock, { signal, timeout }, `asking the Registry to ${request}`, async (limited) => {
       this.#registry ??= await findRegistry(this.#finding, this.#ways, [], limited);
       // An account is befriended, and reached at its full JID, which its presence tells (XEP-0347 5.1).
       const to = await this.#finding.whereabouts.addressOf(this.#registry, ns.discovery, { signal: limited });

@@ -174,7 +174,7 @@ describe("a refusal says what it means and what to do", () => {
     await clock.advance(2_000);
     await expect(waiting).rejects.toMatchObject({
       code: "ERR_TIMEOUT",
-      message: expect.stringContaining("the disown"),
+      message: expect.stringContaining("asking the Registry to disown"),
     });
     channel.detach(new Error("cut"));
     await expect(owner.remove(thing)).rejects.toMatchObject({ code: "ERR_CONNECTION" });

@@ -268,6 +268,29 @@ describe("a search at a Registry that does not do as it should", () => {
     }
   });
 
+  it("asks again when the Registry has too much to do, a little later each time, and gives up in the end", async () => {
+    let busy = 2;
+    const { owner, wire, clock } = scriptedOwner((payload) =>
+      busy-- > 0 ? { error: "resource-constraint", type: "wait" } : holding(1)(payload),
+    );
+    const first = names(owner, all);
+    for (const wait of [250, 500]) {
+      await settled();
+      await clock.advance(wait);
+    }
+    expect(await first).toEqual(["thing0"]);
+    expect(wire.asked(REGISTRY)).toHaveLength(3);
+    busy = Infinity;
+    const second = names(owner, all);
+    second.catch(() => undefined);
+    for (const wait of [250, 500, 1_000, 2_000, 4_000]) {
+      await settled();
+      await clock.advance(wait);
+    }
+    await expect(second).rejects.toMatchObject({ condition: "resource-constraint", request: "search" });
+    expect(wire.asked(REGISTRY)).toHaveLength(9);
+  });
+
   it("goes through 100,000 Things without holding on to them", async () => {
     const { owner, wire } = scriptedOwner(holding(100_000, 1_000));
     let count = 0;
