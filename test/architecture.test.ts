@@ -29,13 +29,18 @@ const layers: Readonly<Record<string, Layer>> = {
   provisioning: { folders: lower, packages: ["lru-cache", "node-forge"], world: [] },
   sensor: { folders: [...lower, "provisioning"], packages: [], world: [] },
   control: { folders: [...lower, "provisioning"], packages: [], world: [] },
+  concentrator: { folders: [...lower, "provisioning"], packages: [], world: [] },
   thing: {
-    folders: [...lower, "discovery", "connection", "registry", "provisioning", "sensor", "control"],
+    folders: [...lower, "discovery", "connection", "registry", "provisioning", "sensor", "control", "concentrator"],
     packages: [],
     world: [],
   },
   // Not the Thing's own parts: the owner looks at it from outside.
-  owner: { folders: [...lower, "qr", "discovery", "connection", "sensor", "control"], packages: [], world: [] },
+  owner: {
+    folders: [...lower, "qr", "discovery", "connection", "sensor", "control", "concentrator"],
+    packages: [],
+    world: [],
+  },
   // The other side shares no more than the words with the Thing: a misreading is not mirrored.
   sandbox: {
     folders: ["core", "codec", "storage"],
@@ -52,6 +57,7 @@ const layers: Readonly<Record<string, Layer>> = {
       "provisioning",
       "sensor",
       "control",
+      "concentrator",
       "thing",
       "owner",
       "sandbox",

@@ -129,7 +129,8 @@ function checked(
 ): readonly Plan[] {
   const { found, unknown } = devicesMeant(devices, nodes);
   if (found.size === 0) throw new Refusal("item-not-found", "No such node.");
-  if (nodes.length === 0 && [...found].every(({ control }) => control === undefined)) {
+  // A concentrator of which nothing can be set is not told to without saying which node; as for readouts.
+  if (nodes.length === 0 && [...found].every(({ control = [] }) => control.length === 0)) {
     throw new Refusal("bad-request", "Name a node.");
   }
   if (found.size > MOST_DEVICES) throw new Refusal("not-acceptable", "Name fewer nodes.");

@@ -2,6 +2,8 @@
 import type { BareJid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
+import { answerConcentrator } from "../concentrator/concentrator-responder.ts";
+import type { NodeView } from "../concentrator/visible-nodes.ts";
 import { answerControl, type ControlDevice } from "../control/control-responder.ts";
 import { answerClearCache } from "../provisioning/clear-cache.ts";
 import type { Devices } from "../provisioning/devices.ts";
@@ -11,6 +13,7 @@ import { answerNotices, type Notice } from "../registry/registry-client.ts";
 import { answerReadouts, type SensorDevice } from "../sensor/sensor-responder.ts";
 import { abilitiesOf, answerDisco } from "./disco.ts";
 import type { FaultCode } from "./faults.ts";
+import type { NodeSettings } from "./node-definition.ts";
 import type { Nodes } from "./nodes.ts";
 import type { ThingSettings } from "./options.ts";
 import { trustedServers, type ThingEvent, type ThingState } from "./state.ts";
@@ -27,7 +30,7 @@ export interface AnswerParts {
   /** What can be read and set: the Thing itself, and the nodes behind it. */
   readonly devices: Devices<SensorDevice & ControlDevice>;
   /** The nodes; `undefined`: the Thing is no concentrator. */
-  readonly nodes: Pick<Nodes, "accept"> | undefined;
+  readonly nodes: Pick<Nodes, "accept" | "settings"> | undefined;
   /** The state now. */
   readonly state: () => ThingState;
   /** The Registry whose notices count. */
@@ -66,6 +69,13 @@ export function answerRequests(parts: AnswerParts): void {
   });
   if (can.sense) answerReadouts({ channel, guard, devices, clock, onFault });
   if (can.control) answerControl({ router, guard, devices, clock, onFault });
+  const { nodes } = parts;
+  if (nodes !== undefined) answerConcentrator({ router, guard, nodes: () => nodes.settings().map(viewOf) });
+}
+
+/** A node, as others may see it. */
+function viewOf({ sensor, control, ...node }: NodeSettings): NodeView {
+  return { ...node, isReadable: sensor !== undefined, isControllable: control.length > 0 };
 }
 
 /** What a notice about the Thing itself means to its state. */

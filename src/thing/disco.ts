@@ -1,4 +1,4 @@
-// What the Thing says it can do (XEP-0030; XEP-0115; XEP-0323 4, XEP-0325 4).
+// What the Thing says it can do (XEP-0030; XEP-0115; XEP-0323 4, XEP-0325 4, XEP-0326 4).
 import { Refusal } from "../core/refusal.ts";
 import { buildCaps, capsNode, capsOf } from "../codec/caps.ts";
 import { buildInfo, type DiscoInfo } from "../codec/disco.ts";
@@ -16,6 +16,8 @@ export interface Abilities {
   readonly sense: boolean;
   /** It has control parameters. */
   readonly control: boolean;
+  /** It has nodes behind it, or may have. Left out: it has none. */
+  readonly concentrate?: boolean;
 }
 
 /** What a Thing with these options can do. */
@@ -25,7 +27,8 @@ export function abilitiesOf({
   nodes,
 }: Pick<ThingSettings, "sensor" | "control" | "nodes">): Abilities {
   // Nodes come and go; what the presence says stays.
-  return { sense: sensor !== undefined || nodes !== undefined, control: control.length > 0 || nodes !== undefined };
+  const concentrate = nodes !== undefined;
+  return { sense: sensor !== undefined || concentrate, control: control.length > 0 || concentrate, concentrate };
 }
 
 /** Never with the provisioning feature: others would take the Thing for a provisioning server (P-E26). */
@@ -33,6 +36,7 @@ function infoOf(can: Abilities): DiscoInfo {
   const features: string[] = [ns.discoInfo, ns.caps, ns.ping];
   if (can.sense) features.push(ns.sensorData);
   if (can.control) features.push(ns.control);
+  if (can.concentrate === true) features.push(ns.concentrators);
   return { identities: [{ category: "client", type: "bot" }], features };
 }
 
