@@ -17,7 +17,7 @@ import type { XmlElement } from "../codec/xml.ts";
 import type { RegistryLimits } from "./registry-limits.ts";
 import { claimedNotice } from "./registry-notices.ts";
 import { recordKey, type RecordClaim, type RegistryRecord } from "./registry-records.ts";
-import type { RegistryTable } from "./registry-table.ts";
+import { tagPrint, type RegistryTable } from "./registry-table.ts";
 import { checkNumber, fingerprint, keptTags, mergeTags, readTags } from "./registry-tags.ts";
 import { isAddress } from "./registry-whereabouts.ts";
 import type { ServiceAnswer } from "./service-frame.ts";
@@ -123,7 +123,7 @@ export class RegistryRules {
     const mine = parseMine(payload);
     const tags = readTags(mine.tags, limits.otherTags);
     const wanted = fingerprint(tags);
-    const fitting = table.withTags(wanted).filter((record) => fits(record, claimer, wanted));
+    const fitting = this.#fitting(claimer, wanted);
     const [record] = fitting;
     // D-3.9-20: one answer to every claim that fails. Two Things that fit are as good as none: to pick one would be
     // to guess. No tags at all are no proof of anything.
@@ -161,6 +161,17 @@ export class RegistryRules {
       logger.info("removed", { thing: record.jid, node: record.node?.nodeId });
       return toTell ? { after: this.#options.notices(removed) } : {};
     };
+  }
+
+  /** The Things that a claim may mean: unclaimed ones, and the claimer's own already, by the tags of then or of now. */
+  #fitting(claimer: BareJid, wanted: string): readonly RegistryRecord[] {
+    const { table } = this.#options;
+    const unclaimed = table.registeredAs(wanted).filter(({ claim }) => claim === undefined);
+    const own = table
+      .ownedBy(claimer)
+      .filter((record) => record.removed === undefined)
+      .filter((record) => record.registered === wanted || tagPrint(record) === wanted);
+    return [...unclaimed, ...own];
   }
 
   /** The record of somebody's own Thing. All others are as good as none (D-3.10-4, D-3.14-5, D-3.17-3). */
@@ -206,15 +217,6 @@ function isSame(one: RegistryRecord, other: RegistryRecord): boolean {
     one.registered === other.registered &&
     JSON.stringify(one.tags) === JSON.stringify(other.tags)
   );
-}
-
-/**
- * Whether a claim means this Thing, which has such tags: unclaimed and by those it registered, or the claimer's own
- * already, also by those of now.
- */
-function fits({ claim, registered, removed }: RegistryRecord, claimer: BareJid, wanted: string): boolean {
-  if (claim === undefined) return registered === wanted;
-  return claim.owner === claimer && removed === undefined;
 }
 
 /** To the owner: which Thing it is (D-E8). */

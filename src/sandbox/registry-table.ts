@@ -9,24 +9,31 @@ import { fingerprint } from "./registry-tags.ts";
 /** What a change has replaced: the records of before, by their keys; `undefined` where there was none. */
 export type TableUndo = ReadonlyMap<string, RegistryRecord | undefined>;
 
-/** Sets of keys by something that several records may have. Empty sets are no sets. */
+/** Keys by something that several records may have; mostly one has, and a set for each would be most of the memory. */
 class KeysBy {
-  readonly #sets = new Map<string, Set<string>>();
+  readonly #keys = new Map<string, string | Set<string>>();
 
-  get(of: string): ReadonlySet<string> {
-    return this.#sets.get(of) ?? new Set();
+  get(of: string): readonly string[] {
+    const keys = this.#keys.get(of);
+    return keys === undefined ? [] : typeof keys === "string" ? [keys] : [...keys];
+  }
+
+  count(of: string): number {
+    const keys = this.#keys.get(of);
+    return keys === undefined ? 0 : typeof keys === "string" ? 1 : keys.size;
   }
 
   add(of: string, key: string): void {
-    const keys = this.#sets.get(of);
-    if (keys === undefined) this.#sets.set(of, new Set([key]));
-    else keys.add(key);
+    const keys = this.#keys.get(of);
+    if (keys === undefined) this.#keys.set(of, key);
+    else if (typeof keys !== "string") keys.add(key);
+    else if (keys !== key) this.#keys.set(of, new Set([keys, key]));
   }
 
   delete(of: string, key: string): void {
-    const keys = this.#sets.get(of);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#sets.delete(of);
+    const keys = this.#keys.get(of);
+    if (keys === key) this.#keys.delete(of);
+    else if (keys instanceof Set && keys.delete(key) && keys.size === 0) this.#keys.delete(of);
   }
 }
 
@@ -35,6 +42,7 @@ export class RegistryTable {
   readonly #records = new Map<string, RegistryRecord>();
   readonly #byAccount = new KeysBy();
   readonly #byTags = new KeysBy();
+  readonly #byOwner = new KeysBy();
   readonly #byNotice = new Map<string, string>();
   readonly #index = new RegistryIndex<RegistryRecord>();
   /** What the change under way has replaced. */
@@ -67,12 +75,17 @@ export class RegistryTable {
 
   /** How many records an account has. */
   count(jid: BareJid): number {
-    return this.#byAccount.get(jid).size;
+    return this.#byAccount.count(jid);
   }
 
-  /** Those that registered tags with this fingerprint, or have them now. */
-  withTags(fingerprinted: string): readonly RegistryRecord[] {
-    return this.#pick(this.#byTags.get(fingerprinted));
+  /** Those that registered tags with this fingerprint. */
+  registeredAs(print: string): readonly RegistryRecord[] {
+    return this.#pick(this.#byTags.get(print));
+  }
+
+  /** Those that somebody owns. */
+  ownedBy(owner: BareJid): readonly RegistryRecord[] {
+    return this.#pick(this.#byOwner.get(owner));
   }
 
   /** The one that a notice is about. */
@@ -144,7 +157,8 @@ export class RegistryTable {
   #link(key: string, record: RegistryRecord): void {
     this.#records.set(key, record);
     this.#byAccount.add(record.jid, key);
-    for (const tags of tagPrints(record)) this.#byTags.add(tags, key);
+    this.#byTags.add(record.registered, key);
+    if (record.claim) this.#byOwner.add(record.claim.owner, key);
     for (const id of notices(record)) this.#byNotice.set(id, key);
   }
 
@@ -152,23 +166,24 @@ export class RegistryTable {
     const record = this.#records.get(key);
     if (record === undefined) return;
     this.#byAccount.delete(record.jid, key);
-    for (const tags of tagPrints(record)) this.#byTags.delete(tags, key);
+    this.#byTags.delete(record.registered, key);
+    if (record.claim) this.#byOwner.delete(record.claim.owner, key);
     for (const id of notices(record)) this.#byNotice.delete(id);
   }
 
-  #pick(keys: ReadonlySet<string>): readonly RegistryRecord[] {
-    return [...keys].flatMap((key) => this.#records.get(key) ?? []);
+  #pick(keys: readonly string[]): readonly RegistryRecord[] {
+    return keys.flatMap((key) => this.#records.get(key) ?? []);
   }
 }
 
-// A record is a value: what follows from it is worked out once.
-const prints = new WeakMap<RegistryRecord, ReadonlySet<string>>();
+// A record is a value: what follows from it is worked out once, and only when somebody asks.
+const prints = new WeakMap<RegistryRecord, string>();
 
-/** The fingerprints that a record is found by: of the tags it registered, and of those it has now. */
-export function tagPrints(record: RegistryRecord): ReadonlySet<string> {
+/** The fingerprint of the tags that a record has now. */
+export function tagPrint(record: RegistryRecord): string {
   const known = prints.get(record);
   if (known !== undefined) return known;
-  const made = new Set([record.registered, fingerprint(record.tags)]);
+  const made = fingerprint(record.tags);
   prints.set(record, made);
   return made;
 }
