@@ -67,7 +67,7 @@ function losses(identity: IdentityPart): readonly string[] {
     jid === undefined ? "This Thing has no account yet." : `This Thing is ${jid}.`,
     ownership.is === "claimed"
       ? `It belongs to ${ownership.owner}, who loses it and has to claim it again, under a new address.`
-      : "It has no owner.",
+      : `It has no owner${ownership.is === "selfOwned" ? " but itself" : ""}.`,
     "Its account, KEY, owner, trust, rights, tokens and own certificate are forgotten. This cannot be undone.",
   ];
 }
@@ -76,7 +76,9 @@ function losses(identity: IdentityPart): readonly string[] {
 function remains(identity: IdentityPart): readonly string[] {
   if (identity.is !== "read") return [];
   const { jid, pending, elsewhere, ownership } = identity.value;
-  const registry = ownership.is === "unregistered" ? ownership.leaving?.registry : ownership.registry;
+  const isRemoved = "listed" in ownership && !ownership.listed;
+  const known = ownership.is === "unregistered" ? ownership.leaving?.registry : ownership.registry;
+  const registry = isRemoved ? undefined : known;
   const made = [...(jid === undefined || pending ? [] : [jid]), ...elsewhere];
   return [
     ...made.flatMap((account) => {

@@ -94,11 +94,10 @@ const NO_ACCOUNT = "none yet: no server was found that makes one";
 
 function identityLines({ jid, pending, elsewhere, ownership, trust }: SavedIdentity): readonly Line[] {
   const registry = registryOf(ownership);
-  const owner = ownership.is === "claimed" ? `${ownership.owner}${ownership.public ? "" : " (private)"}` : "none yet";
   return [
     ["Account", jid === undefined ? NO_ACCOUNT : `${jid}${pending ? " (not made on the server yet)" : ""}`],
     ...elsewhere.map((account) => ["", `${account}, of before`] as const),
-    ["Owner", owner],
+    ["Owner", ownerText(ownership)],
     ["Registry", registry],
     ["Trust", trustText(trust, ownership)],
   ];
@@ -117,8 +116,24 @@ function serverText({ host, port, directTls, domain, finder }: SavedServer): str
   return `${domain} at ${directTls ? "xmpps" : "xmpp"}://${at}:${port}, found by ${finder}; tried first`;
 }
 
+function ownerText(ownership: Ownership): string {
+  switch (ownership.is) {
+    case "claimed":
+      return `${ownership.owner}${ownership.public ? "" : " (private)"}`;
+    case "selfOwned":
+      return "itself (self-owned)";
+    case "registered":
+      return ownership.disownedBy === undefined ? "none yet" : `none any more; ${ownership.disownedBy} has disowned it`;
+    case "unregistered":
+      return "none yet";
+  }
+}
+
 function registryOf(ownership: Ownership): string {
-  if (ownership.is !== "unregistered") return ownership.registry;
+  if (ownership.is !== "unregistered") {
+    const isRemoved = "listed" in ownership && !ownership.listed;
+    return `${ownership.registry}${isRemoved ? " (removed there: nobody finds it)" : ""}`;
+  }
   const left = ownership.leaving?.registry;
   return left === undefined ? "none yet" : `none yet; after a reset ${left} is still to forget it`;
 }

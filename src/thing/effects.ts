@@ -11,11 +11,13 @@ import type { Friends } from "../connection/friends.ts";
 import { Components } from "../discovery/components.ts";
 import { whoIsAway, type Barrier } from "../provisioning/barrier.ts";
 import type { OwnTokens } from "../provisioning/own-tokens.ts";
-import { emptyKey, register, unregister } from "../registry/registry-client.ts";
+import { emptyKey, register, unregister, update } from "../registry/registry-client.ts";
 import { resetAccount, type AccountResetParts } from "./account-reset.ts";
 import { ownCaps, type Abilities } from "./disco.ts";
 import { examine } from "./examine.ts";
 import { findARegistry, findAServer, type FindServicesParts } from "./find-services.ts";
+import type { OwnTags } from "./own-tags.ts";
+import { isFindable } from "./ownership.ts";
 import type { Perform } from "./runner.ts";
 import type { ThingEffect, ThingEvent, ThingState } from "./state.ts";
 
@@ -41,6 +43,8 @@ export interface EffectParts extends Omit<FindServicesParts, "components"> {
   readonly onFault: AccountResetParts["onFault"];
   /** The state now: what was to be done may be of no use any more. */
   readonly state: () => ThingState;
+  /** What the Registry is to say of the Thing, and has been told. */
+  readonly ownTags: OwnTags;
   /** Whether the Thing registers as its own owner (XEP-0347 3.7). */
   readonly selfOwned: boolean;
   /** The tags to register, with KEY. */
@@ -78,6 +82,8 @@ export function performer(given: EffectParts): Perform {
         return registerAt(parts, effect, signal);
       case "emptyKey":
         return emptyKeyAt(parts, effect.registry, signal);
+      case "updateTags":
+        return updateTagsAt(parts, effect.registry, signal);
       case "leaveRegistry":
         // At most what stands in the roster: whoever asks for friendship again later is answered as before.
         if (friends.has(effect.registry) !== undefined)
@@ -210,18 +216,25 @@ type Registration =
  * does not register any more (D-3.6-11).
  */
 async function registration(
-  { channel, clock, state, tags, selfOwned }: Parts,
+  parts: Parts,
   address: string,
   disownedBy: BareJid | undefined,
   signal: AbortSignal,
 ): Promise<Registration | undefined> {
+  const { channel, clock, state, selfOwned, ownTags } = parts;
   const options = { signal, timeout: ANSWER_WITHIN };
   for (const wait of [...AGAIN_AFTER, undefined]) {
     if (state().ownership.is === "claimed") return undefined;
-    const claim = await register(channel, address, { tags: tags(), selfOwned }, options);
+    const tags = selfOwned ? ownTags.all : parts.tags();
+    await ownTags.registering(tags);
+    const claim = await register(channel, address, { tags, selfOwned }, options);
+    if (claim === undefined) {
+      await ownTags.registered(tags);
+      return { type: "registered", ...(selfOwned && { selfOwned }) };
+    }
     // Its own address: it is its own owner there (D-E26).
-    const isOwn = claim !== undefined && claim.jid === channel.jid?.bare;
-    if (claim === undefined || (isOwn && selfOwned)) return { type: "registered", ...(selfOwned && { selfOwned }) };
+    const isOwn = claim.jid === channel.jid?.bare;
+    if (isOwn && selfOwned) return { type: "registered", selfOwned };
     if (isOwn) {
       // From before a reset, or before `selfOwned` was taken out of the options: nobody could claim it so.
       await unregister(channel, address, {}, options);
@@ -262,6 +275,30 @@ async function unregisterAt(parts: Parts, registry: BareJid, signal: AbortSignal
 // Another one would let whoever runs it take over a Thing whose Registry is away for a day.
 const staysWith = (registry: BareJid): string =>
   `the Thing stays with ${registry}, where it was registered; another one only if the option \`registry\` names it`;
+
+/**
+ * XEP-0347 3.13: what the Registry has otherwise than it is wanted, until there is nothing of that. What has changed in the
+ * middle goes out next. An owner who has gone or has removed the Thing shows in the answer (D-E4, D-E19); a Thing that is its
+ * own was forgotten, and registers again.
+ */
+async function updateTagsAt(parts: Parts, registry: BareJid, signal: AbortSignal): Promise<ThingEvent | undefined> {
+  const { channel, whereabouts, state, ownTags } = parts;
+  const options = { signal, timeout: ANSWER_WITHIN };
+  for (;;) {
+    const { ownership } = state();
+    const tags = ownTags.differences();
+    if (!isFindable(ownership) || tags.length === 0) return undefined;
+    const address = await whereabouts.addressOf(registry, ns.discovery, options);
+    await ownTags.telling(tags);
+    const outcome = await update(channel, address, { tags }, options).catch((error: unknown) => {
+      if (error instanceof StanzaError) ownTags.refused(error);
+      throw error;
+    });
+    if (outcome === "updated") await ownTags.told(tags);
+    else if (ownership.is === "selfOwned") return registerAt(parts, { registry }, signal);
+    else return { type: outcome, registry };
+  }
+}
 
 /** XEP-0347 6.5. An owner who has gone meanwhile, or has removed the Thing, shows in the answer (D-E4, D-E19). */
 async function emptyKeyAt(

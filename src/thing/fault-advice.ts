@@ -28,6 +28,8 @@ const advice: Readonly<Record<FaultCode, string>> = {
   "registry-changed":
     "Nothing, if it was meant. Otherwise set `registry` back to the Registry before, which may go on listing the Thing.",
   "unfriend-ignored": "Nothing is wrong with the Thing: ask whoever runs that provisioning server what was meant.",
+  "tags-damaged":
+    "Nothing: the Registry is told again. If it comes again, replace the disk or SD card. What was set by `updateTags` may be lost: the program has to set it again.",
   "owner-change-ignored":
     "Find out who claims it: the people who run the Registry, or somebody in its place. The owner stays the owner. If the Thing is to change hands, its owner disowns it, or a factory reset makes it nobody's.",
   "not-delivered": "Nothing: who misses an answer asks again. If it comes often, look at the network.",

@@ -43,6 +43,8 @@ export type FaultCode =
   | "token"
   /** A provisioning server wanted a friendship ended that the Thing cannot do without. */
   | "unfriend-ignored"
+  /** What the Registry was told of the Thing was damaged on disk; it is told again. */
+  | "tags-damaged"
   /** The Registry has named another owner than the one whom the Thing has, without a disowning: ignored. */
   | "owner-change-ignored"
   /** Somebody whom the button has accepted has not said yet whether it is a provisioning server. */

@@ -71,7 +71,7 @@ export class Identity implements AccountStore {
   /** Keeps what an event has left; durable once resolved. */
   keepAfter(state: Kept, event: ThingEvent): Promise<void> {
     if (event.type === "reset") return this.startAnew(state, event.account);
-    if (event.type === "disowned") return this.#disowned(state);
+    if (event.type === "disowned" && this.#isLeft(state)) return this.#disowned(state);
     if (event.type === "accountLeft") return this.#accountLeft(state, event);
     return this.remember(state);
   }
@@ -96,6 +96,11 @@ export class Identity implements AccountStore {
       const accounts = home === undefined ? [] : [toBeReset(home, account, newPassword), ...others];
       return { ...saved, accounts, key, nodeSecret, ownership, trust, examining, parting };
     });
+  }
+
+  /** Whether a state that is to be kept is the first without the owner of what is kept. */
+  #isLeft({ ownership }: Kept): boolean {
+    return ownership.is !== "claimed" && this.#current().ownership.is === "claimed";
   }
 
   /** With another KEY, in one write: the owner of before has seen the one before (XEP-0347 6.5). */

@@ -13,11 +13,12 @@ import type { Storage } from "../storage/storage.ts";
 import type { DomainAccount } from "./accounts.ts";
 import { faultDocument, type SavedFault } from "./last-fault.ts";
 import { leavingDocument } from "./node-leaving.ts";
+import { tagsDocument } from "./own-tags.ts";
 import { savedDocument, type Saved } from "./saved.ts";
 import type { Ownership, Trust } from "./state.ts";
 
 /** The names under which a Thing keeps what must outlive it. */
-export const stateNames = ["thing", "rights", "faults", "server", "tokens", "certificate", "nodes"] as const;
+export const stateNames = ["thing", "rights", "faults", "server", "tokens", "certificate", "nodes", "tags"] as const;
 
 /** Something that is kept: what it says, or why it cannot be read. Damage that does no harm is in `problem`. */
 export type Part<T> =
@@ -118,6 +119,7 @@ export async function refuseNewer(storage: Storage): Promise<void> {
     tokensDocument(storage),
     certificateDocument(storage),
     leavingDocument(storage),
+    tagsDocument(storage),
   ];
   for (const one of kept) {
     await one.load().catch((error: unknown) => {

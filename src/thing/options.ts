@@ -28,6 +28,7 @@ import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
 import type { Storage } from "../storage/storage.ts";
 import { checkNodeList, type NodeDefinition, type NodeSettings } from "./node-definition.ts";
 import { checkPairing, type PairingOptions, type PairingSettings } from "./pairing.ts";
+import { toTagChanges } from "./tags.ts";
 import { checkServer, type ServerOptions, type ServerSettings } from "./server-options.ts";
 
 export type { ServerOptions } from "./server-options.ts";
@@ -51,6 +52,17 @@ export interface ThingOptions {
    * manufacturer's domain `MAN`, `MODEL`, version `V`, … A `KEY` is made if none is given.
    */
   readonly tags?: Tags;
+  /**
+   * What is told of it once it is claimed and public, in the place of the same tags (XEP-0347 6.4): an empty text hides a
+   * tag, a shorter one shortens it, so that nobody can put a claim text together from a search. Default: what was
+   * registered, without `KEY`.
+   */
+  readonly tagsAfterClaim?: Tags;
+  /**
+   * True if nobody has to claim it (XEP-0347 3.7): it is its own owner, public at once, and shows no claim text. Default:
+   * false. A Thing that has an owner keeps it until it is disowned or reset, whatever this says.
+   */
+  readonly selfOwned?: boolean;
   /** What can be read. Default: nothing. */
   readonly sensor?: SensorDefinition;
   /** What can be set, from outside, of what the device does. Default: nothing. */
@@ -106,6 +118,8 @@ export interface ThingSettings {
   readonly storage: Storage;
   readonly server: ServerSettings;
   readonly tags: readonly Tag[];
+  readonly tagsAfterClaim: readonly Tag[];
+  readonly selfOwned: boolean;
   readonly sensor: SensorDefinition | undefined;
   readonly control: readonly ControlParameter[];
   /** `undefined`: the Thing is no concentrator. */
@@ -135,6 +149,8 @@ const KNOWN: readonly (keyof ThingOptions)[] = [
   "storage",
   "server",
   "tags",
+  "tagsAfterClaim",
+  "selfOwned",
   "sensor",
   "control",
   "nodes",
@@ -180,6 +196,8 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     storage,
     server,
     tags: checkTags(options.tags ?? {}),
+    tagsAfterClaim: toTagChanges(options.tagsAfterClaim ?? {}, "tagsAfterClaim"),
+    selfOwned: checkFlag(options.selfOwned, "selfOwned") ?? false,
     sensor,
     control: [...control],
     nodes: options.nodes === undefined ? undefined : checkNodeList(options.nodes),

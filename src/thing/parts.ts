@@ -26,6 +26,7 @@ import { Identity } from "./identity.ts";
 import type { MakeLink } from "./link.ts";
 import { Nodes } from "./nodes.ts";
 import type { ThingSettings } from "./options.ts";
+import { OwnTags } from "./own-tags.ts";
 import { Runner, type Perform } from "./runner.ts";
 import type { Hide } from "./secrets.ts";
 import { registryOf, standingOf, trustedServers, type ThingEvent, type ThingState } from "./state.ts";
@@ -53,6 +54,7 @@ export interface ThingParts {
   readonly channel: StanzaChannel;
   readonly cache: RightsCache;
   readonly identity: Identity;
+  readonly ownTags: OwnTags;
   readonly ownTokens: OwnTokens;
   readonly friendships: Friendships;
   readonly runner: Runner;
@@ -90,6 +92,8 @@ export function makeParts(needs: PartsNeeds): ThingParts {
   const barrier = new Barrier();
   const cache = new RightsCache({ storage, logger, clock, onFault, onHealed, ...settings.rights });
   const identity = new Identity({ storage, random, account: settings.account, domain: settings.server.domain });
+  const { tags, tagsAfterClaim: afterClaim } = settings;
+  const ownTags = new OwnTags({ storage, tags, afterClaim, onFault });
   const sent = new SentTokens(clock);
   const guard = new Guard({
     ...{ channel, whereabouts, cache, barrier, clock, logger, standing, sent },
@@ -131,7 +135,8 @@ export function makeParts(needs: PartsNeeds): ThingParts {
     accounts: identity,
     onRegistering: (registry) => (registering = registry),
     state,
-    selfOwned: false,
+    ownTags,
+    selfOwned: settings.selfOwned,
     tags: () => withKey(settings.tags, identity.key),
     can: abilitiesOf(settings),
   });
@@ -143,11 +148,13 @@ export function makeParts(needs: PartsNeeds): ThingParts {
       onState(next, before, event);
       // Who answers for what goes on may be another now, also where nothing had to be forgotten: an owner who is none any more.
       guard.running.recheck();
+      ownTags.wake();
     },
     locked: settings.pairing?.locked === true,
     save: async (next, event) => {
       // First: whoever has the Thing next must not be taken for what it was (X-E4), nor its token be shown to whom it
       // trusts no more.
+      if (event.type === "reset") await ownTags.clear();
       await (event.type === "reset" ? ownTokens.clear() : ownTokens.retain(trustedServers(next)));
       await identity.keepAfter(next, event);
       if (event.type !== "reset") return;
@@ -196,7 +203,7 @@ export function makeParts(needs: PartsNeeds): ThingParts {
     decryptChallenge: (token, challenge) => ownTokens.decryptChallenge(token, challenge),
   });
   const acting = new Acting({ channel, whereabouts, sent, clock, ownTokens: () => ownTokens.ownTokens() });
-  return { acting, channel, cache, identity, ownTokens, friendships, runner, connecting, nodes, dispatch };
+  return { acting, channel, cache, identity, ownTags, ownTokens, friendships, runner, connecting, nodes, dispatch };
 }
 
 /** After a reset: the Registry that is to forget the Thing, and the nodes behind it. */

@@ -49,6 +49,7 @@ const faultOf: Readonly<Record<WireEffect["do"], FaultCode>> = {
   unregister: "registry",
   resetAccount: "account-kept",
   emptyKey: "registry",
+  updateTags: "registry",
   leaveRegistry: "registry",
   examine: "pairing",
   part: "greeting",
@@ -79,7 +80,7 @@ function nameOf(effect: WireEffect): string {
 
 // What is done once more, at once, if it is asked for again while it is under way: what it says to the Registry may have
 // changed in the middle of it. Of others the same again would tell nobody anything.
-const RENEWED: ReadonlySet<WireEffect["do"]> = new Set(["register", "emptyKey", "leaveRegistry"]);
+const RENEWED: ReadonlySet<WireEffect["do"]> = new Set(["register", "emptyKey", "updateTags", "leaveRegistry"]);
 
 /** Something that is under way, and what it is to go on with. */
 interface Attempt {
@@ -184,8 +185,7 @@ export class Runner {
   /**
    * As {@link apply}, for a notice of the Registry. If it cannot be kept it is not acknowledged. A disowning is off then
    * (XEP-0347 3.17). Of a claim the Registry may not tell again on this stream: it is asked, by registering (XEP-0347 3.6),
-   * until the claim is kept. A
-   * removal shows again with the next update (XEP-0347 3.13).
+   * until the claim is kept. A removal shows again with the next update (XEP-0347 3.13).
    */
   async applyNotice(event: NoticeEvent): Promise<() => void> {
     const stream = this.#stream;

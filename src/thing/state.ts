@@ -91,6 +91,8 @@ export type ThingEvent =
       readonly parting: readonly BareJid[];
       readonly registry: BareJid | undefined;
       readonly servers: readonly BareJid[];
+      /** Whether the Thing is to be its own owner (XEP-0347 3.7). Left out: no. */
+      readonly selfOwned?: boolean;
     }
   /** The connection changed. */
   | { readonly type: "link"; readonly link: Link }
@@ -98,6 +100,8 @@ export type ThingEvent =
   | { readonly type: "moved" }
   /** What a Registry has said of the owner, what was done because of an owner, or a factory reset. */
   | OwnershipEvent
+  /** The program wants the Registry to say something else of the Thing (XEP-0347 3.13). */
+  | { readonly type: "tagsChanged" }
   /** A provisioning server had all rights forgotten. */
   | { readonly type: "rightsCleared" }
   /** Provisioning servers were found. */
@@ -135,6 +139,8 @@ export type ThingEffect =
   | { readonly do: "register"; readonly registry: BareJid | undefined; readonly disownedBy?: BareJid }
   /** Empty KEY in the Registry. */
   | { readonly do: "emptyKey"; readonly registry: BareJid }
+  /** Tell the Registry which tags are others than it holds (XEP-0347 3.13). */
+  | { readonly do: "updateTags"; readonly registry: BareJid }
   /** End the friendship with a Registry that has nothing to be told any more (XEP-0347 5.3, D-E14). */
   | { readonly do: "leaveRegistry"; readonly registry: BareJid }
   /** Ask the owner for friendship. */

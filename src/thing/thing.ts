@@ -4,6 +4,7 @@ import { ConfigError, StateError, messageOf } from "../core/errors.ts";
 import { foldedLogger } from "../core/folded-logger.ts";
 import { formatClaimText } from "../codec/claim-text.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
+import type { Tags } from "../codec/tags.ts";
 import type { FieldGroup } from "../codec/sensor-data.ts";
 import { traceIfWanted, type WireTrace } from "../connection/wire-trace.ts";
 import type { ControlOutcome, ParameterValues } from "../control/controller.ts";
@@ -27,6 +28,7 @@ import { satisfies, type ThingCondition, type ThingEvent, type ThingState } from
 import { discreetCause, discreetLogger, hider, type Hide } from "./secrets.ts";
 import { keysIn, withKey } from "./tags.ts";
 import { tell } from "./tell.ts";
+import { updateTags } from "./update-tags.ts";
 import { Waiting } from "./waiting.ts";
 
 /**
@@ -185,6 +187,27 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     return this.#parts.acting.control(jid, values, options);
   }
 
+  /**
+   * Changes what the Registry says of the Thing (XEP-0347 3.13): tags that change, an empty text for one that is to be gone.
+   * Only what differs from what the Registry has goes out, once the Thing is claimed and public; until then it is kept, so
+   * that a claim text that was printed stays true, and it is kept over restarts until a factory reset. Resolves when it is on
+   * disk and, where it goes out now, when the Registry has taken it. Rejects with `ERR_CONFIG` naming a tag that is wrong
+   * (nothing has happened), `ERR_STORAGE` (nothing has happened), `ERR_STATE` unless the Thing runs, and with `ERR_TIMEOUT`
+   * (default 30,000 ms), the signal's reason, or `ERR_STANZA` when the Registry refuses: it is told again all the same.
+   *
+   * @example
+   * ```ts
+   * await thing.updateTags({ ROOM: "Kitchen", SN: "" });
+   * ```
+   */
+  updateTags(tags: Tags, options: CallOptions = {}): Promise<void> {
+    if (this.#phase !== "running") return Promise.reject(new StateError(`the Thing is ${this.#phase}`));
+    const { ownTags, runner } = this.#parts;
+    const { clock } = this.#settings;
+    const dispatch = (event: ThingEvent): Promise<void> => runner.dispatch(event);
+    return updateTags({ clock, ownTags, state: () => this.state, dispatch }, tags, options);
+  }
+
   /** The request that the LED shows, and that {@link pressButton} accepts; `undefined` while there is none. */
   get pairing(): PairingWindow | undefined {
     return this.#parts.friendships.button?.pairing.current;
@@ -311,6 +334,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     const { saved, problem } = await this.#parts.identity.open();
     if (problem !== undefined) this.#fault("identity-restored", problem);
     await this.#parts.ownTokens.open();
+    await this.#parts.ownTags.open();
     await this.#parts.cache.load();
     await this.#parts.connecting.load();
     for (const key of [saved.key, ...keysIn(this.#settings.tags)]) this.#trace?.hide(key);
@@ -323,6 +347,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
       ...{ type: "loaded", ownership, trust, examining, parting },
       registry,
       servers: provisioning,
+      selfOwned: this.#settings.selfOwned,
     });
     this.#showClaimText();
     this.#parts.nodes?.showClaimTexts();
@@ -344,7 +369,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   #showClaimText(): void {
     const { is } = this.state.ownership;
     const text =
-      is === "claimed" || is === "selfOwned"
+      is === "claimed" || this.#settings.selfOwned
         ? ""
         : formatClaimText(withKey(this.#settings.tags, this.#parts.identity.key));
     if (text === this.#claimText) return;

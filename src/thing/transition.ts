@@ -1,6 +1,13 @@
 // How a Thing lives, as a pure function (design, section 1): XEP-0347 3.5 to 3.12, XEP-0324 3.1.
 import { isComponent, type BareJid } from "../core/jid.ts";
-import { leavingWith, needsRegistry, ownershipAfter, withoutRegistry, type OwnershipEvent } from "./ownership.ts";
+import {
+  isFindable,
+  leavingWith,
+  needsRegistry,
+  ownershipAfter,
+  withoutRegistry,
+  type OwnershipEvent,
+} from "./ownership.ts";
 import {
   ownerOf,
   registryOf,
@@ -35,6 +42,8 @@ export function transition(state: ThingState, event: ThingEvent): Step {
       return told(state, event);
     case "disowned":
       return disowned(state, event);
+    case "tagsChanged":
+      return { state, effects: online(state, updates) };
     case "rightsCleared":
       return { state, effects: state.link.is === "online" ? review(state) : [] };
     case "serversFound":
@@ -70,7 +79,7 @@ function owned(state: ThingState, event: OwnershipEvent): ThingState {
 
 /** What the options name comes before what was saved: another Registry, other servers only by configuration. */
 function loaded(state: ThingState, event: Extract<ThingEvent, { type: "loaded" }>): Step {
-  const ownership = withRegistry(event.ownership, event.registry);
+  const ownership = withItself(withRegistry(event.ownership, event.registry), event.selfOwned === true);
   const trust = withConfigured(event.trust, event.servers);
   const next: ThingState = {
     ...state,
@@ -101,6 +110,12 @@ function withRegistry(ownership: Ownership, registry: BareJid | undefined): Owne
   }
   if (ownership.registry === registry) return ownership;
   return ownership.is === "claimed" ? { ...ownership, registry } : { is: "unregistered" };
+}
+
+/** A Thing that is not to be its own owner any more has to be unregistered first: nobody could claim it (XEP-0347 3.7). */
+function withItself(ownership: Ownership, selfOwned: boolean): Ownership {
+  if (ownership.is !== "selfOwned" || selfOwned) return ownership;
+  return leavingWith({ friends: false, registry: ownership.registry });
 }
 
 function link(state: ThingState, event: Extract<ThingEvent, { type: "link" }>): Step {
@@ -168,7 +183,14 @@ function dueAt(state: ThingState): readonly ThingEffect[] {
   if (ownership.is === "selfOwned" && ownership.listed) effects.push({ do: "register", registry });
   if (ownership.is === "claimed" && !ownership.keyEmptied) effects.push({ do: "emptyKey", registry });
   if (ownership.is === "claimed" && !ownership.ownerAsked) effects.push({ do: "askOwner", owner: ownership.owner });
+  if (ownership.is === "claimed") effects.push(...updates(state));
   return [...effects, ...farewell(state), ...search(state)];
+}
+
+/** XEP-0347 3.13: what the Registry holds may be something else than what the program wants. */
+function updates({ ownership }: ThingState): readonly ThingEffect[] {
+  if (ownership.is === "unregistered" || !isFindable(ownership)) return [];
+  return [{ do: "updateTags", registry: ownership.registry }];
 }
 
 /** XEP-0347 5.3, D-E14: a Registry that is an account is a friend no longer than it has to be told something. */
@@ -188,7 +210,8 @@ function registered(state: ThingState, event: OwnershipEvent): Step {
   if (next === state) return nothing(state);
   // A Registry that forgets nobody was registered with instead: the account is still to come.
   if (leavingOf(next) !== undefined) return { state: next, effects: online(next, due) };
-  return { state: next, effects: online(next, search) };
+  // What was wanted while that was on its way.
+  return { state: next, effects: online(next, () => [...updates(next), ...search(next)]) };
 }
 
 /** XEP-0347 3.11: once it is clear whose the Thing is, its own too. */
@@ -223,7 +246,8 @@ function told(state: ThingState, event: OwnershipEvent): Step {
 function toldAgain(state: ThingState): readonly ThingEffect[] {
   const { ownership } = state;
   const isOpen = ownership.is === "claimed" && !ownership.keyEmptied;
-  return [...(isOpen ? [{ do: "emptyKey", registry: ownership.registry } as const] : []), ...farewell(state)];
+  const emptied = isOpen ? [{ do: "emptyKey", registry: ownership.registry } as const] : [];
+  return [...emptied, ...updates(state), ...farewell(state)];
 }
 
 const online = (state: ThingState, what: (state: ThingState) => readonly ThingEffect[]): readonly ThingEffect[] =>

@@ -17,6 +17,9 @@ import { performer } from "../../src/thing/effects.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
 import { scriptedChannel, settled, type Peer, type Said } from "../support/scripted-wire.ts";
+import { OwnTags } from "../../src/thing/own-tags.ts";
+import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import { initialState, type Ownership } from "../../src/thing/state.ts";
 import { claimed, otherRegistry, otherServer, owner, registry, server } from "./life.ts";
 
@@ -28,6 +31,12 @@ const has =
   (...features: string[]): Peer =>
   (payload) =>
     payload.is("query", ns.discoInfo) ? buildInfo({ identities: [], features }) : undefined;
+
+function openStorage(): Storage {
+  const storage = memoryStorage();
+  void storage.open();
+  return storage;
+}
 
 interface SiteOptions {
   readonly registry?: BareJid;
@@ -64,6 +73,12 @@ function site(options: SiteOptions = {}) {
     onRegistering: (jid) => void registering.push(`${jid}, ${parts.wire.asked(jid, "register").length} sent`),
     state: () => ({ ...initialState, ...now }),
     selfOwned: options.selfOwned ?? false,
+    ownTags: new OwnTags({
+      storage: openStorage(),
+      tags: [{ name: "SN", type: "str", value: "1" }],
+      afterClaim: [],
+      onFault: () => undefined,
+    }),
     tags: () => [{ name: "KEY", type: "str", value: "k" }],
     can: { sense: true, control: false },
   });

@@ -62,6 +62,7 @@ function inWords(effect: ThingEffect): string {
     case "register":
       return `register ${String(effect.registry)}${effect.disownedBy ? `, not of ${effect.disownedBy}` : ""}`;
     case "leaveRegistry":
+    case "updateTags":
     case "emptyKey":
     case "findServers":
     case "unregister":
@@ -97,7 +98,8 @@ interface Row {
 const claim: ThingEvent = { type: "claimed", registry, owner, public: true };
 const privateClaim: ThingEvent = { ...claim, public: false };
 const fresh = claimed();
-const followUp = [`emptyKey ${registry}`, `askOwner ${owner}`];
+const followUpInPrivate = [`emptyKey ${registry}`, `askOwner ${owner}`];
+const followUp = [...followUpInPrivate, `updateTags ${registry}`];
 const found = (...jids: BareJid[]): ThingEvent => ({
   type: "serversFound",
   servers: jids.map((jid) => ({ jid, origin: "found" })),
@@ -136,14 +138,14 @@ const table: readonly Row[] = [
     of: unclaimed,
     trust: delegated,
     becomes: { ownership: { ...fresh, public: false } },
-    does: followUp,
+    does: followUpInPrivate,
   },
   {
     event: privateClaim,
     of: unclaimed,
     trust: ["none"],
     becomes: { ownership: { ...fresh, public: false } },
-    does: [...followUp, `findServers ${registry}`],
+    does: [...followUpInPrivate, `findServers ${registry}`],
   },
   { event: claim, of: everyClaimed.filter((name) => name !== "claimed, private" && name !== "claimed, removed") },
   // A Registry that has the Thing again may hold its KEY.
@@ -151,7 +153,7 @@ const table: readonly Row[] = [
     event: claim,
     of: ["claimed, removed"],
     becomes: { ownership: ownerships["claimed, owner asked"] },
-    does: [`emptyKey ${registry}`],
+    does: [`emptyKey ${registry}`, `updateTags ${registry}`],
   },
   {
     event: privateClaim,
@@ -159,7 +161,12 @@ const table: readonly Row[] = [
     becomes: { ownership: claimed({ public: false, ownerAsked: true }) },
     does: [`emptyKey ${registry}`],
   },
-  { event: claim, of: ["claimed, private"], becomes: { ownership: fresh }, does: [`emptyKey ${registry}`] },
+  {
+    event: claim,
+    of: ["claimed, private"],
+    becomes: { ownership: fresh },
+    does: [`emptyKey ${registry}`, `updateTags ${registry}`],
+  },
   { event: privateClaim, of: ["claimed, private"] },
   {
     event: privateClaim,
@@ -214,13 +221,14 @@ const table: readonly Row[] = [
     of: [...unclaimed, "selfOwned, removed"],
     trust: delegated,
     becomes: { ownership: ownerships.selfOwned },
+    does: [`updateTags ${registry}`],
   },
   {
     event: { type: "registered", registry, selfOwned: true },
     of: [...unclaimed, "selfOwned, removed"],
     trust: ["none"],
     becomes: { ownership: ownerships.selfOwned },
-    does: [`findServers ${registry}`],
+    does: [`updateTags ${registry}`, `findServers ${registry}`],
   },
   { event: { type: "registered", registry, selfOwned: true }, of: ["selfOwned", ...everyClaimed] },
   // D-6.5-3
@@ -266,6 +274,16 @@ const table: readonly Row[] = [
     always: ["clearRights"],
     does: [`introduce ${server} ${otherServer}`, "reviewFriends"],
   },
+  // D-3.13-1, D-E19: what is wanted goes out of a Thing that others find, and of no other
+  {
+    event: { type: "tagsChanged" },
+    of: ["selfOwned", "claimed", "claimed, KEY emptied", "claimed, owner asked", "claimed, all done"],
+    does: [`updateTags ${registry}`],
+  },
+  {
+    event: { type: "tagsChanged" },
+    of: [...unclaimed, "selfOwned, removed", "claimed, private", "claimed, removed"],
+  },
   // XEP-0324 3.2, 3.5: who is a friend is asked again
   { event: { type: "rightsCleared" }, of: everyOwnership, trust: ["none"] },
   { event: { type: "rightsCleared" }, of: everyOwnership, trust: delegated, does: ["reviewFriends"] },
@@ -300,7 +318,7 @@ describe("the state after an event, and what is done", () => {
     const all = everyOwnership.flatMap((one) => everyTrust.map((other) => `${one} ${other}`)).sort();
     const incomplete = [...seen].filter(([key]) => !key.includes(thief) && !key.includes('"servers"'));
     for (const [, states] of incomplete) expect([...states].sort()).toEqual(all);
-    expect(incomplete).toHaveLength(10);
+    expect(incomplete).toHaveLength(11);
   });
 });
 
@@ -328,10 +346,10 @@ describe("the link", () => {
     selfOwned: [`register ${registry}`],
     "selfOwned, removed": [],
     claimed: followUp,
-    "claimed, KEY emptied": [`askOwner ${owner}`],
-    "claimed, owner asked": [`emptyKey ${registry}`],
-    "claimed, all done": [],
-    "claimed, private": followUp,
+    "claimed, KEY emptied": [`askOwner ${owner}`, `updateTags ${registry}`],
+    "claimed, owner asked": [`emptyKey ${registry}`, `updateTags ${registry}`],
+    "claimed, all done": [`updateTags ${registry}`],
+    "claimed, private": followUpInPrivate,
     "claimed, removed": [],
   };
 
@@ -370,7 +388,7 @@ describe("the start", () => {
   const loaded = (
     ownership: Ownership,
     trust: Trust,
-    configured: { registry?: BareJid; servers?: readonly BareJid[] } = {},
+    configured: { registry?: BareJid; servers?: readonly BareJid[]; selfOwned?: boolean } = {},
   ): ReturnType<typeof transition> =>
     transition(
       frozen(initialState),
@@ -382,6 +400,7 @@ describe("the start", () => {
         parting: [],
         registry: configured.registry,
         servers: configured.servers ?? [],
+        selfOwned: configured.selfOwned ?? true,
       }),
     );
 
@@ -407,6 +426,20 @@ describe("the start", () => {
   ])("with a Registry configured: %s", (ownership, expected) => {
     const { state, effects } = loaded(ownerships[ownership], { is: "none" }, { registry });
     expect([state.ownership, effects]).toEqual([expected, []]);
+  });
+
+  test("D-3.7-1: a Thing that is not to be its own any more is unregistered, then registers for an owner", () => {
+    for (const ownership of selfOwned) {
+      const { state } = loaded(ownerships[ownership], trusts.found, { selfOwned: false });
+      expect(state.ownership).toEqual({ is: "unregistered", leaving: { friends: false, registry } });
+      expect(state.trust).toEqual(trusts.found);
+      const up = transition(state, { type: "link", link: links.online });
+      expect(words(up.effects).slice(1)).toEqual([`unregister ${registry}`, "reviewFriends"]);
+      expect(words(transition(up.state, { type: "registryLeft" }).effects)).toEqual(["register undefined"]);
+    }
+    // One that has an owner keeps it, whatever the options say.
+    for (const is of [true, false])
+      expect(loaded(ownerships.claimed, trusts.none, { selfOwned: is }).state.ownership).toEqual(ownerships.claimed);
   });
 
   test("with another Registry configured keeps the owner: it is now that one whose notices count", () => {
@@ -587,7 +620,7 @@ describe("what the owner brought (X-E4, D-E18)", () => {
     expect(words(effects)).toEqual(["clearRights", `part ${owner}`, `register ${registry}, not of ${owner}`]);
     // Another owner brings what is his.
     const next = transition(state, { ...claim, owner: thief });
-    const after = [`emptyKey ${registry}`, `askOwner ${thief}`, `findServers ${registry}`];
+    const after = [`emptyKey ${registry}`, `askOwner ${thief}`, `updateTags ${registry}`, `findServers ${registry}`];
     expect(words(next.effects)).toEqual([`part ${owner}`, ...after]);
   });
 
@@ -790,6 +823,7 @@ describe("whatever happens, in whatever order", () => {
       () => ({ type: "keyEmptied" }),
       () => ({ type: "ownerAsked" }),
       () => ({ type: "rightsCleared" }),
+      () => ({ type: "tagsChanged" }),
       () => pick(random, [found(), found(server), found(otherServer, server), brought(registry), brought(owner)]),
       () => ({ type: "disowned", registry: jid }),
       () => ({ type: "removed", registry: jid }),
@@ -815,6 +849,7 @@ describe("whatever happens, in whatever order", () => {
       parting: pick(random, [[], [], [friend], [friend, thief]]),
       registry: pick(random, [undefined, registry, otherRegistry]),
       servers: pick(random, [[], [server], [otherServer]]),
+      selfOwned: pick(random, [true, false]),
     };
   }
 
@@ -898,7 +933,7 @@ describe("whatever happens, in whatever order", () => {
       }
     }
     // Nothing is done because of nothing.
-    if (state === before && event.type !== "rightsCleared") expect(effects).toEqual([]);
+    if (state === before && event.type !== "rightsCleared" && event.type !== "tagsChanged") expect(effects).toEqual([]);
     // Whatever comes about can be kept and read again.
     const saved = parseSaved(
       JSON.parse(JSON.stringify({ ...kept, ownership, trust, examining, parting })),
