@@ -133,12 +133,13 @@ export class NodeTending {
           continue;
         }
         const events = await doTask(this.#options, entry, task, registry, signal);
-        if (task.do === "register") entry.registeredOn = signal;
         done.push(...events);
         if (events.every(({ type }) => type === "keyEmptied" || type === "told" || type === "ownerAsked")) continue;
         const all = done;
         done = [];
         (await entry.apply(...all))();
+        // Not before it is kept: a claim that came with the answer would be lost.
+        if (task.do === "register") entry.registeredOn = signal;
         if (events.some(({ type }) => type === "disowned")) entry.registeredOn = undefined;
       }
     } finally {
