@@ -7,6 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connect, type Connection } from "../src/connection/connect.ts";
 import { OwnerClient } from "../src/owner/owner-client.ts";
 import { startSandbox, type Sandbox } from "../src/sandbox/sandbox.ts";
+import { memoryStorage } from "../src/storage/memory-storage.ts";
+import { Thing } from "../src/thing/thing.ts";
+import { thingOptions } from "./support/site.ts";
 import { readTerminalQr } from "./support/terminal-qr.ts";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
@@ -135,6 +138,54 @@ describe("what users run", () => {
     expect(await program.exit).toBe(1);
     expect(program.output).toContain("ERR_CONFIG");
   });
+
+  it("the owner's script claims what is scanned, notes the room, and reads what is in the house", async () => {
+    const thing = new Thing(
+      thingOptions(memoryStorage(), { service: sandbox.service, domain: sandbox.domain }, { tls: { ca: sandbox.ca } }),
+    );
+    const account = { OWNER_USERNAME: "anna", OWNER_PASSWORD: sandbox.addUser("anna").password };
+    const script = (...args: string[]): Program =>
+      new Program(["scripts/example.mjs", "owner", ...args], { ...settings(), ...account, OWNER_HOUSE: "Elm St 4" });
+    sandbox.provisioning.setRules([{ jid: "anna@localhost", friend: true, read: true }]);
+    try {
+      await thing.start();
+      await thing.waitFor("registered", { timeout: 10_000 });
+      program = script("Cellar", "IoTDisco;SN:1;KEY:wrong", "Kitchen", thing.claimText);
+      expect(await program.exit).toBe(1);
+      const [jid = ""] = thing.jid.split("/");
+      expect(program.output.split("\n")).toEqual([
+        expect.stringMatching(/^refused Cellar: no unclaimed Thing has exactly these tags/),
+        `claimed Kitchen: ${jid}`,
+        "Kitchen: Temperature 21.5 °C, Door open false",
+        "",
+      ]);
+      // Somebody else's house of the same name is none of hers.
+      const other = new Thing(
+        thingOptions(
+          memoryStorage(),
+          { service: sandbox.service, domain: sandbox.domain },
+          { tls: { ca: sandbox.ca }, tags: { SN: "2" } },
+        ),
+      );
+      await other.start();
+      await other.waitFor("registered", { timeout: 10_000 });
+      const claimed = await owner.claim(other.claimText);
+      if (claimed.jid !== undefined) await owner.update(claimed, { BLD: "Elm St 4", ROOM: "Attic" });
+      await other.stop();
+      program = script();
+      expect(await program.exit).toBe(0);
+      expect(program.output).toBe("Kitchen: Temperature 21.5 °C, Door open false\n");
+      await thing.stop();
+      program = script();
+      expect(await program.exit).toBe(0);
+      expect(program.output).toMatch(/^Kitchen: ERR_\w+\n$/);
+      program = new Program(["scripts/example.mjs", "owner"], { ...settings(), ...account, OWNER_PASSWORD: "wrong" });
+      expect(await program.exit).toBe(1);
+      expect(program.output).toContain("ERR_AUTHENTICATION");
+    } finally {
+      await thing.stop();
+    }
+  }, 60_000);
 
   it.each([
     { language: "ts", file: "mts" },
