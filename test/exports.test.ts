@@ -368,6 +368,7 @@ describe("the names of", () => {
           "attachAccount",
           "attachComponent",
           "levelKeeper",
+          "recordKey",
           "startSandbox",
         ],
       }

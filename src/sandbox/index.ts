@@ -13,7 +13,7 @@ export type { KeptRegistryOptions, RegisteredThing, RegistryOptions } from "./re
 export type { RegistrySettings } from "./registry-limits.ts";
 export type { DueNotice } from "./registry-notices.ts";
 export { levelKeeper } from "./registry-level.ts";
-export { MemoryKeeper } from "./registry-records.ts";
+export { MemoryKeeper, recordKey } from "./registry-records.ts";
 export type { RecordClaim, RecordKeeper, RecordRemoval, RegistryRecord } from "./registry-records.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";
 export type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server-options.ts";

@@ -159,6 +159,19 @@ describe("disowning a Thing that is online", () => {
     expect(owner()).toBe("stranger@example.org");
   });
 
+  it("D-3.17-9: a very late one is not known any more, when 10,000 others came too late since", async () => {
+    const notice = begin();
+    for (let i = 0; i < 10_000; i++) {
+      await desk.clock.advance(8_000);
+      begin();
+    }
+    await desk.clock.advance(8_000);
+    desk.acknowledge(notice);
+    expect(owner()).toBe("owner@example.org");
+    desk.acknowledge(desk.sent.filter(({ attrs }) => attrs["type"] === "set").at(-1));
+    expect(owner()).toBeUndefined();
+  });
+
   it("D-3.17-9: a late acknowledgement does not count against who owns the Thing by then", async () => {
     const notice = begin();
     await desk.clock.advance(8_000);

@@ -355,6 +355,23 @@ describe("a Registry that begins again", () => {
     expect(brief(desk.disown())).toEqual([`set ${THING} disowned`]);
   });
 
+  it("takes records without an address for Things that nobody knows where to find", async () => {
+    const jid = "thing@example.org" as BareJid;
+    const claim = {
+      owner: "owner@example.org" as BareJid,
+      public: true,
+      selfOwned: false,
+      at: 1,
+      told: false,
+      notice: "n",
+    };
+    await keeper.put([{ jid, registeredAt: 1, registered: "x", tags: [], claim }]);
+    desk = await RegistryDesk.open(keeper);
+    expect(brief(desk.disown())).toEqual([`error ${OWNER} not-allowed`]);
+    expect(brief(desk.presence("thing@example.org"))).toEqual([]);
+    expect(brief(desk.presence(THING))).toEqual([`set ${THING} claimed`]);
+  });
+
   it("waits until all is kept before it closes its keeper", async () => {
     keeper.hold();
     desk.register();
