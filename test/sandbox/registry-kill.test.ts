@@ -1,0 +1,3 @@
+import { surviveRegistryKills } from "./registry-kills.ts";
+
+surviveRegistryKills(20, 240_000);
