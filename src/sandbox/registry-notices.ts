@@ -33,11 +33,18 @@ export interface NoticesOptions {
   readonly whereabouts: Whereabouts;
   /** Where oddities are told. */
   readonly logger: Logger;
+  /** Sends to a Thing. */
+  readonly output: (stanzas: readonly XmlElement[]) => void;
 }
+
+// A concentrator that was away may have missed thousands. The next goes out when one was answered.
+const MOST_AT_ONCE = 100;
 
 /** Tells Things what they missed. What is due follows from the records, and so outlives the process. */
 export class RegistryNotices {
   readonly #options: NoticesOptions;
+  /** What accounts with very much to hear have still to be told in this round, as keys of records. */
+  readonly #rest = new Map<BareJid, string[]>();
 
   constructor(options: NoticesOptions) {
     this.#options = options;
@@ -58,9 +65,13 @@ export class RegistryNotices {
     return dueOf(record).map(({ id, payload }) => iq({ type: "set", id, from, to }, payload));
   }
 
-  /** What is due to a Thing and all nodes behind it. */
+  /** What is due to a Thing and the nodes behind it: the first of it, if it is very much. */
   ofAll(jid: BareJid): readonly XmlElement[] {
-    return this.#options.table.of(jid).flatMap((record) => this.of(record));
+    const due = this.#options.table.of(jid).filter((record) => dueOf(record).length > 0);
+    const rest = due.splice(MOST_AT_ONCE).map(recordKey);
+    if (rest.length > 0) this.#rest.set(jid, rest);
+    else this.#rest.delete(jid);
+    return due.flatMap((record) => this.of(record));
   }
 
   /** Whether anything is. */
@@ -79,14 +90,25 @@ export class RegistryNotices {
       logger.warn("a Thing did not take a notice", { thing: from.full, notice: due.notice, why: condition });
       this.undelivered(from, condition);
       // A node that the concentrator no longer knows has nothing to stop. Should it come back, its first update tells.
-      if (due.notice !== "removed" || condition !== "item-not-found") return;
+      if (due.notice !== "removed" || condition !== "item-not-found") return this.#goOn(from.bare);
     }
     const acknowledge = (): void => {
       if (due.notice === "removed") table.delete(recordKey(record));
       else if (record.claim !== undefined) table.put({ ...record, claim: { ...record.claim, told: true } });
     };
     // Nobody waits for it to be kept: if it is not, the notice comes again.
-    commits.run(acknowledge, () => undefined);
+    commits.run(acknowledge, () => this.#goOn(from.bare));
+  }
+
+  /** One was answered: there is room for another. */
+  #goOn(jid: BareJid): void {
+    const { table, output } = this.#options;
+    const rest = this.#rest.get(jid);
+    const key = rest?.shift();
+    if (rest?.length === 0) this.#rest.delete(jid);
+    const record = key === undefined ? undefined : table.at(key);
+    const next = record === undefined ? [] : this.of(record);
+    if (next.length > 0) output(next);
   }
 
   /** Forgets an address if the server says that nobody is at it. */

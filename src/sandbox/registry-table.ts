@@ -69,7 +69,7 @@ export class RegistryTable {
   }
 
   /** The records of an account: a Thing, and the nodes behind it. */
-  of(jid: BareJid): readonly RegistryRecord[] {
+  of(jid: BareJid): RegistryRecord[] {
     return this.#pick(this.#byAccount.get(jid));
   }
 
@@ -171,7 +171,7 @@ export class RegistryTable {
     for (const id of notices(record)) this.#byNotice.delete(id);
   }
 
-  #pick(keys: readonly string[]): readonly RegistryRecord[] {
+  #pick(keys: readonly string[]): RegistryRecord[] {
     return keys.flatMap((key) => this.#records.get(key) ?? []);
   }
 }

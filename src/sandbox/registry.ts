@@ -74,7 +74,7 @@ export class ReferenceRegistry implements StanzaService {
     this.#friends = isAccount ? new ServiceFriends({ clock, output: () => undefined }) : undefined;
     // D-E15: a component needs no friends. An account hears of its friends only, and is heard by them.
     const hears = (thing: BareJid): boolean => this.#friends?.sees(thing) ?? true;
-    this.#notices = new RegistryNotices({ from: this.jid, table, commits, whereabouts, logger });
+    this.#notices = new RegistryNotices({ from: this.jid, table, commits, whereabouts, logger, output });
     this.#disowning = new Disowning({
       from: this.jid,
       table,

@@ -160,6 +160,28 @@ describe("removing (XEP-0347 3.10)", () => {
     expect(desk.mine(LISTED, STRANGER)).toHaveLength(2);
   });
 
+  it("D-3.9-21, D-3.10-5: a concentrator that missed very much is told a hundred at once, and the next when it has answered one", () => {
+    const rack = "rack@example.org/new";
+    for (let i = 0; i < 250; i++) {
+      desk.register(`<num name='V' value='${i}'/>`, `nodeId='${i}'`, "rack@example.org/old");
+      desk.presence("rack@example.org/old", "unavailable");
+      desk.mine(`<num name='V' value='${i}'/>`);
+    }
+    const before = desk.sent.length;
+    const first = desk.presence(rack);
+    expect(first).toHaveLength(100);
+    // Not all of them take it: the others must not wait for those.
+    for (let i = 0; i < 250; i++) {
+      const notice = desk.sent[before + i];
+      if (i % 10 === 0) desk.refuse(notice, "item-not-found", rack);
+      else desk.acknowledge(notice, rack);
+    }
+    const told = desk.sent.slice(before).map((notice) => notice.getChild("claimed")?.attrs["nodeId"]);
+    expect(told).toEqual(Array.from({ length: 250 }, (_, i) => String(i)));
+    expect(desk.registry.unacknowledged).toHaveLength(25);
+    expect(desk.presence(rack)).toHaveLength(25);
+  });
+
   it("D-3.10-8: an error is no acknowledgement, but for a node that is not there any more", () => {
     desk.claimed();
     const [, notice] = desk.remove();
