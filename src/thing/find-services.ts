@@ -2,7 +2,7 @@
 import { onAbort, sleep, withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { DiscoveryError, messageOf } from "../core/errors.ts";
-import type { BareJid } from "../core/jid.ts";
+import { isComponent, type BareJid } from "../core/jid.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildIsFriend, parseIsFriendResponse } from "../codec/provisioning.ts";
 import type { Friends } from "../connection/friends.ts";
@@ -47,7 +47,8 @@ export async function findAServer(
   const list = servers.map((jid) => as("found", named(parts, "server", jid, feature, signal)));
   list.push(...completed(parts, ways, feature, signal).map((way) => as("found", way)));
   // These two came with the owner, and go with the owner (X-E4). Without one the Registry is what the Thing has found.
-  if (ways.registry)
+  // One that is an account is not befriended for it: that would be for good, where nobody is found (XEP-0347 5.3, D-E14).
+  if (ways.registry && (isComponent(registry) || parts.friends.has(registry)?.to === true))
     list.push(as(owner === undefined ? "found" : "owner", named(parts, "Registry", registry, feature, signal)));
   const searching = once(() => parts.components.find(feature, { signal, preferred: parts.hints().provisioning }));
   if (ways.owner && owner !== undefined) {
