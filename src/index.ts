@@ -37,6 +37,7 @@ export type { Grant } from "./provisioning/grants.ts";
 export type { ControlOptions, ControlOutcome, ParameterValues } from "./control/controller.ts";
 export type { ControlContext, ControlParameter } from "./control/definition.ts";
 export type { FieldDefinition, ReadContext, Reading, SensorDefinition } from "./sensor/definition.ts";
+export { ReadoutError, type NodeFailure } from "./sensor/readout-error.ts";
 export type { ReadOptions } from "./sensor/sensor-reader.ts";
 export type { FieldType, FieldTypeSet } from "./codec/field-types.ts";
 export type { NodeRef } from "./codec/node-ref.ts";

@@ -398,7 +398,7 @@ describe("docs/thermometer.md", () => {
 
 /** The options in a command's help: `--port N` and, where there is one, the variable that may be set instead. */
 function optionsIn(help: string): readonly string[] {
-  const line = /^ {2}(?:(--\w+(?: [A-Z]+)?)|(?= {10}))\s*(?:\b((?:THING|OWNER)_\w+)\b)?/gm;
+  const line = /^ {2}(?:(--[\w-]+(?: [A-Z]+)?)|(?= {10}))\s*(?:\b((?:THING|OWNER)_\w+)\b)?/gm;
   return [...help.matchAll(line)]
     .map(([, option = "", variable = ""]) => `${option} ${variable}`.trim())
     .filter((text) => text !== "");

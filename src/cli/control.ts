@@ -4,6 +4,7 @@ import { OwnerClient } from "../owner/owner-client.ts";
 import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts";
 import { UsageError, parse } from "./args.ts";
 import { exitCode } from "./io.ts";
+import { nodeHelp, nodeOf, nodeOptions } from "./named-thing.ts";
 import type { Command } from "./command.ts";
 
 /** `xmpp-thing control JID NAME=true` (XEP-0325 3.1.2, 3.2.1). */
@@ -14,18 +15,22 @@ export const control: Command = {
 Sets parameters of a Thing, in this order. A bare JID (name@domain) is befriended first; a full one
 (name@domain/resource) is told as it is. Ends with 1 if you may not set all of them.
 
+${nodeHelp}
 ${accountHelp}`,
   async run(argv, io) {
-    const args = parse(argv, accountOptions, ["JID", "NAME=true|false..."]);
+    const args = parse(argv, { ...accountOptions, ...nodeOptions }, ["JID", "NAME=true|false..."]);
     const [jid = "", ...words] = args.operands;
     const address = tryParseJid(jid);
     if (address === undefined || address.local === "") {
       throw new UsageError(`"${jid}" is not the address of a Thing, name@domain`);
     }
     const values = valuesOf(words);
+    const thing = { jid, node: nodeOf(args) };
     await using connection = await connectAs(args, io);
     const owner = new OwnerClient(connection);
-    const { parameters } = await explained(owner.control(jid, values, { timeout: timeoutOf(args), signal: io.ended }));
+    const { parameters } = await explained(
+      owner.control(thing, values, { timeout: timeoutOf(args), signal: io.ended }),
+    );
     const left = [...values.keys()].filter((name) => !parameters.includes(name));
     if (args.flags.has("json")) io.out(JSON.stringify({ set: parameters, notAllowed: left }));
     else for (const name of parameters) io.out(`${name}: ${String(values.get(name))}`);

@@ -18,6 +18,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["update", async () => (await import("./owned.ts")).update],
   ["remove", async () => (await import("./owned.ts")).remove],
   ["disown", async () => (await import("./owned.ts")).disown],
+  ["nodes", async () => (await import("./nodes.ts")).nodes],
   ["read", async () => (await import("./read.ts")).read],
   ["control", async () => (await import("./control.ts")).control],
 ]);
@@ -33,6 +34,7 @@ const general = `Usage: xmpp-thing COMMAND [OPTIONS]
   update JID ...   Change what the Registry shows of a Thing of yours: NAME=VALUE
   remove JID       Take a Thing of yours out of searches
   disown JID       Give a Thing of yours up
+  nodes JID        List the nodes behind a concentrator
   read JID         Read a Thing
   control JID ...  Set what can be controlled of a Thing: NAME=true or NAME=false
   status           Tell who a Thing is, whose, and what was wrong last

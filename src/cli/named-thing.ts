@@ -1,4 +1,4 @@
-// The Thing that `update`, `remove` and `disown` are about: its address, and the node where it is one behind a concentrator.
+// The Thing that a command is about: its address, and the node where it is one behind a concentrator.
 import { tryParseJid } from "../core/jid.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { ThingAddress } from "../owner/thing-reference.ts";

@@ -3,9 +3,11 @@ import { tryParseJid } from "../core/jid.ts";
 import { fieldTypes, type FieldType } from "../codec/field-types.ts";
 import type { Field, FieldGroup } from "../codec/sensor-data.ts";
 import { OwnerClient } from "../owner/owner-client.ts";
+import { ReadoutError } from "../sensor/readout-error.ts";
 import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts";
 import { UsageError, parse } from "./args.ts";
 import { exitCode } from "./io.ts";
+import { nodeHelp, nodeOf, nodeOptions } from "./named-thing.ts";
 import type { Command } from "./command.ts";
 
 /** `xmpp-thing read JID` (XEP-0323 3.1). */
@@ -18,9 +20,11 @@ Reads what you may see of a Thing. A bare JID (name@domain) is befriended first;
 
   --field NAME      read only this field
   --type TYPE       momentary (default), status, computed, identity, peak, all, …
+${nodeHelp}
 ${accountHelp}`,
   async run(argv, io) {
-    const options = { ...accountOptions, field: { type: "string" }, type: { type: "string" } } as const;
+    const own = { field: { type: "string" }, type: { type: "string" } } as const;
+    const options = { ...accountOptions, ...nodeOptions, ...own };
     const args = parse(argv, options, ["JID"]);
     const [jid = ""] = args.operands;
     if (jid.startsWith("IoTDisco")) throw new UsageError("this is a claim text: use xmpp-thing claim");
@@ -30,12 +34,15 @@ ${accountHelp}`,
     }
     const types = typesOf(args.values.get("type") ?? "momentary");
     const field = args.values.get("field");
+    const thing = { jid, node: nodeOf(args) };
     await using connection = await connectAs(args, io);
     const owner = new OwnerClient(connection);
     const wanted = { types, ...(field !== undefined && { fields: [field] }) };
-    const groups = await allowed(owner.read(jid, { ...wanted, timeout: timeoutOf(args), signal: io.ended }));
+    const reading = owner.read(thing, { ...wanted, timeout: timeoutOf(args), signal: io.ended });
+    const { groups, failure } = await whatCame(allowed(reading));
     if (args.flags.has("json")) io.out(JSON.stringify(groups.flatMap(toJson)));
     else for (const line of groups.flatMap(toLines)) io.out(line);
+    if (failure !== undefined) throw failure;
     if (groups.some((group) => group.fields.length > 0)) return exitCode.done;
     io.err("The Thing has nothing to show of what you asked for.");
     return exitCode.nothing;
@@ -65,6 +72,18 @@ async function allowed<T>(reading: Promise<T>): Promise<T> {
     if (error.condition !== "forbidden") throw error;
     const who = "claim it first if nobody has, or ask who runs its provisioning server";
     throw new Error(`you may not read this Thing: ${who}`, { cause: error });
+  }
+}
+
+/** What was read, also where something else failed. */
+async function whatCame(
+  reading: Promise<readonly FieldGroup[]>,
+): Promise<{ groups: readonly FieldGroup[]; failure?: ReadoutError }> {
+  try {
+    return { groups: await reading };
+  } catch (error) {
+    if (!(error instanceof ReadoutError) || error.groups.length === 0) throw error;
+    return { groups: error.groups, failure: error };
   }
 }
 

@@ -14,7 +14,7 @@ export type ParameterValues = Readonly<Record<string, boolean>> | ReadonlyMap<st
 
 /** How to control. */
 export interface ControlOptions extends CallOptions {
-  /** Nodes of a concentrator. Default all. */
+  /** Nodes of a concentrator. Default: the Thing itself. */
   readonly nodes?: readonly NodeRef[];
   /** Tokens to present. Default none. */
   readonly tokens?: Tokens;

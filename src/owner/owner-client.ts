@@ -9,6 +9,12 @@ import type { NodeRef } from "../codec/node-ref.ts";
 import { buildSearch, parseFound, type Found, type Search } from "../codec/search.ts";
 import type { FieldGroup } from "../codec/sensor-data.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
+import {
+  ConcentratorClient,
+  checkNodeListOptions,
+  type ConcentratorNode,
+  type NodeListOptions,
+} from "../concentrator/concentrator-client.ts";
 import type { Connection } from "../connection/connect.ts";
 import {
   checkControlCall,
@@ -249,6 +255,17 @@ export class OwnerClient {
     checkControlCall(values, options);
     const full = await this.#fullJid(reference, options);
     return setParameters(this.#connection.channel, full, values, { ...nodesOf(reference), ...options });
+  }
+
+  /**
+   * Lists the nodes behind a concentrator, of all its data sources or of one (XEP-0326): those that you may read, each named as
+   * {@link read} and {@link control} take it. A bare JID is befriended first, a full one asked as it is. Rejects as `read` does:
+   * with `service-unavailable` for a Thing that is no concentrator, with `forbidden` if you may read none of them.
+   */
+  async nodes(thing: ThingReference, options: NodeListOptions = {}): Promise<readonly ConcentratorNode[]> {
+    const reference = checkReference(thing);
+    checkNodeListOptions(options);
+    return new ConcentratorClient(this.#connection.channel).nodes(await this.#fullJid(reference, options), options);
   }
 
   async #fullJid({ jid }: CheckedReference, options: CallOptions): Promise<string> {

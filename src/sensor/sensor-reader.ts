@@ -18,6 +18,7 @@ import {
 import type { Tokens } from "../codec/tokens.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import type { Channel } from "../channel/channel.ts";
+import { ReadoutError, type NodeFailure } from "./readout-error.ts";
 
 /** What to read. */
 export interface ReadOptions extends CallOptions {
@@ -25,7 +26,7 @@ export interface ReadOptions extends CallOptions {
   readonly fields?: readonly string[];
   /** The kinds of field. Default `momentary`. */
   readonly types?: readonly FieldType[];
-  /** Nodes of a concentrator. Default all. */
+  /** Nodes of a concentrator. Default: the Thing itself. */
   readonly nodes?: readonly NodeRef[];
   /** Tokens to present. Default none. */
   readonly tokens?: Tokens;
@@ -80,7 +81,8 @@ export class SensorReader {
   /**
    * Reads a Thing at its full JID, as it is known from its presence. Resolves to what it sent, by node and moment, once
    * it said that it was done. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_TIMEOUT` (default 30,000 ms),
-   * with `ERR_PROTOCOL` when the Thing reports a failure or sends nonsense, and with `ERR_CONFIG` for options that are none.
+   * with `ERR_PROTOCOL` when the Thing reports a failure ({@link ReadoutError}: what was read all the same is in it) or
+   * sends nonsense, and with `ERR_CONFIG` for options that are none.
    */
   async read(jid: string, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
     checkReadOptions(options);
@@ -112,11 +114,11 @@ export class SensorReader {
   #collect(id: string): Promise<readonly FieldGroup[]> {
     return new Promise((resolve, reject) => {
       const groups: FieldGroup[] = [];
-      const failures: string[] = [];
+      const failures: NodeFailure[] = [];
       let failed = false;
       let parts = 0;
       const end = (): void => {
-        if (failed) reject(new ProtocolError(`the Thing could not read: ${failures.join(" ")}`, "failure"));
+        if (failed) reject(new ReadoutError(failures, groups));
         else resolve(groups);
       };
       const take = (payload: XmlElement): void => {
@@ -130,7 +132,7 @@ export class SensorReader {
           parts += part.groups.reduce((sum, group) => sum + 1 + group.fields.length, 0);
         } else {
           failed = true; // also when it gives no reason
-          failures.push(...part.errors.map(({ text }) => text));
+          failures.push(...part.errors);
           parts += part.errors.length;
         }
         if (parts > MOST_PARTS) reject(new ProtocolError("the Thing sends more than can be taken", "fields"));
