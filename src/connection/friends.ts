@@ -57,9 +57,13 @@ export class Friends {
     channel.router.onPresence((incoming) => this.#takePresence(incoming));
   }
 
-  /** Gets the roster. To be called once on each stream, before presence is sent (RFC 6121 section 2.2). */
-  async load(options: CallOptions = {}): Promise<void> {
-    this.#present.clear();
+  /**
+   * Gets the roster. To be called on each stream, before presence is sent (RFC 6121 section 2.2).
+   *
+   * @param options `again` on a stream on which it was called before: the server says only once who is there, so that is kept
+   */
+  async load({ again = false, ...options }: CallOptions & { readonly again?: boolean } = {}): Promise<void> {
+    if (!again) this.#present.clear();
     const pushed = (this.#pushed = [] as RosterItem[]);
     try {
       const query = await this.#channel.request({ type: "get", payload: buildRoster() }, options);

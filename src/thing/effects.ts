@@ -119,11 +119,11 @@ function directed(can: Abilities, addresses: readonly (BareJid | undefined)[]): 
  */
 async function greet(
   parts: EffectParts,
-  { registry, servers, leaving }: Extract<ThingEffect, { do: "greet" }>,
+  { registry, servers, leaving, again = false }: Extract<ThingEffect, { do: "greet" }>,
   signal: AbortSignal,
 ): Promise<ThingEvent | undefined> {
   const { channel, friends, barrier, can } = parts;
-  await friends.load({ signal, timeout: ANSWER_WITHIN });
+  await friends.load({ signal, timeout: ANSWER_WITHIN, again });
   if (leaving !== undefined) await leaveFriends(friends, leaving.registry, signal);
   await channel.send(presence({}, ownCaps(can)), ...directed(can, [registry, ...servers]));
   await askForFriendship(friends, [registry, ...servers]);

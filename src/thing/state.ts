@@ -132,6 +132,8 @@ export type ThingEffect =
       readonly servers: readonly BareJid[];
       /** Empty the roster before presence goes out, but for the Registry. */
       readonly leaving?: Leaving;
+      /** True on a stream that was greeted before: nobody says a second time that they are there. */
+      readonly again?: boolean;
     }
   /** Tell servers that are trusted from now on where the Thing is (P-E8). */
   | { readonly do: "introduce"; readonly servers: readonly BareJid[] }

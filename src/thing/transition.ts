@@ -136,12 +136,14 @@ function moved(state: ThingState): ThingState {
   return { ...state, ownership: { is: "unregistered" }, examining: [], parting: [] };
 }
 
+type Greeting = Extract<ThingEffect, { do: "greet" }>;
+
 /** A component is told where the Thing is, whatever it has to say; an account is befriended while it is needed (D-E14, D-E15). */
-function greeting(state: ThingState): ThingEffect {
+function greeting(state: ThingState): Greeting {
   const leaving = leavingOf(state);
   const known = registryOf(state);
   const registry = known !== undefined && (isComponent(known) || needsRegistry(state.ownership)) ? known : undefined;
-  const greet: ThingEffect = { do: "greet", registry, servers: trustedServers(state) };
+  const greet: Greeting = { do: "greet", registry, servers: trustedServers(state) };
   return leaving?.friends === true ? { ...greet, leaving } : greet;
 }
 
@@ -351,7 +353,7 @@ function withoutExamining(state: ThingState, jid: BareJid): ThingState {
 /** Back to factory settings (P-6.1-2, X-E4). */
 function reset(state: ThingState, event: Extract<ThingEvent, { type: "reset" }>): Step {
   const next: ThingState = { ...owned(state, event), trust: { is: "none" }, examining: [], parting: [] };
-  return { state: next, effects: [{ do: "clearRights" }, ...online(next, () => [greeting(next)])] };
+  return { state: next, effects: [{ do: "clearRights" }, ...online(next, () => [{ ...greeting(next), again: true }])] };
 }
 
 function left(state: ThingState, what: (leaving: Leaving) => Ownership): Step {

@@ -70,6 +70,20 @@ describe("the roster", () => {
     expect(friends.list()).toEqual([BOB]);
   });
 
+  it("got again on the same stream leaves who is there: nobody says so a second time", async () => {
+    const { friends, receive, rosterResult, settled, load } = setUp();
+    const item = "<item jid='anna@example.org' subscription='both'/>";
+    await load(item);
+    await receive("<presence from='anna@example.org/phone'/>");
+    const loading = friends.load({ again: true });
+    await settled();
+    await receive(rosterResult(item));
+    await loading;
+    expect(friends.presenceOf(ANNA)).toEqual(["anna@example.org/phone"]);
+    await load(item); // on another stream
+    expect(friends.presenceOf(ANNA)).toEqual([]);
+  });
+
   it("may be empty", async () => {
     const { friends, receive, settled, written } = setUp();
     const loading = friends.load();
