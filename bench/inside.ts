@@ -17,6 +17,7 @@ import { memoryStorage } from "../src/storage/memory-storage.ts";
 import type { Storage } from "../src/storage/storage.ts";
 
 export { LRUCache } from "lru-cache";
+export { RegistryIndex } from "../src/sandbox/registry-search.ts";
 export { fileStorage, memoryStorage };
 
 const nodes = ["meter", "valve"];

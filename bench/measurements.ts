@@ -83,6 +83,11 @@ async function resident(program: Program): Promise<{ rss: number; tidy: number }
   }
 }
 
+/** What searching told: milliseconds of the index, and of going through all records. */
+type SearchSamples = Readonly<
+  Record<"selective" | "broad" | "none", { readonly ours: readonly number[]; readonly theirs: readonly number[] }>
+>;
+
 /** All measurements, in the order of the table. */
 export const measurements: readonly Measurement[] = [
   {
@@ -272,6 +277,49 @@ export const measurements: readonly Measurement[] = [
       const [thing = NaN] = await valuesOf("crowd-thing", ["each"], options);
       const value = (thing - client) / 1_024;
       return [{ value, from: `${about(thing / 1_024)} and ${about(client / 1_024)} KiB, ${count} of each` }];
+    },
+  },
+  {
+    name: "search",
+    how: "A Registry's index of 1,000, 10,000 and 100,000 Things of eight tags is searched by six operators for a page of 20, against going through all records: for few, for a page of very many, and for none although each operator but one finds all. CPU time, turn by turn in one process; the heap that the index takes beside the records, garbage collected.",
+    figures: [
+      { id: "search-selective", title: "search of 100,000 Things that finds few", unit: "ms", bound: 20 },
+      { id: "search-broad", title: "the same with a page of very many", unit: "ms", bound: 20 },
+      {
+        id: "search-none",
+        title: "the same without any hit, by operators that nearly all match",
+        unit: "ms",
+        bound: 20,
+      },
+      { id: "search-ratio", title: "that, against going through all records", unit: "×", bound: 0.75 },
+      { id: "search-heap", title: "heap of the index for each Thing", unit: "bytes", bound: 1_000 },
+    ],
+    measure: async (place) => {
+      const growth: { samples: SearchSamples; bytes: number }[] = [];
+      for (const things of [1_000, 10_000, 100_000]) {
+        const args = [place.inside, String(things), place.short ? "7" : "41"];
+        const program = new Program("search", { args });
+        try {
+          const bytes = await program.value("bytes");
+          growth.push({ samples: JSON.parse(await program.says("samples")) as SearchSamples, bytes });
+        } finally {
+          await program.end();
+        }
+      }
+      const last = growth.at(-1);
+      if (last === undefined) throw new Error("nothing was searched");
+      const times = (name: keyof SearchSamples): Measured => ({
+        value: median(last.samples[name].ours),
+        from: `${growth.map(({ samples }) => about(median(samples[name].ours))).join(", ")} ms of 1,000, 10,000, 100,000; medians of ${last.samples[name].ours.length}`,
+      });
+      const { ours, theirs } = last.samples.none;
+      return [
+        times("selective"),
+        times("broad"),
+        times("none"),
+        compared(ours, theirs, "ms"),
+        { value: last.bytes, from: "100,000 Things" },
+      ];
     },
   },
 ];
