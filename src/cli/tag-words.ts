@@ -1,5 +1,5 @@
 // Tags and conditions as they are typed: NAME=VALUE, V>=1, SN=39487*, V=1..2, in the words of XEP-0347 5.2 and 3.15.
-import { ConfigError, ProtocolError, messageOf } from "../core/errors.ts";
+import { ConfigError, messageOf } from "../core/errors.ts";
 import { foldTagName, parseNumberTag, predefinedType, type Tags } from "../codec/tags.ts";
 import { anyOf, tag, type Predicate, type SearchCondition } from "../owner/predicates.ts";
 import { UsageError } from "./args.ts";
@@ -82,7 +82,6 @@ function numberIn(text: string, word: string): number {
   try {
     return Number(parseNumberTag("", text, "").value);
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    throw new UsageError(`"${word}": "${text}" is not a number`);
+    throw new UsageError(`"${word}": "${text}" is not a number`, { cause: error });
   }
 }

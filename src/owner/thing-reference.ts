@@ -32,8 +32,3 @@ export function checkReference(given: ThingReference): CheckedReference {
   if (node.nodeId === "") throw new ConfigError("thing.node.nodeId: must not be empty");
   return { jid: checked, node };
 }
-
-/** In words, for messages. */
-export function inWords({ jid, node }: CheckedReference): string {
-  return node === undefined ? jid.bare : `node ${node.nodeId} of ${jid.bare}`;
-}

@@ -3,9 +3,12 @@ import { main } from "../../src/cli/main.ts";
 import { conditionsOf, tagsOf } from "../../src/cli/tag-words.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { buildRegister } from "../../src/codec/iot-discovery.ts";
+import { buildInfo } from "../../src/codec/disco.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import type { SearchOperator } from "../../src/codec/search.ts";
+import { iq } from "../../src/codec/stanza.ts";
 import { toTags, type Tags } from "../../src/codec/tags.ts";
+import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import { connect, type Connection } from "../../src/connection/connect.ts";
 import { searchesFor } from "../../src/owner/predicates.ts";
 import { RegistryAccess } from "../../src/owner/registry-access.ts";
@@ -242,6 +245,58 @@ describe("the owner's commands on a sandbox", () => {
     const again = as(owner);
     expect(await main(["disown", jid, ...imc1], again)).toBe(1);
     expect(again.errors.join("\n")).toContain("a factory reset at the device makes it one without owner");
+  });
+
+  it("names all three parts of a node", async () => {
+    const access = new RegistryAccess(rack, systemClock, undefined);
+    const node = { nodeId: "c", sourceId: "s", cacheType: "t" };
+    const payload = buildRegister({ tags: toTags({ SN: "c" }), node, selfOwned: true });
+    await access.ask("update", { type: "set", payload }, {});
+    const found = as(stranger);
+    expect(await main(["search", "SN=c"], found)).toBe(0);
+    expect(found.lines[0]).toBe(`${jid}, node c of source s, cache type t`);
+    const whole = ["--node", "c", "--source", "s", "--cache-type", "t"];
+    const io = as(owner);
+    expect(await main(["remove", jid, ...whole], io)).toBe(1); // it owns itself
+    expect(io.errors.join("\n")).toContain("it knows no such Thing of yours");
+  });
+
+  it("a claim stands, also when the Thing is not there, or the Registry does not tell its address (D-E3)", async () => {
+    const odd = "odd.localhost";
+    const said = new Map<string, XmlElement | undefined>([
+      ["query", buildInfo({ identities: [], features: [ns.discovery] })],
+      [
+        "search",
+        parseXml(`<found xmlns='${ns.discovery}'><thing jid='a@b'><num name='V' value='INF'/></thing></found>`),
+      ],
+    ]);
+    let claimed: XmlElement | undefined = undefined;
+    sandbox.attach({
+      jid: odd,
+      name: "a Registry of few words",
+      receive: (stanza) => {
+        const { id = "", from, to } = stanza.attrs;
+        const [payload] = stanza.getChildElements();
+        if (payload === undefined) return [];
+        return [iq({ type: "result", id, from: to, to: from }, payload.is("mine") ? claimed : said.get(payload.name))];
+      },
+      onOutput: () => undefined,
+      stop: () => undefined,
+    });
+    const empty = as(owner);
+    expect(await main(["claim", text, "--registry", odd], empty)).toBe(0);
+    expect(empty.lines).toEqual(["Claimed. The Registry does not tell its address."]);
+    const emptyJson = as(owner);
+    expect(await main(["claim", text, "--registry", odd, "--json"], emptyJson)).toBe(0);
+    expect(emptyJson.lines).toEqual(['{"claimed":true,"jid":null}']);
+    claimed = parseXml(`<claimed xmlns='${ns.discovery}' jid='nobody@localhost'/>`);
+    const away = as(owner);
+    expect(await main(["claim", text, "--registry", odd, "--timeout", "1"], away)).toBe(0);
+    expect(away.lines).toEqual(["Claimed: nobody@localhost"]);
+    expect(away.errors).toEqual(["It has not answered yet; it will be your friend when it is online."]);
+    const infinite = as(owner);
+    expect(await main(["search", "V=1", "--registry", odd, "--json"], infinite)).toBe(0);
+    expect(infinite.lines).toEqual(['{"jid":"a@b","owner":"a@b","selfOwned":true,"tags":{"V":"Infinity"}}']);
   });
 
   it("remove takes it out of searches; disowning a Thing that is offline is refused with what to do", async () => {

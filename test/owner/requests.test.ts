@@ -31,7 +31,7 @@ type Call = (owner: OwnerClient) => Promise<unknown>;
 
 describe("what an owner sends, as the listings of XEP-0347 have it", () => {
   it.each<[string, Call, string]>([
-    ["D-3.9-1, D-3.9-12: claim", (o) => o.claim(scanned), "15-claim-ownership-of-public-thing"],
+    ["D-3.6-6, D-3.9-1, D-3.9-12, D-3.9-13: claim", (o) => o.claim(scanned), "15-claim-ownership-of-public-thing"],
     ["D-3.9-14: claim", (o) => o.claim(scanned, { public: false }), "16-claim-ownership-of-private-thing"],
     [
       "D-3.9-28: claim by tags, names in any case",
