@@ -46,7 +46,7 @@ describe("a condition on a tag", () => {
   });
 
   it("is what was given, for any number and text that a tag can hold", () => {
-    const text = fc.string({ maxLength: 40 }).filter((one) => !/[\p{Cc}\p{Cs}￾￿]/u.test(one));
+    const text = fc.string({ maxLength: 40 }).filter((one) => !/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/u.test(one));
     fc.assert(
       fc.property(fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true })), (value) => {
         const operators = searchesFor(free("X").atLeast(value)).flat();
