@@ -46,11 +46,23 @@ export class Commits {
     this.#keeper = keeper;
   }
 
-  /** Makes a change, which may throw, and settles it: before this returns if nothing has to be waited for. */
+  /**
+   * Makes a change, which may throw, and settles it: before this returns if nothing has to be kept. That nothing had to
+   * be changed is a promise too: as long as a write that failed leaves doubts, it is kept like a change.
+   */
   run<T>(change: () => T, settle: Settle<T>): void {
+    this.#settle(change, settle, (undo) => undo.size === 0 && this.#doubtful.size === 0);
+  }
+
+  /** Looks at what is there, which promises nothing, and settles it: before this returns if nothing is being written. */
+  look<T>(look: () => T, settle: Settle<T>): void {
+    this.#settle(look, settle, () => true);
+  }
+
+  #settle<T>(change: () => T, settle: Settle<T>, isKept: (undo: TableUndo) => boolean): void {
     if (this.#waiting.length + this.#writing >= MOST_WAITING) return settle(refuseForNow);
     const { undo, result } = this.#table.attempt(change);
-    if (this.#keeper === undefined || (undo.size === 0 && this.#writing === 0)) return settle(result);
+    if (this.#keeper === undefined || (this.#writing === 0 && isKept(undo))) return settle(result);
     this.#waiting.push({ undo, end: (kept) => settle(kept ? result : refuseForNow) });
     if (this.#writing === 0) this.#written = this.#write(this.#keeper);
   }

@@ -238,7 +238,8 @@ export class ReferenceRegistry implements StanzaService {
     this.#count(name);
     return {
       later: (answer) => {
-        this.#commits.run(
+        const commit = name === "search" ? "look" : "run";
+        this.#commits[commit](
           () => ask(payload, from),
           (result) => {
             answer(() => {
@@ -270,7 +271,7 @@ export class ReferenceRegistry implements StanzaService {
 
   /** Does something once all that was changed before is kept; not at all if that fails. */
   #whenKept(then: () => void, otherwise?: (refuse: () => never) => void): void {
-    this.#commits.run(
+    this.#commits.look(
       () => undefined,
       (result) => {
         try {

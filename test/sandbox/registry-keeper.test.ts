@@ -203,7 +203,9 @@ describe("a keeper that fails", () => {
     expect(said()).toEqual([`error ${THING} ${later}`, `error ${OWNER} ${later}`, `error ${STRANGER} ${later}`]);
     expect(desk.registry.things).toEqual([]);
     keeper.fails = undefined;
-    expect(brief(desk.mine())).toEqual([`error ${OWNER} item-not-found`]);
+    desk.mine();
+    await desk.settled();
+    expect(said()).toEqual([`error ${OWNER} item-not-found`]);
     desk.register();
     await desk.settled();
     expect(desk.mine()).toEqual([]);
@@ -221,6 +223,24 @@ describe("a keeper that fails", () => {
     desk.register(sn("2"), "", STRANGER);
     await desk.settled();
     expect([...keeper.kept.keys()]).toEqual([recordKey({ jid: "stranger@example.org" as BareJid })]);
+  });
+
+  it("D-3.16-3: and may have kept it all the same, has no Thing come back that was unregistered since", async () => {
+    keeper.fails = "after";
+    desk.register();
+    await desk.settled();
+    keeper.fails = "before";
+    desk.ask(THING, "unregister");
+    await desk.settled();
+    expect(said()).toEqual([`error ${THING} ${later}`, `error ${THING} ${later}`]);
+    expect(found(desk.search(SEARCH))).toEqual([]); // to look promises nothing
+    said();
+    keeper.fails = undefined;
+    desk.ask(THING, "unregister");
+    expect(said()).toEqual([]);
+    await desk.settled();
+    expect(said()).toEqual([`result ${THING}`]);
+    expect(keeper.kept.size).toBe(0);
   });
 
   it("D-3.9-26: a notice whose acknowledgement is not kept comes again", async () => {
