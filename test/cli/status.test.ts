@@ -231,6 +231,36 @@ describe("xmpp-thing status", () => {
     expect(await json()).toMatchObject({ jid: null, pending: true, elsewhere: [] });
   });
 
+  it.each([
+    [
+      { is: "registered", registry: "discovery.example.org", disownedBy: "owner@example.org" },
+      ["Owner       none any more; owner@example.org has disowned it", "Registry    discovery.example.org"],
+    ],
+    [
+      { is: "selfOwned", registry: "discovery.example.org", listed: true },
+      ["Owner       itself (self-owned)", "Registry    discovery.example.org"],
+    ],
+    [
+      { is: "selfOwned", registry: "discovery.example.org", listed: false },
+      ["Owner       itself (self-owned)", "Registry    discovery.example.org (removed there: nobody finds it)"],
+    ],
+    [
+      { is: "registered", registry: "discovery.example.org" },
+      ["Owner       none yet", "Registry    discovery.example.org"],
+    ],
+  ])("D-3.10-7, D-3.17-7: shows whose it is: %j", async (ownership, lines) => {
+    const storage = fileStorage(folder);
+    await storage.open();
+    const document = savedDocument(storage);
+    const { value } = await document.load();
+    if (value === undefined) throw new Error("nothing saved");
+    await document.save({ ...value, ownership: ownership as typeof value.ownership });
+    await storage.close();
+    const io = await status();
+    for (const line of lines) expect(io.lines).toContain(line);
+    expect(await json()).toMatchObject({ ownership });
+  });
+
   it("tells of a folder that is held before anything is in it", async () => {
     removeState(folder);
     const storage = fileStorage(folder);

@@ -115,6 +115,20 @@ describe.each(["read", "set"] as const)("what goes on (%s)", (what) => {
     expect(await end).toContain("Access denied.");
   });
 
+  test("D-3.17-7: ends when the owner, whose right nothing had to remember, disowns the Thing", async () => {
+    await thing.stop();
+    thing = makeThing({ provisioning: { subdomain: "nowhere" } });
+    await thing.start();
+    await thing.waitFor("registered");
+    await reader.claim(thing.claimText);
+    await thing.waitFor("claimed");
+    const { end, signal } = await begin(what);
+    expect([thing.rights.count, signal.aborted]).toEqual([0, false]);
+    await reader.disown(thing.jid.split("/")[0] ?? "");
+    expect(await end).toContain("Access denied.");
+    expect(signal.aborted).toBe(true);
+  });
+
   test("goes on when the rules change and allow it still", async () => {
     const { signal } = await begin(what);
     const asked = site.provisioning.count();
