@@ -63,10 +63,17 @@ export interface DataSource {
   readonly lastChanged?: string;
 }
 
-const nodeStates = ["None", "Information", "WarningSigned", "WarningUnsigned", "ErrorSigned", "ErrorUnsigned"] as const;
-
 /** How a node is (XEP-0326 5.6). */
-export type NodeState = (typeof nodeStates)[number];
+export type NodeState = "None" | "Information" | "WarningSigned" | "WarningUnsigned" | "ErrorSigned" | "ErrorUnsigned";
+
+const nodeStates: readonly NodeState[] = [
+  "None",
+  "Information",
+  "WarningSigned",
+  "WarningUnsigned",
+  "ErrorSigned",
+  "ErrorUnsigned",
+];
 
 /** What is said of a node (XEP-0326 5.1). Its parameters and messages are not read. */
 export interface NodeInformation {

@@ -65,11 +65,6 @@ export function exactRef({ nodeId, sourceId = "", cacheType = "" }: NodeRef): No
 /** A Thing that is no concentrator is one node without an id. */
 export const THE_THING: NodeRef = { nodeId: "" };
 
-/** Tells whether the nodes of a request mean the Thing itself: there are none, or it is among them. */
-export function meanTheThing(nodes: readonly NodeRef[]): boolean {
-  return nodes.length === 0 || nodes.some((reference) => refersTo(reference, THE_THING));
-}
-
 /**
  * Tells whether a reference means a node. What the reference leaves out may be anything (P-5.5-3, P-E19); what it
  * names must be so on the node, and what it has as an empty text the node must not have ({@link exactRef}).
