@@ -14,6 +14,8 @@ const loaded = Object.keys(createRequire(import.meta.url).cache).filter((path) =
 assert.deepEqual(loaded, []);
 
 const folder = mkdtempSync(join(tmpdir(), "xmpp-thing-smoke-"));
+// An optional package that is not there is named, with how to get it.
+await assert.rejects(startSandbox({ data: folder }), /npm i classic-level$/);
 const sandbox = await startSandbox();
 const { service, domain, ca } = sandbox;
 const options = () => ({
