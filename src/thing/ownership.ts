@@ -143,7 +143,8 @@ function registered(ownership: Ownership, event: Extract<OwnershipEvent, { type:
   if (ownership.is === "unregistered" && ownership.leaving?.account !== undefined)
     return withoutRegistry(ownership.leaving);
   if (selfOwned) {
-    const isSame = ownership.is === "selfOwned" && ownership.registry === registry && ownership.listed;
+    // An answer from before it was removed: it registers no more after that.
+    const isSame = ownership.is === "selfOwned" && ownership.registry === registry;
     return isSame ? ownership : { is: "selfOwned", registry, listed: true };
   }
   const isSame = ownership.is === "registered" && ownership.registry === registry;

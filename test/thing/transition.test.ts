@@ -218,19 +218,19 @@ const table: readonly Row[] = [
   // XEP-0347 3.7, D-3.7-1
   {
     event: { type: "registered", registry, selfOwned: true },
-    of: [...unclaimed, "selfOwned, removed"],
+    of: unclaimed,
     trust: delegated,
     becomes: { ownership: ownerships.selfOwned },
     does: [`updateTags ${registry}`],
   },
   {
     event: { type: "registered", registry, selfOwned: true },
-    of: [...unclaimed, "selfOwned, removed"],
+    of: unclaimed,
     trust: ["none"],
     becomes: { ownership: ownerships.selfOwned },
     does: [`updateTags ${registry}`, `findServers ${registry}`],
   },
-  { event: { type: "registered", registry, selfOwned: true }, of: ["selfOwned", ...everyClaimed] },
+  { event: { type: "registered", registry, selfOwned: true }, of: [...selfOwned, ...everyClaimed] },
   // D-6.5-3
   {
     event: { type: "keyEmptied" },
