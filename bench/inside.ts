@@ -18,6 +18,7 @@ import type { Storage } from "../src/storage/storage.ts";
 
 export { LRUCache } from "lru-cache";
 export { RegistryIndex } from "../src/sandbox/registry-search.ts";
+export { lifeOfNodes } from "./inside-nodes.ts";
 export { fileStorage, memoryStorage };
 
 const nodes = ["meter", "valve"];

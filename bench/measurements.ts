@@ -135,6 +135,29 @@ export const measurements: readonly Measurement[] = [
     },
   },
   {
+    name: "nodes",
+    how: "A whole Thing with 1,000 nodes against ten with 100, on a Registry that answers at once, in one process: all nodes are registered, claimed by an owner for ten of them, KEY emptied, the owner asked for friendship; then the Thing starts again. What goes to its storage, and processor time.",
+    figures: [
+      { id: "nodes-bytes", title: "written for a node, of 1,000 against of 100", unit: "×", bound: 1.1 },
+      { id: "nodes-cpu", title: "processor time for a node, of 1,000 against of 100", unit: "×", bound: 1.2 },
+    ],
+    measure: async (place) => {
+      const program = new Program("nodes", { args: [place.inside, "100", "1000", place.short ? "3" : "9"] });
+      try {
+        const samples = JSON.parse(await program.says("samples")) as Record<
+          "fewBytes" | "fewCpu" | "manyBytes" | "manyCpu",
+          number[]
+        >;
+        return [
+          compared(samples.manyBytes, samples.fewBytes, "KiB", 1_024),
+          compared(samples.manyCpu, samples.fewCpu, "ms"),
+        ];
+      } finally {
+        await program.end();
+      }
+    },
+  },
+  {
     name: "idle",
     prosody: true,
     how: "A Thing that was registered, befriended and read before, against a bare `@xmpp/client`, each in a process of its own, three seconds after it came online. What the system has given it, before and after a garbage collection of its own.",

@@ -143,6 +143,8 @@ describe("the measurements", () => {
       "decision-three": 1.5,
       held: 500,
       load: 50,
+      "nodes-bytes": 1.1,
+      "nodes-cpu": 1.2,
       idle: 1.2,
       "idle-tidy": 1.2,
       "import-time": 1,

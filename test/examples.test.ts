@@ -187,6 +187,37 @@ describe("what users run", () => {
     }
   }, 60_000);
 
+  it("D-3.8-1: the concentrator shows a claim text for each meter; who claims one may read and switch it, and no other", async () => {
+    program = new Program(["scripts/example.mjs", "concentrator"], { ...settings(), METERS: "2" });
+    await program.says(/^meter1 registered$/m);
+    await program.says(/^meter2 registered$/m);
+    await program.says(/^claim meter2 IoTDisco;/m);
+    const text = /^claim meter1 (IoTDisco;SN:M-1;.*KEY:[\w-]{27})$/m.exec(program.output)?.[1] ?? "";
+    const { jid = "", node = { nodeId: "" } } = await owner.claim(text);
+    const meter = { jid, node };
+    expect(node).toEqual({ nodeId: "meter1" });
+    await program.says(/^meter1 claimed owner@localhost$/m);
+    const [group] = await owner.read(meter);
+    expect(group).toMatchObject({
+      node: { nodeId: "meter1" },
+      fields: [
+        { name: "Power", unit: "W", text: "100" },
+        { name: "On", value: true },
+      ],
+    });
+    await owner.control(meter, { On: false });
+    await program.says(/^meter1 off$/m);
+    await expect(owner.read({ jid: meter.jid, node: { nodeId: "meter2" } })).rejects.toMatchObject({
+      condition: "forbidden",
+    });
+    await expect
+      .poll(() => sandbox.registry.things.find(({ node }) => node?.nodeId === "meter1")?.tags.map(({ name }) => name))
+      .toEqual(["MAN", "MODEL", "V", "CLASS"]);
+    expect(await program.end("SIGTERM")).toBe(0);
+    expect(program.output).toMatch(/\nstopped\n$/);
+    expect(program.output).not.toContain("fault");
+  });
+
   it.each([
     { language: "ts", file: "mts" },
     { language: "js", file: "cjs" },
