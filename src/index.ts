@@ -11,6 +11,7 @@ export type { Fault, FaultCode } from "./thing/faults.ts";
 export type { ResetOptions } from "./thing/reset.ts";
 export type { NodeDefinition } from "./thing/node-definition.ts";
 export type { ThingNode } from "./thing/nodes.ts";
+export type { UpdateTagsOptions } from "./thing/update-tags.ts";
 export type {
   AccountReset,
   Leaving,

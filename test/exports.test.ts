@@ -172,6 +172,7 @@ describe("the names of", () => {
           "Trust",
           "TrustOrigin",
           "TrustedServer",
+          "UpdateTagsOptions",
         ],
         "values": [
           "AuthenticationError",

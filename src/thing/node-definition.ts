@@ -3,6 +3,7 @@ import { ConfigError } from "../core/errors.ts";
 import { checkKnown } from "../core/options.ts";
 import { nodeKey, nodeText, type NodeRef } from "../codec/node-ref.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
+import { toTagChanges } from "./tags.ts";
 import { isXmlText } from "../codec/xml.ts";
 import { checkControl, type ControlParameter } from "../control/definition.ts";
 import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
@@ -32,7 +33,7 @@ export interface NodeDefinition {
   readonly control?: readonly ControlParameter[];
   /** True if nobody has to claim it (XEP-0347 3.7). Default: false. */
   readonly selfOwned?: boolean;
-  /** How people call it (XEP-0326). Default: its `nodeId`. */
+  /** How people call it (XEP-0326). Default: none. */
   readonly displayName?: string;
   /** What kind of device it is, a name of the maker's (XEP-0326). Default: none. */
   readonly nodeType?: string;
@@ -82,7 +83,7 @@ export function checkNode(definition: NodeDefinition, path = "node"): NodeSettin
     node,
     key: nodeKey(node),
     tags: checkNodeTags(tags, `${path}.tags`),
-    tagsAfterClaim: checkTagsAfterClaim(tagsAfterClaim, `${path}.tagsAfterClaim`),
+    tagsAfterClaim: toTagChanges(tagsAfterClaim, `${path}.tagsAfterClaim`),
     sensor,
     control: [...control],
     selfOwned,
@@ -147,15 +148,6 @@ function checkNodeTags(tags: Tags, path: string): readonly Tag[] {
   // Whoever knows the other tags, and they stand on the label, could claim the node (XEP-0347 6.5).
   if (checked.some((tag) => tag.name === "KEY" && tag.value === "")) {
     throw new ConfigError(`${path}.KEY: must not be empty; leave it out and one is made`);
-  }
-  return checked;
-}
-
-function checkTagsAfterClaim(tags: Tags, path: string): readonly Tag[] {
-  checkTagObject(tags, path);
-  const checked = toTags(tags, path);
-  if (checked.some(({ name }) => name === "KEY")) {
-    throw new ConfigError(`${path}.KEY: is emptied by itself after a claim (XEP-0347 6.5)`);
   }
   return checked;
 }

@@ -4,6 +4,7 @@ import type { BareJid } from "../core/jid.ts";
 import type { Tag } from "../codec/tags.ts";
 import type { NodeSettings } from "./node-definition.ts";
 import { freshNode, type NodeRecord } from "./node-store.ts";
+import { tagDifferences, withTags } from "./tags.ts";
 import { isFindable, leavingWith, ownershipAfter, registryIn, type OwnershipEvent } from "./ownership.ts";
 
 /** What can happen to a node: to its ownership, and to its tags. */
@@ -26,8 +27,8 @@ export type NodeTask =
 /** The record after an event; the same object if nothing changes. */
 export function nodeAfter(record: NodeRecord, event: NodeEvent): NodeRecord {
   if (event.type === "told")
-    return event.tags.length === 0 ? record : { ...record, told: merged(record.told, event.tags) };
-  if (event.type === "wanted") return { ...record, wanted: merged(record.wanted, event.tags) };
+    return event.tags.length === 0 ? record : { ...record, told: withTags(record.told, event.tags) };
+  if (event.type === "wanted") return { ...record, wanted: withTags(record.wanted, event.tags) };
   const ownership = ownershipAfter(record.ownership, event);
   if (ownership === record.ownership) return record;
   // Another KEY for the next one: who is the owner no more has seen this one (XEP-0347 6.5, 3.17).
@@ -96,24 +97,7 @@ export function tagsToTell(settings: NodeSettings, record: NodeRecord): readonly
       ? [{ name: "KEY", type: "str", value: "" }]
       : [];
   if (!isFindable(ownership)) return key;
-  const held = byName(settings.tags, record.told);
-  const wanted = byName(settings.tags, settings.tagsAfterClaim, record.wanted);
-  const changed = [...wanted.values()].filter((tag) => tag.name !== "KEY" && !isSame(tag, held.get(tag.name)));
-  // What the program wants no more: a number cannot be taken away (XEP-0347 3.13).
-  const gone = [...held.values()].filter(
-    ({ name, type, value }) => !wanted.has(name) && type === "str" && value !== "",
-  );
-  return [...key, ...changed, ...gone.map(({ name }): Tag => ({ name, type: "str", value: "" }))];
-}
-
-function byName(...lists: readonly (readonly Tag[])[]): ReadonlyMap<string, Tag> {
-  return new Map(lists.flat().map((tag) => [tag.name, tag]));
-}
-
-const merged = (some: readonly Tag[], others: readonly Tag[]): readonly Tag[] => [...byName(some, others).values()];
-
-/** A tag that the Registry does not hold is as good as an empty one. */
-function isSame(tag: Tag, held: Tag | undefined): boolean {
-  if (held === undefined) return tag.type === "str" && tag.value === "";
-  return held.type === tag.type && held.value === tag.value;
+  const held = withTags(settings.tags, record.told);
+  const wanted = withTags(withTags(settings.tags, settings.tagsAfterClaim), record.wanted);
+  return [...key, ...tagDifferences(wanted, { tags: held, unsure: [] })];
 }

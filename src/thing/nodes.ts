@@ -62,6 +62,7 @@ export interface NodesOptions extends Omit<NodeTendingOptions, "entry" | "entrie
 }
 
 const LEAVE_WITHIN = 10_000;
+const UPDATE_WITHIN = 30_000;
 
 /** The nodes behind a Thing. */
 export class Nodes {
@@ -173,17 +174,19 @@ export class Nodes {
     this.#showClaimText(key, node, "");
     act();
     this.#tending.add(key);
-    if (registry !== undefined)
-      await this.#until(() => !this.#isOnline || this.#leaving.get(key) === undefined, options);
+    if (registry === undefined) return;
+    const isGone = (): boolean => !this.#isOnline || this.#leaving.get(key) === undefined;
+    await this.#until(isGone, { timeout: LEAVE_WITHIN, ...options }, "removeNode").catch(unlessLate);
   }
 
   /** Other tags than those of its definition, once it is claimed and public. Durable once resolved, and told if it can be. */
   async updateTags(reference: NodeRef, tags: readonly Tag[], options: CallOptions): Promise<void> {
     options.signal?.throwIfAborted();
-    const { key, entry } = this.#named(reference, "options.node");
+    const { key, entry } = this.#named(reference, "node");
     await entry.apply({ type: "wanted", tags });
     this.#tending.add(key);
-    await this.#until(() => !this.#isOnline || this.#tending.isTold(entry), options);
+    const isTold = (): boolean => !this.#isOnline || this.#tending.isTold(entry);
+    await this.#until(isTold, { timeout: UPDATE_WITHIN, ...options }, "updateTags");
   }
 
   /**
@@ -352,11 +355,11 @@ export class Nodes {
     for (const look of this.#waiters) look();
   }
 
-  /** Waits a while for what is done on the wire; it goes on by itself, however long it takes. */
-  async #until(isSo: () => boolean, { signal, timeout = LEAVE_WITHIN }: CallOptions): Promise<void> {
+  /** Waits for what is done on the wire; it goes on by itself, however long it takes. */
+  async #until(isSo: () => boolean, options: CallOptions, what: string): Promise<void> {
     let look: () => void = () => undefined;
     try {
-      await withDeadline(this.#options.clock, { signal, timeout }, "the Registry", () => {
+      await withDeadline(this.#options.clock, options, what, () => {
         return new Promise<void>((resolve) => {
           look = () => {
             if (isSo()) resolve();
@@ -365,12 +368,14 @@ export class Nodes {
           look();
         });
       });
-    } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
     } finally {
       this.#waiters.delete(look);
     }
   }
+}
+
+function unlessLate(error: unknown): void {
+  if (!(error instanceof TimeoutError)) throw error;
 }
 
 const leftOf = (ownership: Ownership): BareJid | undefined =>

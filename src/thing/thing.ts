@@ -28,7 +28,7 @@ import { satisfies, type ThingCondition, type ThingEvent, type ThingState } from
 import { discreetCause, discreetLogger, hider, type Hide } from "./secrets.ts";
 import { keysIn, toTagChanges, withKey } from "./tags.ts";
 import { tell } from "./tell.ts";
-import { updateTags } from "./update-tags.ts";
+import { updateTags, type UpdateTagsOptions } from "./update-tags.ts";
 import { Waiting } from "./waiting.ts";
 
 /**
@@ -194,17 +194,16 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
    * disk and, where it goes out now, when the Registry has taken it. Rejects with `ERR_CONFIG` naming a tag that is wrong
    * (nothing has happened), `ERR_STORAGE` (nothing has happened), `ERR_STATE` unless the Thing runs, and with `ERR_TIMEOUT`
    * (default 30,000 ms), the signal's reason, or `ERR_STANZA` when the Registry refuses: it is told again all the same.
-   * With `node`, the whole triple, the tags are those of that node; it waits 10,000 ms at most then, without an error.
+   * With {@link UpdateTagsOptions.node} the tags are those of that node.
    *
    * @example
    * ```ts
    * await thing.updateTags({ ROOM: "Kitchen", SN: "" });
    * ```
    */
-  async updateTags(tags: Tags, options: CallOptions & { readonly node?: NodeRef } = {}): Promise<void> {
-    if (this.#phase !== "running") throw new StateError(`the Thing is ${this.#phase}`);
-    const { node } = options;
+  async updateTags(tags: Tags, { node, ...options }: UpdateTagsOptions = {}): Promise<void> {
     if (node !== undefined) return this.#concentrator().updateTags(node, toTagChanges(tags, "updateTags"), options);
+    if (this.#phase !== "running") throw new StateError(`the Thing is ${this.#phase}`);
     const { ownTags, runner } = this.#parts;
     const { clock } = this.#settings;
     const dispatch = (event: ThingEvent): Promise<void> => runner.dispatch(event);

@@ -1,11 +1,18 @@
 // `updateTags`: the program changes what the Registry says of its Thing (XEP-0347 3.13).
 import { checkCall, withDeadline, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
 import type { Tags } from "../codec/tags.ts";
 import type { OwnTags } from "./own-tags.ts";
 import { isFindable } from "./ownership.ts";
 import type { ThingEvent, ThingState } from "./state.ts";
 import { toTagChanges } from "./tags.ts";
+
+/** How tags are changed. */
+export interface UpdateTagsOptions extends CallOptions {
+  /** The node behind the Thing whose tags are meant, by its whole triple. Default: the Thing itself. */
+  readonly node?: NodeRef;
+}
 
 /** What tags are changed with. */
 export interface UpdateTagsParts {

@@ -105,7 +105,7 @@ describe("an owner of a node", () => {
     await start([meter("a"), meter("b")]);
     await claim("anna", "a");
     expect(node("b").ownership.is).toBe("registered");
-    expect(told.at(-1)).toEqual({ node: { nodeId: "a" }, is: "claimed", was: "registered" });
+    expect(told).toContainEqual({ node: { nodeId: "a" }, is: "claimed", was: "registered" });
     expect(texts.at(-1)).toEqual({ node: { nodeId: "a" }, text: "" });
     await until(() => record("a")?.hasKey === false, "KEY emptied");
     expect(record("b")?.hasKey).toBe(true);
@@ -123,6 +123,31 @@ describe("an owner of a node", () => {
     expect(record({ nodeId: "a", sourceId: "s" })?.tags).toEqual([{ name: "CLASS", type: "str", value: "Meter" }]);
     const updates = site.sent.flatMap((stanza) => stanza.getChildren("update"));
     expect(updates.map(({ attrs }) => [attrs["nodeId"], attrs["sourceId"]])).toEqual([["a", "s"]]);
+  });
+
+  test("D-3.13-1: is told of changes of its tags, held back until it is claimed; nothing goes out twice", async () => {
+    const { start, claim, record, site, thing } = bound(await open());
+    await start([meter("a")]);
+    await thing().updateTags({ ROOM: "Cellar", SN: "" }, { node: { nodeId: "a" } });
+    await claim("anna", "a");
+    await until(() => record("a")?.hasKey === false, "KEY emptied");
+    expect(record("a")?.tags).toEqual([{ name: "ROOM", type: "str", value: "Cellar" }]);
+    await thing().updateTags({ ROOM: "Attic", V: 2 }, { node: { nodeId: "a" } });
+    expect(record("a")?.tags.map(({ name, value }) => [name, value])).toEqual([
+      ["ROOM", "Attic"],
+      ["V", 2],
+    ]);
+    await start([meter("a")]);
+    await thing().waitFor("online");
+    const from = site.sent.length;
+    await thing().updateTags({ ROOM: "Attic", SN: "" }, { node: { nodeId: "a" } });
+    await thing().updateTags({ V: "" }, { node: { nodeId: "a" } });
+    await until(() => record("a")?.tags.length === 1, "V is gone");
+    const updates = site.sent.slice(from).flatMap((stanza) => stanza.getChildren("update"));
+    expect(updates.map((update) => update.getChildElements().map(({ attrs }) => attrs["name"]))).toEqual([["V"]]);
+    await expect(thing().updateTags({ ROOM: "x" }, { node: { nodeId: "none" } })).rejects.toThrow(
+      "there is no node none",
+    );
   });
 
   test("of a private one has nothing told but that KEY is empty", async () => {
