@@ -1,4 +1,5 @@
 import { fileStorage } from "../storage/file-storage.ts";
+import { FolderView } from "../storage/folder-view.ts";
 import { resetState } from "../thing/factory-reset.ts";
 import { inspectFolder, inspectStorage, refuseNewer, type Inspection } from "../thing/inspect.ts";
 import { UsageError, parse } from "./args.ts";
@@ -48,7 +49,7 @@ A Thing that is online has thing.reset() instead, which also tells the Registry.
           return exitCode.failed;
         }
       }
-      await resetState(storage);
+      await resetState(storage, await new FolderView(folder).names());
       io.out(printable(`Reset: the next start on ${JSON.stringify(found.folder)} makes a new Thing.`));
       for (const line of remains(identity)) io.out(printable(line));
       return exitCode.done;

@@ -1,7 +1,14 @@
 import { hostname } from "node:os";
+import { nodeText } from "../codec/node-ref.ts";
 import { adviceFor } from "../thing/fault-advice.ts";
 import type { SavedServer } from "../discovery/cached.ts";
-import { inspectFolder, type Inspection, type SavedIdentification, type SavedIdentity } from "../thing/inspect.ts";
+import {
+  inspectFolder,
+  type Inspection,
+  type SavedIdentification,
+  type SavedIdentity,
+  type SavedNode,
+} from "../thing/inspect.ts";
 import type { SavedFault } from "../thing/last-fault.ts";
 import type { Ownership, Trust } from "../thing/state.ts";
 import { UsageError, parse, type Arguments } from "./args.ts";
@@ -35,7 +42,7 @@ read.`,
       io.err(nothing);
       return exitCode.nothing;
     }
-    const parts = [found.identity, found.rights, found.tokens, found.fault];
+    const parts = [found.identity, found.rights, found.tokens, found.nodes, found.fault];
     return parts.some(({ is }) => is === "unreadable") ? exitCode.failed : exitCode.done;
   },
 };
@@ -66,7 +73,7 @@ export function nothingIn({ folder, kind, identity, holder }: Inspection): strin
 /** A label, empty where a line belongs to the one before, and what it tells. */
 type Line = readonly [label: string, text: string];
 
-function toLines({ folder, holder, identity, rights, tokens, fault, server }: Inspection): readonly Line[] {
+function toLines({ folder, holder, identity, rights, tokens, nodes, fault, server }: Inspection): readonly Line[] {
   const line = (name: string, text: string): Line => [name, text];
   return [
     line("Folder", folder),
@@ -82,6 +89,11 @@ function toLines({ folder, holder, identity, rights, tokens, fault, server }: In
     ...(tokens.is === "read" ? tokenLines(tokens.value) : []),
     ...(tokens.is === "read" && tokens.problem !== undefined ? [line("", tokens.problem)] : []),
     ...(tokens.is === "unreadable" ? [line("Certificate", tokens.why)] : []),
+    ...(nodes.is === "read" ? nodeLines(nodes.value) : []),
+    ...(nodes.is === "read" && nodes.problem !== undefined
+      ? [line("", `${nodes.problem}: the Registry is asked`)]
+      : []),
+    ...(nodes.is === "unreadable" ? [line("Nodes", nodes.why)] : []),
     ...(fault.is === "none" ? [line("Last fault", "none")] : []),
     ...(fault.is === "unreadable" ? [line("Last fault", fault.why)] : []),
     ...(fault.is === "read"
@@ -108,6 +120,22 @@ function tokenLines({ fingerprint, made, servers }: SavedIdentification): readon
   return [
     ["Certificate", `SHA-256 ${fingerprint ?? "unknown"}${made ? ", made on the Thing" : ""}`],
     ["Tokens", servers.length === 0 ? "none" : `${servers.length}, of ${servers.join(", ")}`],
+  ];
+}
+
+// Who has more sees all of them with --json.
+const MOST_NODES = 20;
+
+/** The nodes behind it that have an owner: of others nothing is kept. */
+function nodeLines(nodes: readonly SavedNode[]): readonly Line[] {
+  const owned = nodes.flatMap(({ node, ownership }) =>
+    ownership.is === "claimed" ? [`${nodeText(node)}: ${ownership.owner}${ownership.public ? "" : " (private)"}`] : [],
+  );
+  const more = owned.length - MOST_NODES;
+  const shown = [...owned.slice(0, MOST_NODES), ...(more > 0 ? [`and ${more} more`] : [])];
+  return [
+    ["Nodes", owned.length === 0 ? "none with an owner" : `${owned.length} with an owner`],
+    ...shown.map((text): Line => ["", text]),
   ];
 }
 
@@ -161,7 +189,7 @@ function timeText(at: number): string {
   return Number.isNaN(date.getTime()) ? "at an unknown time" : date.toISOString();
 }
 
-function toJson({ folder, kind, holder, identity, rights, tokens, fault, server }: Inspection): object {
+function toJson({ folder, kind, holder, identity, rights, tokens, nodes, fault, server }: Inspection): object {
   const known = identity.is === "read" ? identity.value : undefined;
   return {
     folder,
@@ -176,9 +204,10 @@ function toJson({ folder, kind, holder, identity, rights, tokens, fault, server 
     certificate:
       tokens.is === "read" ? { fingerprint: tokens.value.fingerprint ?? null, made: tokens.value.made } : null,
     tokens: tokens.is === "read" ? tokens.value.servers : null,
+    nodes: nodes.is === "read" ? nodes.value : null,
     server: server.is === "read" ? server.value : null,
     fault: fault.is === "read" ? { ...fault.value, advice: adviceFor(fault.value.code) ?? null } : null,
-    problems: Object.entries({ identity, rights, tokens, fault, server }).flatMap(([part, found]) => {
+    problems: Object.entries({ identity, rights, tokens, nodes, fault, server }).flatMap(([part, found]) => {
       if (found.is === "unreadable") return [{ part, unreadable: true, message: found.why }];
       if (found.is === "read" && found.problem !== undefined)
         return [{ part, unreadable: false, message: found.problem }];

@@ -1,6 +1,7 @@
 // What a state folder says of its Thing, also while that is off: for `npx xmpp-thing status` and `reset`.
 import { messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
 import { serverDocument, type SavedServer } from "../discovery/cached.ts";
 import { countRights, rightsJournal } from "../provisioning/rights-journal.ts";
 import type { FileStorageOptions } from "../storage/file-storage.ts";
@@ -12,8 +13,10 @@ import { NewerFormatError } from "../storage/newer-format.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { DomainAccount } from "./accounts.ts";
 import { faultDocument, type SavedFault } from "./last-fault.ts";
+import { markOf } from "./node-keys.ts";
 import { leavingDocument } from "./node-leaving.ts";
 import { tagsDocument } from "./own-tags.ts";
+import { isNodeDocument, readNode } from "./node-store.ts";
 import { savedDocument, type Saved } from "./saved.ts";
 import type { Ownership, Trust } from "./state.ts";
 
@@ -50,6 +53,14 @@ export interface SavedIdentification {
   readonly servers: readonly BareJid[];
 }
 
+/** A node behind a Thing of which something is kept. */
+export interface SavedNode {
+  /** Which node. */
+  readonly node: NodeRef;
+  /** Whose it is. */
+  readonly ownership: Ownership;
+}
+
 /** What a folder says. */
 export interface Inspection {
   /** Its absolute path. */
@@ -64,6 +75,8 @@ export interface Inspection {
   readonly rights: Part<number>;
   /** Its certificate and tokens. */
   readonly tokens: Part<SavedIdentification>;
+  /** The nodes behind it that have an owner, or have to be forgotten by the Registry. */
+  readonly nodes: Part<readonly SavedNode[]>;
   /** Its newest fault. */
   readonly fault: Part<SavedFault>;
   /** The server that was found and worked last. */
@@ -77,11 +90,12 @@ export async function inspectFolder(folder: string, options: FileStorageOptions 
   const kind = kindOf(names);
   const none = { is: "none" } as const;
   if (kind !== "state") {
-    const nothing = { identity: none, rights: none, tokens: none, fault: none, server: none };
+    const nothing = { identity: none, rights: none, tokens: none, nodes: none, fault: none, server: none };
     return { folder: view.folder, kind, holder: undefined, ...nothing };
   }
   const storage = view.storage();
-  return { folder: view.folder, kind, holder: await view.holder(), ...(await inspectStorage(storage)) };
+  const nodes = await part(() => loadNodes(storage, names ?? []));
+  return { folder: view.folder, kind, holder: await view.holder(), nodes, ...(await inspectStorage(storage)) };
 }
 
 /** What a storage holds. */
@@ -164,6 +178,28 @@ async function loadIdentification(
   const { certificate: fingerprint = own, tokens: all = [] } = tokens.value ?? {};
   const servers = all.map(({ server }) => server);
   return { value: { fingerprint, made: own !== undefined && own === fingerprint, servers }, problem };
+}
+
+/** The nodes of this Thing: those of before a factory reset are none of its own. */
+async function loadNodes(
+  storage: Storage,
+  names: readonly string[],
+): Promise<{ readonly value: readonly SavedNode[] | undefined; readonly problem?: string | undefined }> {
+  const documents = names.filter(isNodeDocument);
+  if (documents.length === 0) return { value: undefined };
+  const { value: saved } = await savedDocument(storage).load();
+  const mark = saved?.nodeSecret === undefined ? undefined : markOf(saved.nodeSecret);
+  const nodes: SavedNode[] = [];
+  const problems: string[] = [];
+  for (const name of documents) {
+    const found = await readNode(storage, name);
+    if (found.is === "damaged") problems.push(found.why);
+    else if (found.is === "read" && found.mark === mark) {
+      nodes.push({ node: found.node, ownership: found.record.ownership });
+    }
+  }
+  const problem = problems[0] && `${problems[0]}${problems.length > 1 ? `, and ${problems.length - 1} more` : ""}`;
+  return { value: nodes, problem };
 }
 
 const addressOf = ({ username, domain }: DomainAccount): string => `${username}@${domain}`;

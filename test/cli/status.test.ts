@@ -69,6 +69,7 @@ describe("xmpp-thing status", () => {
       rights: 2,
       certificate: null,
       tokens: null,
+      nodes: null,
       fault: {
         code: "registry",
         message: "no component of example.org has urn:xmpp:iot:discovery",
