@@ -26,9 +26,9 @@ describe("wall time in the source", () => {
       "provisioning/rights-store.ts", // for how long nobody has used an answer, over the time that the Thing was off
       "sandbox/certificates.ts", // when the sandbox's certificates are valid
       "sandbox/identities.ts", // when a certificate has expired
-      "sandbox/registry.ts", // when a Thing was registered and claimed, for people
+      "sandbox/registry-rules.ts", // when a Thing was registered and claimed, for people
       "sandbox/server/messages.ts", // when a message was kept (XEP-0203)
-      "sensor/running-readout.ts", // the timestamp of a reading (XEP-0323)
+      "sensor/node-readout.ts", // the timestamp of a reading (XEP-0323)
       "thing/last-fault.ts", // when a fault happened, for people
       "thing/pairing.ts", // until when the LED is lit, for showing; it is measured on the other clock
     ]);
