@@ -18,7 +18,7 @@ import type { RegistryLimits } from "./registry-limits.ts";
 import { claimedNotice } from "./registry-notices.ts";
 import { recordKey, type RecordClaim, type RegistryRecord } from "./registry-records.ts";
 import { tagPrint, type RegistryTable } from "./registry-table.ts";
-import { checkNumber, fingerprint, keptTags, mergeTags, readTags } from "./registry-tags.ts";
+import { checkNodeNames, checkNumber, fingerprint, keptTags, mergeTags, readTags } from "./registry-tags.ts";
 import { isAddress } from "./registry-whereabouts.ts";
 import type { ServiceAnswer } from "./service-frame.ts";
 
@@ -67,7 +67,10 @@ export class RegistryRules {
     if (known !== undefined && !isOver && !this.#options.isDisowned(claim)) {
       return () => ({ payload: claimedNotice(known, claim) });
     }
-    if (known === undefined) this.#checkRoom(jid);
+    if (known === undefined) {
+      checkNodeNames(node);
+      this.#checkRoom(jid);
+    }
     const now = clock.now();
     const own = claim?.selfOwned === true && known?.removed === undefined ? claim : undefined;
     const record: RegistryRecord = {

@@ -1,7 +1,8 @@
 // XEP-0347 Internet of Things - Discovery 0.5.1: tags as the Registry keeps and compares them (3.9, 3.13, 5.2, 6.6).
 import { createHash } from "node:crypto";
 import { Refusal } from "../core/refusal.ts";
-import { tagProblem, type Tag } from "../codec/tags.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
+import { LONGEST_TAG_VALUE, tagProblem, type Tag } from "../codec/tags.ts";
 
 /** The names that every Registry has to support (XEP-0347 5.2, D-5.2-8, D-6.6-2). */
 const PREDEFINED: ReadonlySet<string> = new Set(
@@ -29,13 +30,33 @@ export function isKey(name: string): boolean {
 export function readTags(tags: readonly Tag[], others: OtherTags): readonly Tag[] {
   const names = new Set<string>();
   for (const tag of tags) {
-    const problem = tagProblem(tag) ?? (names.has(tag.name) ? "the name is given twice" : undefined);
+    const problem =
+      tagProblem(tag) ??
+      (names.has(tag.name) ? "the name is given twice" : undefined) ??
+      (tag.type === "num" && tag.text.length > LONGEST_TAG_VALUE
+        ? `a number has more than ${LONGEST_TAG_VALUE} characters`
+        : undefined);
     // Neither name nor value: they may hold what is no XML, or the KEY.
     if (problem !== undefined) throw new Refusal("bad-request", `A tag breaks XEP-0347 5.2: ${problem}.`);
     names.add(tag.name);
   }
   checkNumber(tags, others);
   return tags.map((tag) => (isKey(tag.name) && tag.value === "{}" ? { ...tag, type: "str", value: "" } : tag));
+}
+
+/** The longest id of a node, of its source and of its cache type. */
+export const LONGEST_NODE_TEXT = 1_024;
+
+/**
+ * Refuses, with `bad-request`, a node whose names are very long. No XEP limits them; but every search that finds the node
+ * repeats them, and one page of it must not be more than a client takes.
+ */
+export function checkNodeNames(node: NodeRef | undefined): void {
+  for (const text of [node?.nodeId, node?.sourceId, node?.cacheType]) {
+    if ((text?.length ?? 0) > LONGEST_NODE_TEXT) {
+      throw new Refusal("bad-request", `A node, source or cache type of more than ${LONGEST_NODE_TEXT} characters.`);
+    }
+  }
 }
 
 /** Refuses, with `bad-request`, more tags of own names than a Thing may have. */

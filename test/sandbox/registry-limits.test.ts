@@ -1,6 +1,6 @@
 // Where the Registry stops: XEP-0347 5.2 and 6.6, and its own memory.
 import { describe, expect, it } from "vitest";
-import { parseXml } from "../../src/codec/xml.ts";
+import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import type { BareJid } from "../../src/core/jid.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { registryLimits, SearchBudget, type RegistrySettings } from "../../src/sandbox/registry-limits.ts";
@@ -36,6 +36,41 @@ describe("the Things that a Registry knows", () => {
     desk.register();
     expect(brief(desk.register(sn("1"), "", STRANGER))).toEqual([`error ${STRANGER} resource-constraint`]);
     expect(brief(desk.register(sn("1")))).toEqual([`result ${THING}`]);
+  });
+});
+
+describe("what one Thing can do to a page that others ask for", () => {
+  it("is little: a number of more than 128 characters is refused, whoever tells it", () => {
+    const desk = RegistryDesk.make();
+    const long = `<num name='V' value='1.${"0".repeat(127)}'/>`;
+    expect(brief(desk.register(long, "selfOwned='true'"))).toEqual([`error ${THING} bad-request`]);
+    expect(brief(desk.register(long.replace("0'", "'"), "selfOwned='true'"))).toEqual([`result ${THING}`]);
+    expect(brief(desk.ask(THING, "update", "", long))).toEqual([`error ${THING} bad-request`]);
+  });
+
+  it.each(["nodeId", "sourceId", "cacheType"])("is little: a %s of more than 1,024 characters is refused", (name) => {
+    const desk = RegistryDesk.make();
+    const node = (length: number): string =>
+      Object.entries({ nodeId: "n", [name]: "x".repeat(length) })
+        .map(([key, value]) => `${key}='${value}'`)
+        .join(" ");
+    expect(brief(desk.register(LISTED, node(1_025)))).toEqual([`error ${THING} bad-request`]);
+    expect(desk.registry.things).toEqual([]);
+    expect(brief(desk.register(LISTED, node(1_024)))).toEqual([`result ${THING}`]);
+  });
+
+  it("is little: the largest Thing there can be, alone on a page, is one that a client takes", () => {
+    const desk = RegistryDesk.make();
+    const name = (i: number): string => "&quot;".repeat(30) + String(i).padStart(2, "0");
+    const value = "&quot;".repeat(128);
+    const own = Array.from({ length: 42 }, (_, i) => `<str name='${name(i)}' value='${value}'/>`).join("");
+    const listed = [...NUMERIC, ...TEXTUAL].map((tag) => `<str name='${tag}' value='${value}'/>`).join("");
+    const texts = ["nodeId", "sourceId", "cacheType"].map((key) => `${key}='${"&quot;".repeat(1_024)}'`).join(" ");
+    const jid = `${"a".repeat(1_023)}@${"b".repeat(60)}.example`;
+    expect(brief(desk.register(own + listed, `selfOwned='true' ${texts}`, `${jid}/x`))).toEqual([`result ${jid}/x`]);
+    const [page] = desk.search(`<strEq name='SN' value='${value}'/>`);
+    expect(found([page as XmlElement])).toHaveLength(1);
+    expect(Buffer.byteLength(String(page))).toBeLessThan(131_072);
   });
 });
 
