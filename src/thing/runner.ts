@@ -129,11 +129,22 @@ export class Runner {
    * acknowledged in between (D-E17).
    */
   apply(event: ThingEvent): Promise<() => void> {
+    return this.#apply(event, () => true);
+  }
+
+  /** What was found out before a reset is nobody's any more, also if the reset is just being written. */
+  async #dispatchFound(event: ThingEvent, resets: number): Promise<void> {
+    const act = await this.#apply(event, () => resets === this.#resets);
+    act();
+  }
+
+  #apply(event: ThingEvent, counts: () => boolean): Promise<() => void> {
     if (event.type === "link") this.#linkChanged(event.link.is === "online");
     const stream = this.#stream;
     const { clearRights, onState, onFault } = this.#options;
     const onUnsaved = (error: unknown): void => onFault("rights-not-saved", messageOf(error), error);
     return this.#queue.run(async () => {
+      if (!counts()) return () => undefined;
       const before = this.#state;
       this.#notice(before, event);
       const { state: after, effects } = transition(before, event);
@@ -256,9 +267,8 @@ export class Runner {
         const effect = attempt.now;
         try {
           const event = await perform(effect, signal);
-          // What was found out before a reset is nobody's any more.
+          if (event !== undefined) await this.#dispatchFound(event, resets);
           if (resets !== this.#resets) return;
-          if (event !== undefined) await this.dispatch(event);
           onHealed(faultOf[effect.do]);
           if (!goesOn(attempt)) return;
         } catch (error) {

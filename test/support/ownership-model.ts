@@ -85,7 +85,8 @@ export function after(whose: Whose, deed: Deed, around: Around): readonly { whos
       if (held.is !== "owned" || held.owner !== deed.who) return refused;
       const free: Whose = { ...whose, held: { is: "open", text: "" }, known: { is: "free" } };
       // 3.17: only a Thing that hears of it. A refusal may have come before a late acknowledgement (D-E17).
-      if (around.isCalm) return [{ whose: free, answer: "done" }];
+      // One that is just being reset may have gone from the Registry before.
+      if (around.isCalm && !whose.leaving) return [{ whose: free, answer: "done" }];
       const stays = { whose, answer: "not-allowed" };
       return around.wasOnline
         ? [{ whose: free, answer: "done" }, { whose: free, answer: "not-allowed" }, stays]
@@ -135,7 +136,9 @@ export function possible(
 ): readonly Whose[] {
   const found = new Map<string, Whose>();
   const go = (whose: Whose, left: readonly Done[]): void => {
-    const moments = around.wasOnline ? [whose, ...settled(whose, around)] : [whose];
+    const gone: Whose = { ...whose, held: { is: "nothing" } };
+    const halfway = whose.leaving ? [gone, { ...gone, leaving: false }] : [];
+    const moments = around.wasOnline ? [whose, ...halfway, ...settled(whose, around)] : [whose];
     for (const moment of unique(moments)) {
       if (left.length === 0) {
         for (const end of isOnline ? settled(moment, around) : [moment]) found.set(JSON.stringify(end), end);
@@ -152,7 +155,13 @@ export function possible(
       }
     }
   };
-  for (const whose of before) go(whose, deeds);
+  // Who asks again while the Thing is still waited for is answered with the first (3.17).
+  const once = unique(deeds.filter(({ deed }) => deed.do === "disown"));
+  const joined = [...deeds.filter(({ deed }) => deed.do !== "disown"), ...once];
+  for (const whose of before) {
+    go(whose, deeds);
+    if (joined.length < deeds.length) go(whose, joined);
+  }
   return [...found.values()];
 }
 
@@ -162,7 +171,7 @@ const isOwn = (deed: Deed): boolean => deed.do === "reset" || deed.do === "takeO
 const isLost = (answer: Answer): boolean =>
   answer !== "done" && answer !== "item-not-found" && answer !== "not-allowed";
 
-function unique(all: readonly Whose[]): readonly Whose[] {
+function unique<T>(all: readonly T[]): readonly T[] {
   return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
 }
 

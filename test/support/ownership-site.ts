@@ -369,7 +369,10 @@ export class OwnershipSite {
       [linkSeam]: this.#link(place),
     } as ThingOptions);
     place.thing = thing;
-    thing.on("fault", ({ code, message }) => code !== "provisioning" && this.faults.push(`${account}: ${code}: ${message}`));
+    thing.on(
+      "fault",
+      ({ code, message }) => code !== "provisioning" && this.faults.push(`${account}: ${code}: ${message}`),
+    );
     thing.on("claimText", (text) => this.#show(account, text));
     thing.on("nodeClaimText", (text, { nodeId }) => this.#show(`${account}/${nodeId}`, text));
     await this.during(thing.start());
@@ -439,7 +442,7 @@ export class OwnershipSite {
       sensor: {
         fields: [{ name: "Temperature" }],
         read: ({ request }) => {
-          note(String(request.from));
+          note(request.from);
           return [{ name: "Temperature", value: 21 }];
         },
       },

@@ -498,4 +498,25 @@ describe("a factory reset", () => {
     await settled();
     expect(runner.state.trust).toEqual(trusts.none);
   });
+
+  test("what was found out while the reset was being written is nobody's any more", async () => {
+    const { runner, does, disk } = site();
+    let answer: (event: ThingEvent) => void = () => undefined;
+    does.set("register", () => new Promise((resolve) => (answer = resolve)));
+    await runner.dispatch(registered);
+    await runner.dispatch(online);
+    await settled();
+    let written: () => void = () => undefined;
+    disk.save = () => new Promise((resolve) => (written = resolve));
+    does.set("greet", hang);
+    const reset = runner.dispatch({ type: "reset" });
+    await settled();
+    answer(registered);
+    await settled();
+    disk.save = () => Promise.resolve();
+    written();
+    await reset;
+    await settled();
+    expect(runner.state.ownership).toEqual({ is: "unregistered", leaving: { registry, friends: true } });
+  });
 });
