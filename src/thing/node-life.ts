@@ -83,10 +83,10 @@ export function nodeTask(settings: NodeSettings, record: NodeRecord, isRegistere
     case "claimed":
       break;
   }
-  const tags = tagsToTell(settings, record);
-  if (tags.length > 0) return { do: "update", tags };
+  // Before the Registry is told anything: one that refuses it for ever would keep the owner from becoming a friend.
   if (ownership.is === "claimed" && !ownership.ownerAsked) return { do: "askOwner", owner: ownership.owner };
-  return undefined;
+  const tags = tagsToTell(settings, record);
+  return tags.length > 0 ? { do: "update", tags } : undefined;
 }
 
 /** The tags that differ from what the Registry holds: only those go out, and none of a node that nobody can find (D-E19). */

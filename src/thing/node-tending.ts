@@ -119,6 +119,11 @@ export class NodeTending {
 
   async #tendOne(entry: NodeEntry, registry: BareJid, signal: AbortSignal): Promise<void> {
     await entry.change((record) => nodeAt(record, registry));
+    const { leaving } = this.#options;
+    const { key } = entry.settings;
+    // It would be taken back at each start, with whoever has claimed it since.
+    const removed = leaving.get(key);
+    if (removed !== undefined && removed.registry !== registry) await leaving.delete(key);
     // What does not change whose the node is goes to disk together.
     let done: NodeEvent[] = [];
     try {

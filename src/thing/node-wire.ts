@@ -5,9 +5,10 @@ import { DiscoveryError, StanzaError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import { ns } from "../codec/namespaces.ts";
+import type { Tag } from "../codec/tags.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import type { Friends } from "../connection/friends.ts";
-import { register, unregister, update } from "../registry/registry-client.ts";
+import { emptyKey, register, unregister, update } from "../registry/registry-client.ts";
 import type { NodeEntry } from "./node-entry.ts";
 import type { NodeEvent, NodeTask } from "./node-life.ts";
 
@@ -46,12 +47,26 @@ export async function doTask(
   const address = await addressOf(parts, registry, signal);
   const place: Place = { ...parts, address, registry, signal };
   if (task.do === "register") return [await registration(place, entry, task.disownedBy)];
-  const { tags } = task;
-  const { node } = entry.settings;
-  const outcome = await update(parts.channel, address, { tags, node }, { signal, timeout: ANSWER_WITHIN });
+  return changes(place, entry.settings.node, task.tags);
+}
+
+/** XEP-0347 3.13. Also a Registry that does not take the other tags has no KEY any more (6.5). */
+async function changes(
+  { channel, address, registry, signal }: Place,
+  node: NodeRef,
+  tags: readonly Tag[],
+): Promise<readonly NodeEvent[]> {
+  const options = { signal, timeout: ANSWER_WITHIN };
+  const others = tags.filter(({ name }) => name !== "KEY");
+  const hasKey = others.length < tags.length;
+  let told = others;
+  const outcome = await update(channel, address, { tags, node }, options).catch((error: unknown) => {
+    if (!(error instanceof StanzaError) || !hasKey || others.length === 0) throw error;
+    told = [];
+    return emptyKey(channel, address, options, node);
+  });
   if (outcome !== "updated") return [{ type: outcome, registry }];
-  const told = tags.filter(({ name }) => name !== "KEY");
-  return [...(told.length < tags.length ? [{ type: "keyEmptied" } as const] : []), { type: "told", tags: told }];
+  return [...(hasKey ? [{ type: "keyEmptied" } as const] : []), { type: "told", tags: told }];
 }
 
 /**

@@ -20,7 +20,7 @@ import { nodeAfterReset, nodeAt } from "./node-life.ts";
 import { OwnedNodes } from "./node-owned.ts";
 import { NodeStore, freshNode, type FoundNode, type NodeRecord } from "./node-store.ts";
 import { NodeTending, type NodeTendingOptions } from "./node-tending.ts";
-import { needsRegistry, registryIn, type Ownership } from "./ownership.ts";
+import { needsRegistry, oddClaim, registryIn, type Ownership } from "./ownership.ts";
 import { registryOf, type ThingState } from "./state.ts";
 import { keysIn } from "./tags.ts";
 
@@ -201,6 +201,10 @@ export class Nodes {
     if (leftOf(entry.record.ownership) !== undefined) return () => undefined;
     try {
       if (registryIn(entry.record.ownership) !== undefined) await entry.change((record) => nodeAt(record, registry));
+      const what = `the node ${nodeText(entry.settings.node)}`;
+      const { ownership } = entry.record;
+      const odd = notice.type === "claimed" ? oddClaim(what, ownership, { ...notice, registry }) : undefined;
+      if (odd !== undefined) this.#options.onFault("owner-change-ignored", odd);
       const act = await entry.apply({ ...notice, registry });
       if (notice.type === "disowned") entry.registeredOn = undefined;
       return () => {

@@ -76,7 +76,7 @@ export type OwnershipEvent =
  * means nothing now, so that `after === before` tells that there is nothing to keep and nothing to do.
  *
  * An owner comes by the word of a Registry, and goes by that of the Registry of the claim or by a reset, never by that of
- * another owner: a claimed Thing does not change hands without being disowned (see {@link isOdd}).
+ * another owner: a claimed Thing does not change hands without being disowned (see {@link oddClaim}).
  */
 export function ownershipAfter(ownership: Ownership, event: OwnershipEvent): Ownership {
   switch (event.type) {
@@ -102,8 +102,19 @@ export function ownershipAfter(ownership: Ownership, event: OwnershipEvent): Own
  * Tells whether a Registry says of a Thing that has an owner, or owns itself, that it is somebody else's. That is ignored:
  * it would have to be disowned first (XEP-0347 3.17). The people are told.
  */
-export function isOdd(ownership: Ownership, event: Extract<OwnershipEvent, { type: "claimed" }>): boolean {
+function isOdd(ownership: Ownership, event: Extract<OwnershipEvent, { type: "claimed" }>): boolean {
   return ownership.is === "selfOwned" || (ownership.is === "claimed" && ownership.owner !== event.owner);
+}
+
+/** What people are told of that; `undefined`: nothing is odd. `what`: the Thing, or which node. */
+export function oddClaim(
+  what: string,
+  ownership: Ownership,
+  event: Extract<OwnershipEvent, { type: "claimed" }>,
+): string | undefined {
+  if (!isOdd(ownership, event)) return undefined;
+  const whose = ownership.is === "claimed" ? `belongs to ${ownership.owner}` : "is its own owner";
+  return `${event.registry} says that ${what} belongs to ${event.owner}, but it ${whose}, and was not disowned: it stays so`;
 }
 
 /** The Registry that a Thing or node is registered with. */

@@ -9,7 +9,7 @@ import { Refusal } from "../core/refusal.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import type { NoticeEvent } from "./answers.ts";
 import type { FaultCode } from "./faults.ts";
-import { isOdd } from "./ownership.ts";
+import { oddClaim } from "./ownership.ts";
 import { initialState, type ThingEffect, type ThingEvent, type ThingState } from "./state.ts";
 import { transition } from "./transition.ts";
 import { withLock } from "./trust.ts";
@@ -241,10 +241,8 @@ export class Runner {
 
   /** A Registry that gives a Thing away that is somebody's is not followed, and people should know (D-E29). */
   #notice({ ownership }: ThingState, event: ThingEvent): void {
-    if (event.type !== "claimed" || !isOdd(ownership, event)) return;
-    const whose = ownership.is === "claimed" ? `belongs to ${ownership.owner}` : "is its own owner";
-    const message = `${event.registry} says that the Thing belongs to ${event.owner}, but it ${whose}, and was not disowned: it stays so`;
-    this.#options.onFault("owner-change-ignored", message);
+    const odd = event.type === "claimed" ? oddClaim("the Thing", ownership, event) : undefined;
+    if (odd !== undefined) this.#options.onFault("owner-change-ignored", odd);
   }
 
   /** Tries until it is done or the stream ends. Never rejects. */

@@ -1,0 +1,93 @@
+// Nodes at a Registry that says odd things, or refuses some (XEP-0347 3.9, 3.13, 6.5), on a scripted stream.
+import { setImmediate } from "node:timers/promises";
+import { afterEach, describe, expect, test } from "vitest";
+import { buildClaimed, parseUpdate } from "../../src/codec/iot-discovery.ts";
+import type { ThingOptions } from "../../src/thing/options.ts";
+import type { ScriptedWire } from "../support/scripted-wire.ts";
+import { otherRegistry, owner, registry, thief } from "./life.ts";
+import { meter } from "./nodes-site.ts";
+import { closedStorage, scriptedThing, stopThings } from "./scripted-thing.ts";
+
+afterEach(stopThings);
+
+const node = { nodeId: "a" };
+
+/** A concentrator with the node `a`, online, all done. */
+async function concentrator(options: Partial<ThingOptions> = {}) {
+  const storage = await closedStorage();
+  const at = await scriptedThing({ storage, tags: { SN: "1" }, nodes: [meter("a")], ...options });
+  const faults: string[] = [];
+  at.thing.on("fault", ({ code, message }) => faults.push(`${code}: ${message}`));
+  const settle = async (clock = at.clock): Promise<void> => {
+    for (let turn = 0; turn < 30; turn++) {
+      await clock.advance(0);
+      await setImmediate();
+    }
+  };
+  const wire = await at.up();
+  await settle();
+  return { ...at, storage, faults, settle, wire };
+}
+
+/** The names of the tags in every update of a node. */
+const updates = (wire: ScriptedWire): string[] =>
+  wire.asked(registry, "update").map((update) =>
+    parseUpdate(update)
+      .tags.map(({ name }) => name)
+      .join(),
+  );
+
+describe("a claimed node", () => {
+  test("D-E29: that the Registry says is somebody else's stays its owner's, and people are told", async () => {
+    const { wire, thing, faults, settle } = await concentrator();
+    await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true, node }));
+    await settle();
+    expect(await wire.ask(registry, "set", buildClaimed({ jid: thief, public: true, node }))).toMatchObject({
+      type: "result",
+    });
+    expect(thing.nodes[0]?.ownership).toMatchObject({ is: "claimed", owner });
+    expect(faults).toEqual([expect.stringMatching(/^owner-change-ignored: .* the node a belongs to thief@/)]);
+  });
+
+  test("D-6.5-3, D-3.9-18: has KEY emptied and its owner asked for friendship also where the Registry refuses its other tags", async () => {
+    const { wire, thing, settle } = await concentrator({
+      nodes: [meter("a", { tagsAfterClaim: { ROOM: "Kitchen" } })],
+    });
+    wire.peer(registry, (payload) => {
+      if (!payload.is("update")) return undefined;
+      return parseUpdate(payload).tags.some(({ name }) => name === "ROOM") ? { error: "not-acceptable" } : undefined;
+    });
+    await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true, node }));
+    await settle();
+    expect(updates(wire)).toEqual(["KEY,ROOM", "KEY", "ROOM"]);
+    expect(thing.nodes[0]?.ownership).toMatchObject({ is: "claimed", keyEmptied: true, ownerAsked: true });
+    expect(wire.presences).toContain(`subscribe ${owner}`);
+  });
+
+  test("has its owner asked for friendship also where the Registry takes no update at all", async () => {
+    const { wire, thing, settle } = await concentrator();
+    wire.peer(registry, (payload) => (payload.is("update") ? { error: "feature-not-implemented" } : undefined));
+    await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true, node }));
+    await settle();
+    expect(updates(wire)).toEqual(["KEY"]);
+    expect(thing.nodes[0]?.ownership).toMatchObject({ is: "claimed", keyEmptied: false, ownerAsked: true });
+  });
+});
+
+test("a node that was removed where another Registry counted keeps whoever has claimed it since", async () => {
+  const { wire, thing, storage, down } = await concentrator();
+  await wire.ask(registry, "set", buildClaimed({ jid: thief, public: true, node }));
+  await down();
+  await thing.removeNode(node, { timeout: 1 });
+  await thing.stop();
+  const second = await scriptedThing({ storage, tags: { SN: "1" }, nodes: [meter("a")], registry: otherRegistry });
+  const otherWire = await second.up((to) => to.peer(otherRegistry, () => undefined));
+  for (let turn = 0; turn < 30; turn++) {
+    await second.clock.advance(0);
+    await setImmediate();
+  }
+  await otherWire.ask(otherRegistry, "set", buildClaimed({ jid: owner, public: true, node }));
+  await second.thing.stop();
+  const third = await scriptedThing({ storage, tags: { SN: "1" }, nodes: [meter("a")], registry: otherRegistry });
+  expect(third.thing.nodes[0]?.ownership).toMatchObject({ is: "claimed", owner });
+});
