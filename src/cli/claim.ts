@@ -6,7 +6,7 @@ import { UsageError, parse } from "./args.ts";
 import { exitCode } from "./io.ts";
 import type { Command } from "./command.ts";
 import { thingInWords } from "./named-thing.ts";
-import { printable } from "./printable.ts";
+import { jsonText, printable } from "./printable.ts";
 import { registryOf, registryOptions } from "./registry-option.ts";
 
 /** `xmpp-thing claim TEXT` (XEP-0347 3.9). */
@@ -40,7 +40,7 @@ ${accountHelp}`,
       io.out(json ? JSON.stringify({ claimed: true, jid: null }) : "Claimed. The Registry does not tell its address.");
       return exitCode.done;
     }
-    io.out(json ? JSON.stringify({ claimed: true, ...thing }) : `Claimed: ${printable(thingInWords(thing))}`);
+    io.out(json ? jsonText({ claimed: true, ...thing }) : `Claimed: ${printable(thingInWords(thing))}`);
     // The claim stands, whether the Thing is there now or not.
     await owner.befriend(thing, { timeout: Math.min(limits.timeout, 5_000), signal: io.ended }).then(
       () => json || io.out("It is online and accepts you as a friend."),

@@ -6,6 +6,7 @@ import { UsageError, parse } from "./args.ts";
 import { exitCode } from "./io.ts";
 import { nodeHelp, nodeOf, nodeOptions } from "./named-thing.ts";
 import type { Command } from "./command.ts";
+import { jsonText, printable } from "./printable.ts";
 
 /** `xmpp-thing control JID NAME=true` (XEP-0325 3.1.2, 3.2.1). */
 export const control: Command = {
@@ -32,8 +33,8 @@ ${accountHelp}`,
       owner.control(thing, values, { timeout: timeoutOf(args), signal: io.ended }),
     );
     const left = [...values.keys()].filter((name) => !parameters.includes(name));
-    if (args.flags.has("json")) io.out(JSON.stringify({ set: parameters, notAllowed: left }));
-    else for (const name of parameters) io.out(`${name}: ${String(values.get(name))}`);
+    if (args.flags.has("json")) io.out(jsonText({ set: parameters, notAllowed: left }));
+    else for (const name of parameters) io.out(printable(`${name}: ${String(values.get(name))}`));
     if (left.length === 0) return exitCode.done;
     io.err(`You may not set: ${left.join(", ")}`);
     return exitCode.failed;

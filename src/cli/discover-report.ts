@@ -3,6 +3,7 @@ import type { Probe } from "../connection/probe.ts";
 import type { ServerCandidate } from "../discovery/candidate.ts";
 import type { Tried } from "../discovery/search.ts";
 import type { Io } from "./io.ts";
+import { jsonText } from "./printable.ts";
 import { outLabelled } from "./wrap.ts";
 
 /** A server that was looked at. */
@@ -154,7 +155,7 @@ export function asText(io: Io): Report {
 
 /** For programs: an object in each line, told apart by `event`. */
 export function asJson(io: Io): Report {
-  const line = (event: DiscoverEvent, value: object): void => io.out(JSON.stringify({ event, ...value }));
+  const line = (event: DiscoverEvent, value: object): void => io.out(jsonText({ event, ...value }));
   const address = ({ domain, host, port, directTls }: ServerCandidate): object => ({ domain, host, port, directTls });
   return {
     heard(candidate) {

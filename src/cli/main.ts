@@ -4,6 +4,7 @@ import { version } from "../core/version.ts";
 import { UsageError } from "./args.ts";
 import type { Command } from "./command.ts";
 import { exitCode, type ExitCode, type Io } from "./io.ts";
+import { printableLines } from "./printable.ts";
 
 // Loaded when called: reading a Thing does not need the sandbox and its certificates.
 const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
@@ -76,7 +77,8 @@ function explain(error: unknown, command: string, io: Io): ExitCode {
     io.err(`xmpp-thing ${command}: ${error.message}\nTry: xmpp-thing ${command} --help`);
     return exitCode.usage;
   }
-  io.err(`xmpp-thing ${command}: ${messageOf(error)}`);
+  // Others may have written a part of it: a Registry or a Thing that refuses says why in its own words.
+  io.err(printableLines(`xmpp-thing ${command}: ${messageOf(error)}`));
   if (!isSdkError(error)) return exitCode.failed;
   switch (error.code) {
     case "ERR_CONFIG":

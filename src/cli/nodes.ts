@@ -7,6 +7,7 @@ import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts"
 import { UsageError, parse } from "./args.ts";
 import { exitCode } from "./io.ts";
 import type { Command } from "./command.ts";
+import { jsonText, printable } from "./printable.ts";
 
 /** `xmpp-thing nodes JID` (XEP-0326). */
 export const nodes: Command = {
@@ -30,8 +31,8 @@ ${accountHelp}`,
     const owner = new OwnerClient(connection);
     const limits = { timeout: timeoutOf(args), signal: io.ended };
     const found = await explained(owner.nodes(jid, { ...limits, ...(sourceId !== undefined && { sourceId }) }));
-    if (args.flags.has("json")) io.out(JSON.stringify(found));
-    else for (const node of found) io.out(toLine(node));
+    if (args.flags.has("json")) io.out(jsonText(found));
+    else for (const node of found) io.out(printable(toLine(node)));
     if (found.length > 0) return exitCode.done;
     io.err("There are no nodes that you may read.");
     return exitCode.nothing;

@@ -8,7 +8,7 @@ import { parse } from "./args.ts";
 import { exitCode, type ExitCode, type Io } from "./io.ts";
 import type { Command } from "./command.ts";
 import { nodeHelp, nodeOptions, thingAt, thingInWords } from "./named-thing.ts";
-import { printable } from "./printable.ts";
+import { jsonText, printable } from "./printable.ts";
 import { registryOf, registryOptions } from "./registry-option.ts";
 import { tagsOf } from "./tag-words.ts";
 
@@ -81,6 +81,6 @@ async function tell(argv: readonly string[], io: Io, key: string, { operands, as
   await using connection = await connectAs(args, io);
   const owner = new OwnerClient(connection, registryOf(args));
   await ask(owner, thing, { timeout: timeoutOf(args), signal: io.ended }, tags);
-  io.out(args.flags.has("json") ? JSON.stringify({ [key]: true, ...thing }) : done(printable(thingInWords(thing))));
+  io.out(args.flags.has("json") ? jsonText({ [key]: true, ...thing }) : done(printable(thingInWords(thing))));
   return exitCode.done;
 }

@@ -9,6 +9,7 @@ import { UsageError, parse } from "./args.ts";
 import { exitCode } from "./io.ts";
 import { nodeHelp, nodeOf, nodeOptions } from "./named-thing.ts";
 import type { Command } from "./command.ts";
+import { jsonText, printable } from "./printable.ts";
 
 /** `xmpp-thing read JID` (XEP-0323 3.1). */
 export const read: Command = {
@@ -40,8 +41,8 @@ ${accountHelp}`,
     const wanted = { types, ...(field !== undefined && { fields: [field] }) };
     const reading = owner.read(thing, { ...wanted, timeout: timeoutOf(args), signal: io.ended });
     const { groups, failure } = await whatCame(allowed(reading));
-    if (args.flags.has("json")) io.out(JSON.stringify(groups.flatMap(toJson)));
-    else for (const line of groups.flatMap(toLines)) io.out(line);
+    if (args.flags.has("json")) io.out(jsonText(groups.flatMap(toJson)));
+    else for (const line of groups.flatMap(toLines)) io.out(printable(line));
     if (failure !== undefined) throw failure;
     if (groups.some((group) => group.fields.length > 0)) return exitCode.done;
     io.err("The Thing has nothing to show of what you asked for.");

@@ -5,6 +5,7 @@ import { parse, wholeNumber } from "./args.ts";
 import { exitCode, type Io } from "./io.ts";
 import type { Command } from "./command.ts";
 import { thingInWords } from "./named-thing.ts";
+import { jsonText } from "./printable.ts";
 import { registryOf, registryOptions } from "./registry-option.ts";
 import { conditionsOf } from "./tag-words.ts";
 import { outLabelled } from "./wrap.ts";
@@ -49,7 +50,7 @@ Ends with 5 if nothing is found.`,
 function outJson(io: Io, { tags, ...thing }: ThingFound): void {
   // JSON has no infinite numbers (D-E31).
   const values = [...tags].map(([name, value]) => [name, Number.isFinite(value) ? value : String(value)]);
-  io.out(JSON.stringify({ ...thing, tags: Object.fromEntries(values) as object }));
+  io.out(jsonText({ ...thing, tags: Object.fromEntries(values) as object }));
 }
 
 /** For people. Strangers have written most of it: nothing of it is a control character to the terminal. */

@@ -14,7 +14,7 @@ import type { Ownership, Trust } from "../thing/state.ts";
 import { UsageError, parse, type Arguments } from "./args.ts";
 import { exitCode, type Io } from "./io.ts";
 import type { Command } from "./command.ts";
-import { printable } from "./printable.ts";
+import { jsonText, printable } from "./printable.ts";
 import { outLabelled } from "./wrap.ts";
 
 /** `xmpp-thing status --state DIR`: what a Thing's folder says of it. */
@@ -36,7 +36,7 @@ read.`,
     const args = parse(argv, { state: { type: "string" }, json: { type: "boolean" } } as const, []);
     const found = await inspectFolder(stateFolder(args, io));
     const nothing = nothingIn(found);
-    if (args.flags.has("json")) io.out(JSON.stringify(toJson(found)));
+    if (args.flags.has("json")) io.out(jsonText(toJson(found)));
     else if (nothing === undefined) for (const [name, text] of toLines(found)) outLabelled(io, name, text, 12);
     if (nothing !== undefined) {
       io.err(nothing);

@@ -186,6 +186,7 @@ describe("the owner's commands on a sandbox", () => {
     ]);
     const programs = as(stranger);
     expect(await main(["search", "V=1..2", "or", "MAN=example.org", "--json"], programs)).toBe(0);
+    expect(programs.text).not.toMatch(/[\u009b\u202e]/);
     expect(programs.lines.map((line) => JSON.parse(line) as unknown)).toEqual([
       {
         jid,
