@@ -4,7 +4,7 @@ import type { BareJid } from "../core/jid.ts";
 import type { Tag } from "../codec/tags.ts";
 import type { NodeSettings } from "./node-definition.ts";
 import { freshNode, type NodeRecord } from "./node-store.ts";
-import { tagDifferences, withTags } from "./tags.ts";
+import { tagDifferences, withChanges, withTags } from "./tags.ts";
 import { isFindable, leavingWith, ownershipAfter, registryIn, type OwnershipEvent } from "./ownership.ts";
 
 /** What can happen to a node: to its ownership, and to its tags. */
@@ -28,7 +28,10 @@ export type NodeTask =
 export function nodeAfter(record: NodeRecord, event: NodeEvent): NodeRecord {
   if (event.type === "told")
     return event.tags.length === 0 ? record : { ...record, told: withTags(record.told, event.tags) };
-  if (event.type === "wanted") return { ...record, wanted: withTags(record.wanted, event.tags) };
+  if (event.type === "wanted") {
+    const wanted = withChanges(record.wanted, event.tags);
+    return wanted === record.wanted ? record : { ...record, wanted };
+  }
   const ownership = ownershipAfter(record.ownership, event);
   if (ownership === record.ownership) return record;
   // Another KEY for the next one: who is the owner no more has seen this one (XEP-0347 6.5, 3.17).

@@ -51,7 +51,9 @@ export interface NodesOptions extends Omit<NodeTendingOptions, "entry" | "entrie
   readonly secret: () => string;
   /** The state of the Thing. */
   readonly state: () => ThingState;
-  /** Somebody owns nothing here any more: durable, then what is to follow. */
+  /** Somebody owns this node no more: what they may do is forgotten, durably. */
+  readonly onLost: (owner: BareJid) => Promise<void>;
+  /** Nor anything else here: durable, then what is to follow. */
   readonly onParting: (owner: BareJid) => Promise<() => void>;
   /** Told of each KEY: nobody may see it. */
   readonly onKey: (key: string) => void;
@@ -305,9 +307,10 @@ export class Nodes {
     if (this.#found.size === 0) this.#showClaimText(settings.key, settings.node, entry.claimText);
   }
 
-  /** Who owns something else here stays a friend. */
+  /** Who owns something else here stays a friend; what was remembered of their rights goes in any case. */
   async #losing(entry: NodeEntry, owner: BareJid): Promise<() => void> {
-    const { state, onParting } = this.#options;
+    const { state, onLost, onParting } = this.#options;
+    await onLost(owner);
     const { ownership } = state();
     const others = this.owners.ownedBy(owner).filter((node) => node !== entry.settings.node);
     if (others.length > 0 || (ownership.is === "claimed" && ownership.owner === owner)) return () => undefined;

@@ -8,7 +8,7 @@ import { Document } from "../storage/document.ts";
 import { NewerFormatError } from "../storage/newer-format.ts";
 import { removeIfThere, type Storage } from "../storage/storage.ts";
 import type { FaultCode } from "./faults.ts";
-import { isSameTag, tagDifferences, withTags, type HeldTags } from "./tags.ts";
+import { tagDifferences, withChanges, withTags, type HeldTags } from "./tags.ts";
 
 /** What is kept. */
 export interface SavedTags {
@@ -123,7 +123,7 @@ export class OwnTags {
    * Writes nothing if it wants them already.
    */
   want(changes: readonly Tag[]): Promise<void> {
-    return this.#change((saved) => ({ ...saved, wanted: merged(saved.wanted, changes) }));
+    return this.#change((saved) => ({ ...saved, wanted: withChanges(saved.wanted, changes) }));
   }
 
   /**
@@ -215,9 +215,3 @@ export class OwnTags {
 }
 
 const names = (tags: readonly Tag[]): readonly string[] => [...new Set(tags.map(({ name }) => name))];
-
-/** The same list if nothing changes. */
-function merged(tags: readonly Tag[], changes: readonly Tag[]): readonly Tag[] {
-  const isNew = (change: Tag): boolean => !tags.some((tag) => isSameTag(tag, change));
-  return changes.some(isNew) ? withTags(tags, changes) : tags;
-}

@@ -175,10 +175,8 @@ export function makeParts(needs: PartsNeeds): ThingParts {
       ...{ channel, whereabouts, friends, storage, clock, random, devices, state, onFault, onHealed },
       settings: settings.nodes,
       secret: () => identity.nodeSecret,
-      onParting: async (owner) => {
-        await cache.forget(owner);
-        return runner.apply({ type: "unfriended", jid: owner });
-      },
+      onLost: (owner) => cache.forget(owner),
+      onParting: (owner) => runner.apply({ type: "unfriended", jid: owner }),
       onKey: onSecret,
       onOwnership: (...about) => {
         tell("node", ...about);

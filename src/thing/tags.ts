@@ -44,6 +44,12 @@ export function withTags(tags: readonly Tag[], others: readonly Tag[]): readonly
   return [...byName.values()];
 }
 
+/** The same; the same list if nothing changes, so that what a program says again and again costs the disk nothing. */
+export function withChanges(tags: readonly Tag[], changes: readonly Tag[]): readonly Tag[] {
+  const isNew = (change: Tag): boolean => !tags.some((tag) => isSameTag(tag, change));
+  return changes.some(isNew) ? withTags(tags, changes) : tags;
+}
+
 /** What a Registry holds of a Thing or node, as far as is known; `KEY` is no part of it. */
 export interface HeldTags {
   /** What it was told last and has acknowledged. */

@@ -91,3 +91,20 @@ test("a node that was removed where another Registry counted keeps whoever has c
   const third = await scriptedThing({ storage, tags: { SN: "1" }, nodes: [meter("a")], registry: otherRegistry });
   expect(third.thing.nodes[0]?.ownership).toMatchObject({ is: "claimed", owner });
 });
+
+test("tags that are wanted of a node already cost the disk nothing, claimed or not, online or not", async () => {
+  const { wire, thing, storage, settle, down } = await concentrator();
+  const again = async (): Promise<readonly string[]> => {
+    await Promise.all([thing.updateTags({ ROOM: "Kitchen" }, { node }), settle()]);
+    storage.done.length = 0;
+    for (let time = 0; time < 3; time++) await thing.updateTags({ room: "Kitchen" }, { node });
+    return storage.done.splice(0);
+  };
+  expect(await again()).toEqual([]);
+  await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true, node }));
+  await settle();
+  expect(updates(wire)).toEqual(["KEY,ROOM"]);
+  expect(await again()).toEqual([]);
+  await down();
+  expect(await again()).toEqual([]);
+});
