@@ -1,6 +1,6 @@
 // The design's table "who may tell a Thing what", as data: what comes in, whom it counts from, and what anybody else gets.
 import { buildSet } from "../../src/codec/control.ts";
-import { buildClaimed } from "../../src/codec/iot-discovery.ts";
+import { buildClaimed, buildDisowned, buildRemoved } from "../../src/codec/iot-discovery.ts";
 import { bareJid } from "../../src/core/jid.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { buildClearCache } from "../../src/codec/provisioning.ts";
@@ -86,6 +86,42 @@ const claimed: Row = {
   others: "forbidden",
 };
 
+const node = { nodeId: "meter1" };
+
+// What comes of them when the Registry says so is in test/thing/owned.test.ts: they would end what the rows below need.
+const otherNotices: readonly Row[] = [
+  { name: "removed", kind: "set", payload: () => buildRemoved({}), others: "forbidden", except: all("-", ...REGISTRY) },
+  {
+    name: "disowned",
+    kind: "set",
+    payload: () => buildDisowned({}),
+    others: "forbidden",
+    except: all("-", ...REGISTRY),
+  },
+  // Who asks is looked at before what for: nobody finds out which nodes there are (D-E29).
+  {
+    name: "claimed, of a node",
+    kind: "set",
+    payload: () => buildClaimed({ jid: bareJid(THIEF), public: true, node }),
+    others: "forbidden",
+    except: all("-", ...REGISTRY),
+  },
+  {
+    name: "removed, of a node",
+    kind: "set",
+    payload: () => buildRemoved({ node }),
+    others: "forbidden",
+    except: all("-", ...REGISTRY),
+  },
+  {
+    name: "disowned, of a node",
+    kind: "set",
+    payload: () => buildDisowned({ node }),
+    others: "forbidden",
+    except: all("-", ...REGISTRY),
+  },
+];
+
 const set: Row = {
   name: "set",
   kind: "set",
@@ -104,6 +140,7 @@ const tokenChallenge: Row = {
 /** Before it is claimed: the Registry is known, and no provisioning server trusted. What the Registry says is tried by claiming it. */
 export const unclaimedRows: readonly Row[] = [
   { ...claimed, except: all("-", ...REGISTRY) },
+  ...otherNotices,
   { name: "clearCache", kind: "set", payload: buildClearCache, others: "forbidden" },
   {
     name: "req",
@@ -122,6 +159,7 @@ const fromOutside = all("-", ...FRIEND, ...OWNER, "own account, elsewhere");
 export const provisionedRows: readonly Row[] = [
   // The Registry is answered; that a claimed Thing does not change hands all the same is what the state shows.
   { ...claimed, except: all("obeyed", ...REGISTRY) },
+  ...otherNotices,
   {
     name: "clearCache",
     kind: "set",
@@ -197,19 +235,7 @@ export const recommendationRows: readonly Row[] = [
   },
 ];
 
-/** What the Thing does not do yet: it is refused from everybody, also from those who will be allowed to say it. */
+/** What the Thing does not do: it is refused from everybody. */
 export const absentRows: readonly Row[] = [
-  {
-    name: "removed",
-    kind: "set",
-    payload: () => el("removed", { xmlns: ns.discovery }),
-    others: "service-unavailable",
-  },
-  {
-    name: "disowned",
-    kind: "set",
-    payload: () => el("disowned", { xmlns: ns.discovery }),
-    others: "service-unavailable",
-  },
   { name: "getForm", kind: "get", payload: () => el("getForm", { xmlns: ns.control }), others: "service-unavailable" },
 ];

@@ -170,6 +170,7 @@ class Life {
   /** Things with which nothing has gone wrong since all was quiet. */
   #isCalm = new Set<string>(THINGS);
   #wasOnline = new Set<string>();
+  #wasKilled = false;
   /** How many texts a device had shown when all was quiet. */
   #texts = new Map<string, number>();
   /** Claim texts that count no more, whatever happens. */
@@ -335,6 +336,7 @@ class Life {
         return;
       case "killRegistry":
         for (const account of THINGS) this.#disturb(account);
+        this.#wasKilled = true;
         site.killRegistry();
         await site.clock.advance(choice % 100);
         return site.startRegistry();
@@ -353,6 +355,13 @@ class Life {
       if (this.#open.size > 0) continue;
       if (DEVICES.every((device) => this.#fitting(device).length > 0)) break;
     }
+    // A Registry that was killed may have had something to tell: Things hear it when they come the next time (3.6, 3.9).
+    const deaf = DEVICES.filter((device) => this.#wasKilled && this.#fitting(device).length === 0);
+    for (const account of new Set(deaf.map((device) => device.account))) {
+      this.#count("told at the next stream");
+      site.place(account).lose(20);
+    }
+    if (deaf.length > 0) await site.clock.advance(60_000);
     for (const device of DEVICES) {
       const fitting = this.#fitting(device);
       if (fitting.length === 0) this.#complain(device, when);
@@ -365,6 +374,7 @@ class Life {
     this.#attempts = [];
     site.obeyed.length = 0;
     this.#isCalm = new Set(THINGS);
+    this.#wasKilled = false;
     this.#wasOnline = new Set(THINGS.filter((account) => site.place(account).isUp));
     for (const [name, texts] of site.shown) this.#texts.set(name, texts.length);
   }

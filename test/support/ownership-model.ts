@@ -15,7 +15,8 @@ export type Held =
 
 /** What the Thing or node knows of itself. */
 export type Known =
-  | { readonly is: "free" }
+  /** `gaveUp`: it has forgotten an owner, and the Registry has not heard that it did (D-E17). */
+  | { readonly is: "free"; readonly gaveUp?: boolean }
   | { readonly is: "owned"; readonly owner: string; readonly public: boolean; readonly listed: boolean }
   | { readonly is: "self" };
 
@@ -88,9 +89,9 @@ export function after(whose: Whose, deed: Deed, around: Around): readonly { whos
       // One that is just being reset may have gone from the Registry before.
       if (around.isCalm && !whose.leaving) return [{ whose: free, answer: "done" }];
       const stays = { whose, answer: "not-allowed" };
-      return around.wasOnline
-        ? [{ whose: free, answer: "done" }, { whose: free, answer: "not-allowed" }, stays]
-        : [stays];
+      const unheard = { whose: { ...whose, known: { is: "free", gaveUp: true } } as Whose, answer: "not-allowed" };
+      const freed = ["done", "not-allowed"].map((answer) => ({ whose: free, answer }));
+      return around.wasOnline ? [...freed, unheard, stays] : [stays];
     }
     case "reset":
       if (!whose.isThere) return [{ whose, answer: "done" }];
@@ -115,7 +116,11 @@ export function settled(whose: Whose, around: Around): readonly Whose[] {
   if (held.is === "owned" || held.is === "removed") {
     const { owner, public: isPublic } = held;
     const listed = held.is === "owned";
+    // 3.10: the owner has removed what had given up its owner already: it registers, and nobody owns it.
+    const isFree = held.is === "removed" && known.is === "free" && known.gaveUp === true;
+    const open = isFree ? settled({ ...whose, held: { is: "nothing" }, known: { is: "free" } }, around) : [];
     return [
+      ...open,
       { ...whose, held: listed ? held : { is: "nothing" }, known: { is: "owned", owner, public: isPublic, listed } },
     ];
   }
