@@ -15,7 +15,7 @@ export const nodes: Command = {
   help: `Usage: xmpp-thing nodes JID [OPTIONS]
 
 Lists the nodes behind a concentrator: those that you may read. A bare JID (name@domain) is befriended first; a
-full one (name@domain/resource) is asked as it is. Ends with 3 if there is none.
+full one (name@domain/resource) is asked as it is. Ends with 5 if there is none.
 
   --source ID       only the nodes of this data source
 ${accountHelp}`,

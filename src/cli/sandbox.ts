@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { AnnounceOptions } from "../sandbox/announce.ts";
 import type { Rule } from "../sandbox/rules.ts";
 import { startSandbox, type Sandbox, type SandboxUser } from "../sandbox/sandbox.ts";
@@ -71,11 +71,12 @@ given for what Things rely on.
       ...(announce !== undefined && { announce }),
       ...(data !== undefined && { data }),
     });
-    const folder = data ?? (await io.makeFolder());
+    // Whole: what it tells is typed in other terminals, which are in other folders.
+    const folder = data === undefined ? await io.makeFolder() : resolve(data);
     try {
       const ca = join(folder, "ca.pem");
       await io.writeFile(ca, site.ca);
-      const owner = data === undefined ? site.addUser("owner") : await keptOwner(site, join(data, "owner.json"), io);
+      const owner = data === undefined ? site.addUser("owner") : await keptOwner(site, join(folder, "owner.json"), io);
       // The owner is who tries things out here.
       const given = [rights, ...also.map((server) => server.rights)];
       site.provisioningServers.forEach((server, i) => server.setRules([{ ...given[i], jid: owner.jid }]));
@@ -196,7 +197,7 @@ interface Places {
 
 function describe(facts: Facts, { state, data }: Places, io: Io): readonly string[] {
   const { service, domain, ca, registry, provisioning, username, password, machine } = facts;
-  const server = `export THING_SERVICE=${service} THING_DOMAIN=${domain} THING_CA=${ca}`;
+  const server = `export THING_SERVICE=${service} THING_DOMAIN=${domain} THING_CA=${quoted(ca)}`;
   return [
     `XMPP server            ${service}, domain ${domain}`,
     `Its authority          ${ca}`,
@@ -205,7 +206,7 @@ function describe(facts: Facts, { state, data }: Places, io: Io): readonly strin
     ...(facts.furtherProvisioning ?? []).map((jid) => `                  and  ${jid}`),
     `Account to claim with  ${username}, password ${password}`,
     ...(machine === undefined
-      ? ["", "In a second terminal, before you start the Thing:", `  ${server} THING_STATE=${state}`]
+      ? ["", "In a second terminal, before you start the Thing:", `  ${server} THING_STATE=${quoted(state)}`]
       : onTheNetwork(facts, machine, io)),
     "",
     machine === undefined
@@ -216,8 +217,13 @@ function describe(facts: Facts, { state, data }: Places, io: Io): readonly strin
     "",
     data === undefined
       ? "Ctrl-C stops it; it forgets everything then."
-      : `Ctrl-C stops it; started again with --data ${data}, it goes on as it was.`,
+      : `Ctrl-C stops it; started again with --data ${quoted(data)}, it goes on as it was.`,
   ];
+}
+
+/** A path as a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** What to do so that a Thing on another machine, which knows nothing, comes here. */
@@ -233,7 +239,7 @@ function onTheNetwork({ interface: network = "", ca, domain }: Facts, machine: s
     "A Thing on this network finds the sandbox by itself. It needs one file, so that",
     "it trusts no other one: the authority. In a second terminal here, with the name",
     "of the Pi and of its user:",
-    `  ${sudo}scp ${ca} pi@raspberrypi.local:ca.pem`,
+    `  ${sudo}scp ${quoted(ca)} pi@raspberrypi.local:ca.pem`,
     "On the Pi, where the project is, with nothing else set (a Thing that was started",
     "before: THING_STATE=, a new folder):",
     "  THING_CA=~/ca.pem npm run -s example thermometer",

@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { ConfigError, TimeoutError } from "./errors.ts";
-import { hasMethods } from "./options.ts";
+import { checkKnown, hasMethods } from "./options.ts";
 
 /** Taken by every call that may wait. */
 export interface CallOptions {
@@ -18,6 +18,16 @@ export function checkCall({ signal, timeout }: CallOptions): void {
   if (signal !== undefined && !hasMethods(signal, ["throwIfAborted", "addEventListener"])) {
     throw new ConfigError("signal: must be an AbortSignal");
   }
+}
+
+/**
+ * Refuses what is no option of a call that takes these alone, or a few more; then as {@link checkCall}. Throws `ERR_CONFIG`.
+ *
+ * @param more the names of the other options
+ */
+export function checkCallAlone(options: CallOptions, more: readonly string[] = []): void {
+  checkKnown(options, [...more, "signal", "timeout"], "options");
+  checkCall(options);
 }
 
 /** Waits so many milliseconds on the given clock. Rejects with the signal's reason when that fires first. */

@@ -1,4 +1,4 @@
-import { checkCall, sleep, withDeadline, type CallOptions } from "../core/abort.ts";
+import { checkCall, checkCallAlone, sleep, withDeadline, type CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError, RegistryError, StateError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
@@ -184,6 +184,7 @@ export class OwnerClient {
    */
   async update(thing: ThingReference, tags: Tags, options: CallOptions = {}): Promise<void> {
     const { jid, ...rest } = checkReference(thing);
+    checkCallAlone(options);
     const payload = buildUpdate({ jid: jid.bare, tags: changedTags(tags), ...rest });
     await this.#registry.ask("update", { type: "set", payload }, options);
   }
@@ -194,6 +195,7 @@ export class OwnerClient {
    */
   async remove(thing: ThingReference, options: CallOptions = {}): Promise<void> {
     const { jid, ...rest } = checkReference(thing);
+    checkCallAlone(options);
     await this.#registry.ask("remove", { type: "set", payload: buildRemove({ jid: jid.bare, ...rest }) }, options);
   }
 
@@ -203,6 +205,7 @@ export class OwnerClient {
    */
   async disown(thing: ThingReference, options: CallOptions = {}): Promise<void> {
     const { jid, ...rest } = checkReference(thing);
+    checkCallAlone(options);
     await this.#registry.ask("disown", { type: "set", payload: buildDisown({ jid: jid.bare, ...rest }) }, options);
     // Another node of the same concentrator may still be ours.
     if (rest.node === undefined) this.#things.delete(jid.bare);

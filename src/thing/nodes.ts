@@ -75,6 +75,8 @@ export class Nodes {
   readonly #owned: OwnedNodes;
   readonly #tending: NodeTending;
   readonly #claimTexts = new Map<string, string>();
+  // Those that are being removed: nobody is to put a code on a display that is worth nothing a moment later.
+  readonly #going = new Set<NodeEntry>();
   readonly #found = new Map<string, FoundNode>();
   readonly #waiters = new Set<() => void>();
   #secret: NodeSecret = { secret: "", mark: "" };
@@ -165,10 +167,11 @@ export class Nodes {
     const registry = registryIn(before) ?? leftOf(before) ?? registryOf(this.#options.state());
     // First of all: what is not on this list nobody would ever take out of the Registry.
     if (registry !== undefined) await this.#leaving.add({ node, registry });
-    const act = await entry.change((record) => ({
-      ...freshNode,
-      count: entry.hasMadeKey ? countAfter(record) : 0,
-    }));
+    this.#going.add(entry);
+    const count = (record: NodeRecord): number => (entry.hasMadeKey ? countAfter(record) : 0);
+    const act = await entry
+      .change((record) => ({ ...freshNode, count: count(record) }))
+      .finally(() => this.#going.delete(entry));
     await entry.end();
     this.#entries.delete(key);
     this.#options.devices.delete(entry.device);
@@ -325,7 +328,7 @@ export class Nodes {
       this.#owned.change(node, record.ownership);
       this.#options.onOwnership(node, record.ownership, before.ownership);
     }
-    this.#showClaimText(key, node, entry.claimText);
+    if (!this.#going.has(entry)) this.#showClaimText(key, node, entry.claimText);
     this.#wake();
   }
 

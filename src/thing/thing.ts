@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { withDeadline, type CallOptions } from "../core/abort.ts";
+import { checkCallAlone, withDeadline, type CallOptions } from "../core/abort.ts";
 import { ConfigError, StateError, messageOf } from "../core/errors.ts";
 import { foldedLogger } from "../core/folded-logger.ts";
 import { formatClaimText } from "../codec/claim-text.ts";
@@ -201,13 +201,15 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
    * await thing.updateTags({ ROOM: "Kitchen", SN: "" });
    * ```
    */
-  async updateTags(tags: Tags, { node, ...options }: UpdateTagsOptions = {}): Promise<void> {
-    if (node !== undefined) return this.#concentrator().updateTags(node, toTagChanges(tags, "updateTags"), options);
+  async updateTags(tags: Tags, options: UpdateTagsOptions = {}): Promise<void> {
+    checkCallAlone(options, ["node"]);
+    const { node, ...limits } = options;
+    if (node !== undefined) return this.#concentrator().updateTags(node, toTagChanges(tags, "updateTags"), limits);
     if (this.#phase !== "running") throw new StateError(`the Thing is ${this.#phase}`);
     const { ownTags, runner } = this.#parts;
     const { clock } = this.#settings;
     const dispatch = (event: ThingEvent): Promise<void> => runner.dispatch(event);
-    return updateTags({ clock, ownTags, state: () => this.state, dispatch }, tags, options);
+    return updateTags({ clock, ownTags, state: () => this.state, dispatch }, tags, limits);
   }
 
   /** The request that the LED shows, and that {@link pressButton} accepts; `undefined` while there is none. */
@@ -249,6 +251,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
    */
   async addNode(definition: NodeDefinition, options: CallOptions = {}): Promise<void> {
     const settings = checkNode(definition);
+    checkCallAlone(options);
     const nodes = this.#concentrator();
     await withDeadline(this.#settings.clock, options, "addNode", () => nodes.add(settings));
   }
@@ -261,6 +264,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
    * @param node the whole triple: what it leaves out the node does not have
    */
   async removeNode(node: NodeRef, options: CallOptions = {}): Promise<void> {
+    checkCallAlone(options);
     await this.#concentrator().remove(node, options);
   }
 

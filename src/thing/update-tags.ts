@@ -1,5 +1,5 @@
 // `updateTags`: the program changes what the Registry says of its Thing (XEP-0347 3.13).
-import { checkCall, withDeadline, type CallOptions } from "../core/abort.ts";
+import { withDeadline, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Tags } from "../codec/tags.ts";
@@ -31,7 +31,6 @@ export async function updateTags(
   { signal, timeout = DEFAULT_TIMEOUT }: CallOptions,
 ): Promise<void> {
   const changes = toTagChanges(tags, "updateTags");
-  checkCall({ signal, timeout });
   signal?.throwIfAborted();
   await ownTags.want(changes);
   await dispatch({ type: "tagsChanged" });

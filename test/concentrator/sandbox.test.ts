@@ -39,10 +39,12 @@ describe("a concentrator on the sandbox", () => {
   const files = new FakeIo();
   const things: Thing[] = [];
 
-  async function gateway(provisioning: boolean): Promise<string> {
+  async function gateway(provisioning: boolean, behind = nodes): Promise<string> {
     const { service, domain, ca } = sandbox;
     const trust = provisioning ? { provisioning: [sandbox.provisioning.jid] } : {};
-    const thing = new Thing(thingOptions(memoryStorage(), { service, domain }, { tls: { ca }, nodes, ...trust }));
+    const thing = new Thing(
+      thingOptions(memoryStorage(), { service, domain }, { tls: { ca }, nodes: behind, ...trust }),
+    );
     things.push(thing);
     await thing.start();
     await thing.waitFor("registered", { timeout: 10_000 });
@@ -137,6 +139,12 @@ describe("a concentrator on the sandbox", () => {
     expect(await run("nodes", "example.org")).toMatchObject({ code: 2 });
     const help = await run("nodes", "--help");
     expect(help.out).toContain("behind a concentrator");
+    const empty = await gateway(true, []);
+    sandbox.provisioning.allowFriend(empty, user.jid);
+    sandbox.provisioning.allowRead(empty, user.jid, true);
+    const none = await run("nodes", empty);
+    expect(none).toEqual({ code: 5, out: "", err: "There are no nodes that you may read." });
+    expect(help.out.replaceAll("\n", " ")).toContain(`Ends with ${none.code} if there is none.`);
   }, 30_000);
 
   test("what was read is not lost where another node fails", async () => {

@@ -62,6 +62,17 @@ describe("what an owner sends, as the listings of XEP-0347 have it", () => {
     expect(wire.asked(REGISTRY)[0]?.attrs).toEqual({ xmlns: ns.discovery, jid: thing, nodeId: "1", cacheType: "c" });
   });
 
+  it.each<[string, (owner: OwnerClient, options: object) => Promise<unknown>]>([
+    ["update", (owner, options) => owner.update(thing, { ROOM: "1" }, options)],
+    ["remove", (owner, options) => owner.remove(thing, options)],
+    ["disown", (owner, options) => owner.disown(thing, options)],
+  ])("%s: an option that there is not is named, and nothing is sent", async (_, call) => {
+    const { owner, wire } = scriptedOwner(() => undefined);
+    await expect(call(owner, { timeot: 1 })).rejects.toThrow('there is no option "timeot"');
+    await expect(call(owner, { node: { nodeId: "1" } })).rejects.toMatchObject({ code: "ERR_CONFIG" });
+    expect(wire.asked(REGISTRY)).toEqual([]);
+  });
+
   it("D-9-5: a claim names no node: the tags say which Thing is meant", async () => {
     const { owner, wire } = scriptedOwner(() => undefined);
     await owner.claim(scanned);

@@ -1,7 +1,7 @@
 // A sandbox that keeps what Things rely on: it goes and comes back, and nobody has to do anything about it.
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { main } from "../../src/cli/main.ts";
 import { connect, type Connection } from "../../src/connection/connect.ts";
@@ -163,6 +163,17 @@ describe("npx xmpp-thing sandbox --data", () => {
     expect(await run("--json")).toEqual(third);
     writeFileSync(join(data, "owner.json"), "{}");
     expect((await run("--json"))["password"]).not.toBe(third["password"]);
+  });
+
+  it("tells whole paths, quoted where a shell needs it: what is typed elsewhere means the same folder", async () => {
+    const folder = relative(process.cwd(), join(data, "Anna's site"));
+    const io = new FakeIo();
+    const running = main(["sandbox", "--data", folder], io);
+    await expect.poll(() => io.text, soon).toContain("Ctrl-C stops it");
+    io.interrupt();
+    expect(await running).toBe(0);
+    expect(io.text).toContain(`THING_CA='${join(data, "Anna'\\''s site", "ca.pem")}'`);
+    expect(existsSync(join(data, "Anna's site", "ca.pem"))).toBe(true);
   });
 
   it("says that it is kept, and keeps the state of a Thing beside it", async () => {

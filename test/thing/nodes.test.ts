@@ -82,6 +82,32 @@ describe("nodes behind a Thing", () => {
     await expect(thing().removeNode({ nodeId: "a" })).rejects.toThrow("there is no node a");
   });
 
+  test("shows no claim text of a node that is on its way out, whoever owned it", async () => {
+    const { start, thing, claim, texts } = bound(await open());
+    await start([meter("a")]);
+    await claim("anna", "a");
+    await until(() => texts.at(-1)?.text === "", "the claim told");
+    const told = texts.length;
+    await thing().removeNode({ nodeId: "a" });
+    expect(texts.slice(told)).toEqual([]);
+    await thing().addNode(meter("a"));
+    expect(texts.slice(told).map(({ text }) => text)).toEqual([expect.stringContaining("KEY:")]);
+    await thing().removeNode({ nodeId: "a" });
+    expect(texts.slice(told + 1).map(({ text }) => text)).toEqual([""]);
+  });
+
+  test("names an option that there is not: the tags of a misspelt node would be those of the Thing", async () => {
+    const { start, thing } = bound(await open());
+    await start([meter("a")]);
+    const wrong = (given: object): object => given;
+    await expect(thing().updateTags({ ROOM: "1" }, wrong({ nod: { nodeId: "a" } }))).rejects.toThrow(
+      'options: there is no option "nod"; there are node, signal, timeout; did you mean node?',
+    );
+    await expect(thing().addNode(meter("b"), wrong({ timeot: 1 }))).rejects.toThrow("did you mean timeout?");
+    await expect(thing().removeNode({ nodeId: "a" }, wrong({ timeot: 1 }))).rejects.toThrow("did you mean timeout?");
+    expect(thing().nodes.map(({ node }) => node.nodeId)).toEqual(["a"]);
+  });
+
   test("a Thing that is no concentrator has none, and takes none", async () => {
     const stage = await open();
     const thing = stage.site.thing(memoryStorage());
