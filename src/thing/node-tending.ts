@@ -7,7 +7,7 @@ import type { FaultCode } from "./faults.ts";
 import type { NodeEntry } from "./node-entry.ts";
 import type { LeavingNodes } from "./node-leaving.ts";
 import { nodeAfter, nodeAt, nodeTask, tagsToTell, type NodeEvent } from "./node-life.ts";
-import { doTask, leaveRegistry, type NodeWireParts } from "./node-wire.ts";
+import { NodeKeptError, doTask, leaveRegistry, type NodeWireParts } from "./node-wire.ts";
 import { NodeWork } from "./node-work.ts";
 import { isFindable } from "./ownership.ts";
 import { registryOf, type ThingState } from "./state.ts";
@@ -165,5 +165,5 @@ const leftAt = (ownership: NodeEntry["record"]["ownership"]): BareJid | undefine
   ownership.is === "unregistered" ? ownership.leaving?.registry : undefined;
 
 function unlessAnswered(error: unknown): void {
-  if (!(error instanceof StanzaError)) throw error;
+  if (!(error instanceof StanzaError || error instanceof NodeKeptError)) throw error;
 }

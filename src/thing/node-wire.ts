@@ -20,6 +20,9 @@ export interface NodeWireParts {
   readonly clock: Clock;
 }
 
+/** The Registry goes on saying whose a node is, where it is nobody's: the matter of this node alone, the others need not wait. */
+export class NodeKeptError extends DiscoveryError {}
+
 /** How long the Registry has to answer, in milliseconds. */
 const ANSWER_WITHIN = 10_000;
 // When a Registry is asked again that still names the owner of before (D-E17), in milliseconds.
@@ -90,7 +93,7 @@ export async function leaveRegistry(
     if (!(error instanceof StanzaError) || entry === undefined) throw error;
     const outcome = await registration({ ...parts, address, registry, signal }, entry, undefined);
     if (outcome.type !== "claimed") return;
-    throw new DiscoveryError(
+    throw new NodeKeptError(
       `the Registry still says that the node belongs to somebody, and does not unregister it: ${error.message}`,
       { cause: error },
     );
@@ -125,7 +128,7 @@ async function registration(
     }
     await sleep(clock, wait, signal);
   }
-  throw new DiscoveryError("the Registry has the node as its own owner, and does not unregister it");
+  throw new NodeKeptError("the Registry has the node as its own owner, and does not unregister it");
 }
 
 function addressOf({ whereabouts }: NodeWireParts, registry: BareJid, signal: AbortSignal): Promise<string> {

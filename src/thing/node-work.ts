@@ -6,6 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import { StanzaError, isSdkError, messageOf } from "../core/errors.ts";
 import type { RandomSource } from "../core/random.ts";
 import type { FaultCode } from "./faults.ts";
+import { NodeKeptError } from "./node-wire.ts";
 
 /** What a {@link NodeWork} is made of. */
 export interface NodeWorkOptions {
@@ -83,7 +84,7 @@ export class NodeWork {
       if (stream.aborted) return;
       this.#failed.push({ key, error });
       // Nobody answers, or the disk takes nothing: the others would wait for the same, each for its time.
-      if (!(error instanceof StanzaError)) this.#giveUp(error);
+      if (!(error instanceof StanzaError || error instanceof NodeKeptError)) this.#giveUp(error);
     }
     if (stream !== this.#stream || stream.aborted) return;
     if (this.#busy.get(key) === true) this.#due.add(key);

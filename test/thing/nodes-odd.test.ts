@@ -37,6 +37,29 @@ const updates = (wire: ScriptedWire): string[] =>
       .join(),
   );
 
+describe("D-3.16-2: a Registry that says after a reset whose a node was, and does not unregister it", () => {
+  const count = 40;
+  const nodes = Array.from({ length: count }, (_, index) => meter(index === 0 ? "a" : `n${index}`));
+
+  test("keeps neither the Thing nor its other nodes from being registered", async () => {
+    const { wire, thing, faults, clock, settle } = await concentrator({ nodes });
+    await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true, node }));
+    await settle();
+    wire.peer(registry, (payload) => {
+      if (payload.attrs["nodeId"] !== "a") return undefined;
+      if (payload.is("unregister")) return { error: "feature-not-implemented" };
+      return payload.is("register") ? buildClaimed({ jid: owner, public: true, node }) : undefined;
+    });
+    await Promise.all([thing.reset(), settle()]);
+    await clock.advance(0);
+    await settle();
+    expect(thing.state.ownership.is).toBe("registered");
+    expect(thing.nodes.filter(({ ownership }) => ownership.is === "registered")).toHaveLength(count - 1);
+    expect(thing.nodes[0]?.ownership).toMatchObject({ is: "unregistered", leaving: { registry } });
+    expect(faults).toEqual([expect.stringMatching(/^registry: node a: the Registry still says/)]);
+  });
+});
+
 describe("a claimed node", () => {
   test("D-E29: that the Registry says is somebody else's stays its owner's, and people are told", async () => {
     const { wire, thing, faults, settle } = await concentrator();
