@@ -44,21 +44,30 @@ describe("a claim text", () => {
     );
   });
 
-  it("holds every single character that XML allows, in a value and, where it may stand there, in a name", () => {
+  it("holds every character that XML allows, in a value and, where it may stand there, in a name", () => {
     const skipped = new Set<number>([0x9, 0xa, 0xd]); // no reader of XML leaves them in an attribute as they are
-    let names = 0;
+    let inNames = 0;
+    const holds = (signs: readonly string[]): void => {
+      const value = signs.join("");
+      const named = signs.filter((sign) => tagProblem(str(foldTagName(sign), "")) === undefined);
+      inNames += named.length;
+      const name = foldTagName(`N${named.join("")}`);
+      const whole = [str(name, value), str("KEY", value)];
+      expect(parseClaimText(formatClaimText(whole))).toEqual(whole);
+    };
+    let signs: string[] = [];
     for (let point = 0; point <= 0x10ffff; point++) {
       const sign = point >= 0xd800 && point <= 0xdfff ? "" : String.fromCodePoint(point);
       if (sign === "" || skipped.has(point) || !isXmlText(sign)) continue;
-      const name = foldTagName(sign);
-      const tag = tagProblem(str(name, "")) === undefined ? name : "N";
-      if (tag !== "N") names++;
-      const whole = [str(tag, `${sign}a${sign}`), str("KEY", sign)];
-      const found = parseClaimText(formatClaimText(whole));
-      // Not `expect` each time: a million of them take a minute.
-      if (JSON.stringify(found) !== JSON.stringify(whole)) expect(found, `U+${point.toString(16)}`).toEqual(whole);
+      // Those of which some mean something stand alone; the others in company, since there are a million of them.
+      if (point < 0x100) holds([sign]);
+      else signs.push(sign);
+      if (signs.length < 12) continue;
+      holds(signs);
+      signs = [];
     }
-    expect(names).toBeGreaterThan(1_000_000);
+    holds(signs);
+    expect(inNames).toBeGreaterThan(1_000_000);
   });
 
   it("D-3.9-10: survives being written in UTF-8", () => {

@@ -168,7 +168,7 @@ describe("what follows from an event", () => {
     act();
     act();
     await settled();
-    expect(started.map(({ effect }) => effect.do)).toEqual(["emptyKey", "askOwner", "findServers"]);
+    expect(started.map(({ effect }) => effect.do)).toEqual(["emptyKey", "askOwner", "updateTags", "findServers"]);
   });
 
   test("begins with the greeting; the rest waits for it", async () => {
@@ -183,7 +183,7 @@ describe("what follows from an event", () => {
     expect(log.slice(1)).toEqual(["greet"]);
     greeting.go();
     await settled();
-    expect(log.slice(1)).toEqual(["greet", "emptyKey", "askOwner", "getToken", "reviewFriends"]);
+    expect(log.slice(1)).toEqual(["greet", "emptyKey", "askOwner", "updateTags", "getToken", "reviewFriends"]);
   });
 
   test("that comes to an event is what happens next", async () => {
@@ -383,7 +383,13 @@ describe("a stream that ends", () => {
     expect(started).toEqual([]);
     await runner.dispatch(online); // the next one begins with the state
     await settled();
-    expect(started.map(({ effect }) => effect.do)).toEqual(["greet", "emptyKey", "askOwner", "findServers"]);
+    expect(started.map(({ effect }) => effect.do)).toEqual([
+      "greet",
+      "emptyKey",
+      "askOwner",
+      "updateTags",
+      "findServers",
+    ]);
   });
 
   test("does not undo what was answered on it", async () => {

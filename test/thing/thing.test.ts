@@ -92,7 +92,9 @@ describe("a Thing and its program", () => {
 
   it("refuses options that are none, by name", () => {
     const slip = (overrides: object) => () => site.thing(memoryStorage(), overrides);
-    expect(slip({ sensors: {} })).toThrow('there is no option "sensors"; there are storage, server, tags, sensor');
+    expect(slip({ sensors: {} })).toThrow(
+      'there is no option "sensors"; there are storage, server, tags, tagsAfterClaim',
+    );
     const fields = [{ name: "Door", types: ["status"] }];
     expect(slip({ sensor: { fields, read: () => [] } })).toThrow('sensor.fields[0]: there is no option "types"');
     expect(slip({ sensor: { fields: [], reed: 1 } })).toThrow('sensor: there is no option "reed"');
