@@ -10,8 +10,16 @@ export class KeyHider {
   // By their length: of those that are made there is one.
   readonly #byLength = new Map<number, Set<string>>();
 
+  readonly #onAdded: (secret: string) => void;
+
+  /** @param onAdded told of each, to hide it elsewhere too */
+  constructor(onAdded: (secret: string) => void = () => undefined) {
+    this.#onAdded = onAdded;
+  }
+
   /** From now on this is hidden. */
   add(secret: string): void {
+    this.#onAdded(secret);
     if (secret.length < SHORTEST) return;
     const secrets = this.#byLength.get(secret.length);
     if (secrets === undefined) this.#byLength.set(secret.length, new Set([secret]));

@@ -2,7 +2,7 @@
 import { SerialQueue } from "../core/serial-queue.ts";
 import type { BareJid } from "../core/jid.ts";
 import { formatClaimText } from "../codec/claim-text.ts";
-import type { NodeRef } from "../codec/node-ref.ts";
+import { nodeText, type NodeRef } from "../codec/node-ref.ts";
 import type { Tag } from "../codec/tags.ts";
 import type { ControlParameter } from "../control/definition.ts";
 import type { Device } from "../provisioning/devices.ts";
@@ -11,7 +11,7 @@ import type { NodeSettings } from "./node-definition.ts";
 import { nodeKeyOf } from "./node-keys.ts";
 import { nodeAfter, type NodeEvent } from "./node-life.ts";
 import { isFresh, type NodeRecord, type NodeStore } from "./node-store.ts";
-import { ownerIn } from "./ownership.ts";
+import { oddClaim, ownerIn } from "./ownership.ts";
 import { keysIn, withKey } from "./tags.ts";
 
 /** A node as what is read and set. */
@@ -34,6 +34,8 @@ export interface NodeHost {
   readonly secret: () => NodeSecret;
   /** Somebody is about to be the owner of this node no more. Resolves, durable, to what is to follow. */
   readonly onLosing: (entry: NodeEntry, owner: BareJid) => Promise<() => void>;
+  /** A Registry gives a node away that is somebody's: that is not followed (D-E29). */
+  readonly onOdd: (message: string) => void;
   /** The record is another one. */
   readonly onChanged: (entry: NodeEntry, before: NodeRecord) => void;
 }
@@ -101,7 +103,7 @@ export class NodeEntry {
 
   /** Applies events, in one write. Resolves, once that is durable, to what is to follow on the wire (D-E17). */
   apply(...events: readonly NodeEvent[]): Promise<Afterwards> {
-    return this.change((record) => events.reduce(nodeAfter, record));
+    return this.change((record) => events.reduce((now, event) => this.#after(now, event), record));
   }
 
   /** The same for any change. */
@@ -135,6 +137,13 @@ export class NodeEntry {
   end(): Promise<void> {
     this.#isEnded = true;
     return this.#queue.idle();
+  }
+
+  #after(record: NodeRecord, event: NodeEvent): NodeRecord {
+    const name = `the node ${nodeText(this.settings.node)}`;
+    const odd = event.type === "claimed" ? oddClaim(name, record.ownership, event) : undefined;
+    if (odd !== undefined) this.#host.onOdd(odd);
+    return nodeAfter(record, event);
   }
 
   #become(record: NodeRecord): void {

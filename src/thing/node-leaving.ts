@@ -28,6 +28,8 @@ function parseLeaving(value: unknown): readonly LeavingNode[] {
 export class LeavingNodes {
   readonly #document: Document<readonly LeavingNode[]>;
   readonly #nodes = new Map<string, LeavingNode>();
+  // Not to be unregistered any more, which is not on disk yet: the next owner would lose the node at the next start.
+  readonly #settled = new Set<string>();
   #writing: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
 
@@ -52,15 +54,32 @@ export class LeavingNodes {
     return this.#nodes.keys();
   }
 
-  /** One more; durable once resolved. */
-  add(leaving: LeavingNode): Promise<void> {
-    this.#nodes.set(nodeKey(leaving.node), leaving);
-    return this.#save();
+  /** One more; durable once resolved. Rejects with `ERR_STORAGE`: then it is none of them. */
+  async add(leaving: LeavingNode): Promise<void> {
+    const key = nodeKey(leaving.node);
+    const before = this.#nodes.get(key);
+    this.#settled.delete(key);
+    this.#nodes.set(key, leaving);
+    try {
+      await this.#save();
+    } catch (error) {
+      if (before !== undefined) this.#nodes.set(key, before);
+      else if (this.#nodes.delete(key)) this.#settled.add(key);
+      throw error;
+    }
   }
 
   /** It is unregistered; durable once resolved. */
-  async delete(key: string): Promise<void> {
-    if (this.#nodes.delete(key)) await this.#save();
+  delete(key: string): Promise<void> {
+    if (this.#nodes.delete(key)) this.#settled.add(key);
+    return this.settle(key);
+  }
+
+  /** Makes durable that it is none of them, if that has failed before. */
+  async settle(key: string): Promise<void> {
+    if (!this.#settled.has(key)) return;
+    await this.#save();
+    this.#settled.delete(key);
   }
 
   /** What has changed while one write is under way goes into the next one, all of it. */

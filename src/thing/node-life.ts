@@ -10,6 +10,8 @@ import { isFindable, leavingWith, ownershipAfter, registryIn, type OwnershipEven
 /** What can happen to a node: to its ownership, and to its tags. */
 export type NodeEvent =
   | Exclude<OwnershipEvent, { type: "reset" }>
+  /** The Registry is about to be told these tags. */
+  | { readonly type: "telling"; readonly tags: readonly Tag[] }
   /** The Registry has taken these tags. */
   | { readonly type: "told"; readonly tags: readonly Tag[] }
   /** The program wants these tags told. */
@@ -26,8 +28,15 @@ export type NodeTask =
 
 /** The record after an event; the same object if nothing changes. */
 export function nodeAfter(record: NodeRecord, event: NodeEvent): NodeRecord {
-  if (event.type === "told")
-    return event.tags.length === 0 ? record : { ...record, told: withTags(record.told, event.tags) };
+  if (event.type === "telling") {
+    const names = event.tags.map(({ name }) => name).filter((name) => name !== "KEY");
+    return { ...record, unsure: [...new Set([...record.unsure, ...names])] };
+  }
+  if (event.type === "told") {
+    if (event.tags.length === 0) return record;
+    const unsure = record.unsure.filter((name) => !event.tags.some((tag) => tag.name === name));
+    return { ...record, told: withTags(record.told, event.tags), unsure };
+  }
   if (event.type === "wanted") {
     const wanted = withChanges(record.wanted, event.tags);
     return wanted === record.wanted ? record : { ...record, wanted };
@@ -35,12 +44,12 @@ export function nodeAfter(record: NodeRecord, event: NodeEvent): NodeRecord {
   const ownership = ownershipAfter(record.ownership, event);
   if (ownership === record.ownership) return record;
   // Another KEY for the next one: who is the owner no more has seen this one (XEP-0347 6.5, 3.17).
-  if (event.type === "disowned") return { ...record, ownership, count: record.count + 1, told: [] };
+  if (event.type === "disowned") return { ...record, ownership, count: record.count + 1, told: [], unsure: [] };
   const isTold = event.type === "keyEmptied" || event.type === "ownerAsked";
   // The Registry holds what was registered, or nothing.
-  return isTold
+  return isTold || isSameOwner(record, ownership)
     ? { ...record, ownership }
-    : { ...record, ownership, told: isSameOwner(record, ownership) ? record.told : [] };
+    : { ...record, ownership, told: [], unsure: [] };
 }
 
 function isSameOwner({ ownership: before }: NodeRecord, after: NodeRecord["ownership"]): boolean {
@@ -81,7 +90,7 @@ export function nodeTask(settings: NodeSettings, record: NodeRecord, isRegistere
       return { do: "register", ...(ownership.disownedBy !== undefined && { disownedBy: ownership.disownedBy }) };
     case "selfOwned":
       // One that is to be claimed from now on.
-      if (!settings.selfOwned) return { do: "register" };
+      if (!settings.selfOwned) return isRegistered ? undefined : { do: "register" };
       break;
     case "claimed":
       break;
@@ -102,5 +111,5 @@ export function tagsToTell(settings: NodeSettings, record: NodeRecord): readonly
   if (!isFindable(ownership)) return key;
   const held = withTags(settings.tags, record.told);
   const wanted = withTags(withTags(settings.tags, settings.tagsAfterClaim), record.wanted);
-  return [...key, ...tagDifferences(wanted, { tags: held, unsure: [] })];
+  return [...key, ...tagDifferences(wanted, { tags: held, unsure: record.unsure })];
 }

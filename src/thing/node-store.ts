@@ -8,7 +8,7 @@ import { decodeDocument, encodeDocument } from "../storage/document-file.ts";
 import { codeOf } from "../storage/file-system.ts";
 import { NewerFormatError } from "../storage/newer-format.ts";
 import { removeIfThere, type Storage } from "../storage/storage.ts";
-import { object, parseOwnership, parseKeptTags, parseTriple, keptTags, text } from "./saved-parts.ts";
+import { list, object, parseOwnership, parseKeptTags, parseTriple, keptTags, text } from "./saved-parts.ts";
 import type { Ownership } from "./ownership.ts";
 import { SAVED_FORMAT } from "./saved.ts";
 
@@ -20,12 +20,14 @@ export interface NodeRecord {
   readonly count: number;
   /** What the program wants told of it beside its definition, once it is claimed and public. */
   readonly wanted: readonly Tag[];
-  /** What the Registry was told of its tags since it was registered. */
+  /** What the Registry was told of its tags since it was registered, and has taken. */
   readonly told: readonly Tag[];
+  /** The names of which it was told something, and has not answered: it may hold the one or the other. */
+  readonly unsure: readonly string[];
 }
 
 /** A node of which nothing is kept. */
-export const freshNode: NodeRecord = { ownership: { is: "unregistered" }, count: 0, wanted: [], told: [] };
+export const freshNode: NodeRecord = { ownership: { is: "unregistered" }, count: 0, wanted: [], told: [], unsure: [] };
 
 /** What was found of a node. */
 export type FoundNode =
@@ -77,6 +79,7 @@ function decode(name: string, content: Uint8Array): FoundNode {
       count: count as number,
       wanted: parseKeptTags(value["wanted"]),
       told: parseKeptTags(value["told"]),
+      unsure: value["unsure"] === undefined ? [] : list(value["unsure"]).map(text),
     };
     return { is: "read", node, mark: text(value["mark"]), record };
   } catch (error) {
@@ -85,8 +88,8 @@ function decode(name: string, content: Uint8Array): FoundNode {
 }
 
 /** Tells whether there is nothing to keep of a node: what it is it becomes again by registering at the next start. */
-export function isFresh({ ownership, count, wanted, told }: NodeRecord): boolean {
-  if (count > 0 || wanted.length > 0 || told.length > 0) return false;
+export function isFresh({ ownership, count, wanted, told, unsure }: NodeRecord): boolean {
+  if (count > 0 || wanted.length > 0 || told.length > 0 || unsure.length > 0) return false;
   switch (ownership.is) {
     case "unregistered":
       return ownership.leaving === undefined;
@@ -120,8 +123,9 @@ export class NodeStore {
   async save(node: NodeRef, record: NodeRecord, mark: string): Promise<void> {
     if (isFresh(record)) return this.remove(node);
     const name = nodeDocument(node);
-    const { ownership, count, wanted, told } = record;
-    const value = { node, mark, ownership, count, wanted: keptTags(wanted), told: keptTags(told) };
+    const { ownership, count, wanted, told, unsure } = record;
+    const kept = { ownership, count, wanted: keptTags(wanted), told: keptTags(told) };
+    const value = { node, mark, ...kept, ...(unsure.length > 0 && { unsure }) };
     const content = encodeDocument(name, FORMAT, value);
     if (decode(name, content).is !== "read") {
       throw new StorageError(`document "${name}": this could not be read again; nothing was written`);

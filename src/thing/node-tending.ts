@@ -22,6 +22,8 @@ export interface NodeTendingOptions extends NodeWireParts {
   readonly leaving: LeavingNodes;
   /** The Registry has forgotten an owner of before. */
   readonly onLeft: (entry: NodeEntry) => Promise<void>;
+  /** There is nothing to be done about any node, for now. */
+  readonly onSettled: () => void;
   /** The Registry has forgotten a node that was removed. */
   readonly onGone: () => void;
   readonly onFault: (code: FaultCode, message: string, cause?: unknown) => void;
@@ -42,10 +44,10 @@ export class NodeTending {
   #state: ThingState | undefined;
 
   constructor(options: NodeTendingOptions) {
-    const { clock, random, onFault, onHealed } = options;
+    const { clock, random, onFault, onHealed, onSettled } = options;
     this.#options = options;
     this.#work = new NodeWork({
-      ...{ atOnce: AT_ONCE, clock, random, onFault, onHealed },
+      ...{ atOnce: AT_ONCE, clock, random, onFault, onHealed, onSettled },
       tend: (key, signal) => this.#tend(key, signal),
       nameOf: (key) => {
         const node = options.entry(key)?.settings.node ?? options.leaving.get(key)?.node;
@@ -118,6 +120,7 @@ export class NodeTending {
   }
 
   async #tendOne(entry: NodeEntry, registry: BareJid, signal: AbortSignal): Promise<void> {
+    await this.#options.leaving.settle(entry.settings.key);
     await entry.change((record) => nodeAt(record, registry));
     const { leaving } = this.#options;
     const { key } = entry.settings;
@@ -135,6 +138,15 @@ export class NodeTending {
         if (task === undefined) return;
         if (task.do === "unregister") {
           await this.#leaveOne(entry, registry, signal);
+          continue;
+        }
+        const isNews = task.do === "update" && task.tags.some(({ name }) => isUntold(record, name));
+        if (isNews) {
+          // First: after a power cut, or without an answer, the Registry may hold the one or the other.
+          const { tags } = task;
+          const all = done;
+          done = [];
+          await entry.apply(...all, { type: "telling", tags });
           continue;
         }
         const events = await doTask(this.#options, entry, task, registry, signal);
@@ -160,6 +172,8 @@ export class NodeTending {
     await leaving.delete(key);
   }
 }
+
+const isUntold = ({ unsure }: NodeEntry["record"], name: string): boolean => name !== "KEY" && !unsure.includes(name);
 
 const leftAt = (ownership: NodeEntry["record"]["ownership"]): BareJid | undefined =>
   ownership.is === "unregistered" ? ownership.leaving?.registry : undefined;

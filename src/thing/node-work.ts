@@ -14,6 +14,8 @@ export interface NodeWorkOptions {
   readonly atOnce: number;
   /** Does whatever is to be done about a node. Rejects to be called again later. */
   readonly tend: (key: string, signal: AbortSignal) => Promise<void>;
+  /** All that was to be done is done, for now. */
+  readonly onSettled: () => void;
   /** The name of a node, for people. */
   readonly nameOf: (key: string) => string;
   readonly onFault: (code: FaultCode, message: string, cause?: unknown) => void;
@@ -99,12 +101,13 @@ export class NodeWork {
 
   /** All that could be done is done. What has failed is tried again after growing waits. */
   #settled(stream: AbortSignal): void {
-    const { onHealed, onFault, nameOf } = this.#options;
+    const { onHealed, onFault, nameOf, onSettled } = this.#options;
     const [first] = this.#failed;
     if (first === undefined) {
       if (this.#told !== "") onHealed("registry");
       this.#told = "";
       this.#backoff.reset();
+      onSettled();
       return;
     }
     const why = messageOf(first.error);

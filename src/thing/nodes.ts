@@ -20,7 +20,7 @@ import { nodeAfterReset, nodeAt } from "./node-life.ts";
 import { OwnedNodes } from "./node-owned.ts";
 import { NodeStore, freshNode, type FoundNode, type NodeRecord } from "./node-store.ts";
 import { NodeTending, type NodeTendingOptions } from "./node-tending.ts";
-import { needsRegistry, oddClaim, registryIn, type Ownership } from "./ownership.ts";
+import { needsRegistry, registryIn, type Ownership } from "./ownership.ts";
 import { registryOf, type ThingState } from "./state.ts";
 import { keysIn } from "./tags.ts";
 
@@ -169,8 +169,13 @@ export class Nodes {
     if (registry !== undefined) await this.#leaving.add({ node, registry });
     this.#going.add(entry);
     const count = (record: NodeRecord): number => (entry.hasMadeKey ? countAfter(record) : 0);
-    const act = await entry
-      .change((record) => ({ ...freshNode, count: count(record) }))
+    const gone = entry.change((record) => ({ ...freshNode, count: count(record) }));
+    const act = await gone
+      .catch(async (error: unknown) => {
+        // It stays whose it is, also at the next start.
+        if (leftOf(before) === undefined) await this.#leaving.delete(key).catch(() => undefined);
+        throw error;
+      })
       .finally(() => this.#going.delete(entry));
     await entry.end();
     this.#entries.delete(key);
@@ -206,10 +211,6 @@ export class Nodes {
     if (leftOf(entry.record.ownership) !== undefined) return () => undefined;
     try {
       if (registryIn(entry.record.ownership) !== undefined) await entry.change((record) => nodeAt(record, registry));
-      const what = `the node ${nodeText(entry.settings.node)}`;
-      const { ownership } = entry.record;
-      const odd = notice.type === "claimed" ? oddClaim(what, ownership, { ...notice, registry }) : undefined;
-      if (odd !== undefined) this.#options.onFault("owner-change-ignored", odd);
       const act = await entry.apply({ ...notice, registry });
       if (notice.type === "disowned") entry.registeredOn = undefined;
       return () => {
@@ -301,6 +302,7 @@ export class Nodes {
       store: this.#store,
       secret: () => this.#secret,
       onLosing: (one, owner) => this.#losing(one, owner),
+      onOdd: (message) => this.#options.onFault("owner-change-ignored", message),
       onChanged: (one, before) => this.#changed(one, before),
     });
     this.#entries.set(settings.key, entry);

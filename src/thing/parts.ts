@@ -177,6 +177,8 @@ export function makeParts(needs: PartsNeeds): ThingParts {
       secret: () => identity.nodeSecret,
       onLost: (owner) => cache.forget(owner),
       onParting: (owner) => runner.apply({ type: "unfriended", jid: owner }),
+      // A Registry that is an account may be a friend for the nodes alone (XEP-0347 5.3, D-E14).
+      onSettled: () => dispatch({ type: "nodesTold" }),
       onKey: onSecret,
       onOwnership: (...about) => {
         tell("node", ...about);

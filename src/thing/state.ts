@@ -104,6 +104,8 @@ export type ThingEvent =
   | { readonly type: "tagsChanged" }
   /** A provisioning server had all rights forgotten. */
   | { readonly type: "rightsCleared" }
+  /** There is nothing left to tell the Registry of the nodes behind the Thing. */
+  | { readonly type: "nodesTold" }
   /** Provisioning servers were found. */
   | { readonly type: "serversFound"; readonly servers: readonly TrustedServer[] }
   /** The button was pressed for somebody. */

@@ -77,7 +77,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     super();
     refuseUnknownEvents(this);
     const checked = checkOptions(options);
-    const keys = new KeyHider();
+    const keys = new KeyHider((key) => this.#trace?.hide(key));
     const hide = hider(() => [
       ...this.#parts.identity.secrets,
       ...this.#parts.ownTokens.secrets(),

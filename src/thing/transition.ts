@@ -44,6 +44,9 @@ export function transition(state: ThingState, event: ThingEvent): Step {
       return disowned(state, event);
     case "tagsChanged":
       return { state, effects: online(state, updates) };
+    case "nodesTold":
+      // One that is not registered has something to say itself.
+      return { state, effects: state.ownership.is === "unregistered" ? [] : online(state, farewell) };
     case "rightsCleared":
       return { state, effects: state.link.is === "online" ? review(state) : [] };
     case "serversFound":

@@ -29,7 +29,7 @@ function claimed(owner: string, isPublic = true): NodeRecord {
   const ownership = { is: "claimed", registry, owner: bareJid(owner), public: isPublic } as const;
   return {
     ownership: { ...ownership, listed: true, keyEmptied: true, ownerAsked: true },
-    ...{ count: 0, wanted: [], told: [] },
+    ...{ count: 0, wanted: [], told: [], unsure: [] },
   };
 }
 

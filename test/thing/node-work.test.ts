@@ -11,6 +11,7 @@ function working(atOnce = 2) {
   const told: string[] = [];
   const healed: string[] = [];
   const begun: string[] = [];
+  const settledAt: number[] = [];
   const open = new Map<string, { done: () => void; fail: (error: unknown) => void }>();
   const work = new NodeWork({
     ...{ atOnce, clock, random: new SeededRandom("node work") },
@@ -19,6 +20,7 @@ function working(atOnce = 2) {
       return new Promise((done, fail) => open.set(key, { done, fail }));
     },
     nameOf: (key) => key,
+    onSettled: () => settledAt.push(begun.length),
     onFault: (code, message) => told.push(`${code}: ${message}`),
     onHealed: (code) => healed.push(code),
   });
@@ -30,7 +32,7 @@ function working(atOnce = 2) {
     open.get(key)?.fail(error);
     await settled();
   };
-  return { work, clock, told, healed, begun, done, fail };
+  return { work, clock, told, healed, begun, settledAt, done, fail };
 }
 
 const stream = (): AbortController => new AbortController();
@@ -38,7 +40,7 @@ const refused = new StanzaError("not-allowed", "cancel", "no");
 
 describe("work on many nodes", () => {
   test("goes on a few at once, each node once at a time", async () => {
-    const { work, begun, done } = working();
+    const { work, begun, done, settledAt } = working();
     work.begin(["a", "b", "c"], stream().signal);
     expect(begun).toEqual(["a", "b"]);
     work.add("a"); // there was more to do meanwhile
@@ -50,6 +52,10 @@ describe("work on many nodes", () => {
     await done("c");
     await done("d");
     expect(begun).toEqual(["a", "b", "c", "d", "a", "b"]);
+    expect(settledAt).toEqual([]);
+    await done("a");
+    await done("b");
+    expect(settledAt).toEqual([6]);
   });
 
   test("is nothing while there is no stream, and ends with it", async () => {

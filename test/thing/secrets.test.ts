@@ -15,6 +15,7 @@ import { registry } from "./life.ts";
 
 const account = "thing@example.org";
 const KEY = "sticker-4711";
+const NODE_KEY = "sticker-0815";
 
 describe("a secret that a server says back", () => {
   test("is in no fault, no log line, no state, no trace and no file but that of the identity", async () => {
@@ -31,6 +32,7 @@ describe("a secret that a server says back", () => {
       debug: true,
       registry,
       tags: { SN: "1", KEY },
+      nodes: [{ nodeId: "a", tags: { KEY: NODE_KEY } }],
       account: { password: "hush-hush" },
       server: { service: "xmpp://127.0.0.1:1", domain: "example.org" },
       [linkSeam]: (given: LinkParts) => {
@@ -42,6 +44,9 @@ describe("a secret that a server says back", () => {
     thing.on("fault", (fault) => told.push(fault.message, fault.cause instanceof Error ? fault.cause.message : ""));
     thing.on("state", ({ link }) => told.push(link));
     await thing.start();
+    await thing.addNode({ nodeId: "b" });
+    const key = thing.nodes[1]?.claimText.split("KEY:")[1] ?? "";
+    expect(key).toMatch(/^[\w-]{27}$/);
     const { channel, onState, onFault } = parts as unknown as LinkParts;
     const wire = new ScriptedWire(channel, `${account}/home`);
     wire.peer(account, (payload, type) =>
@@ -65,7 +70,8 @@ describe("a secret that a server says back", () => {
     for (let turn = 0; turn < 5; turn++) await settled();
     const { trace } = parts as unknown as LinkParts;
     trace?.received(parseXml(`<text>${KEY} is in use</text>`));
-    await vi.waitFor(() => expect(shown.join()).toContain("is in use"));
+    trace?.received(parseXml(`<text>${NODE_KEY} and ${key} of nodes are in use</text>`));
+    await vi.waitFor(() => expect(shown.join()).toContain("are in use"));
     await thing.stop();
     vi.restoreAllMocks();
     await storage.open();
@@ -73,7 +79,9 @@ describe("a secret that a server says back", () => {
     const seen = JSON.stringify([told, logger.lines, shown, kept]);
     expect(seen).toContain("(hidden) is in use");
     expect(seen).toContain("(hidden) is too weak");
-    expect(seen).not.toMatch(/sticker-4711|hush-hush/);
+    expect(seen).toContain("(hidden) and (hidden) of nodes are in use");
+    expect(seen).not.toMatch(/sticker-4711|sticker-0815|hush-hush/);
+    expect(seen).not.toContain(key);
   });
 
   test("takes the cause of a fault with it only when it stands there; a very short one is no secret", () => {
