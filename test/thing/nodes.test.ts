@@ -219,10 +219,10 @@ describe("an owner of a node", () => {
   });
 
   test("is the owner still after a restart, and asks nothing anew", async () => {
-    const { start, claim, node, reads, record, site } = bound(await open());
+    const { start, claim, node, reads, site } = bound(await open());
     await start([meter("a"), meter("b")]);
     await claim("anna", "a");
-    await until(() => record("a")?.hasKey === false, "KEY emptied");
+    await until(() => JSON.stringify(node("a").ownership).includes('"ownerAsked":true'), "KEY emptied, owner asked");
     await start([meter("a"), meter("b")]);
     const from = site.sent.length;
     expect(node("a").ownership).toMatchObject({ is: "claimed", owner: bareJid("anna@localhost"), keyEmptied: true });
