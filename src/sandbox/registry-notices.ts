@@ -81,14 +81,15 @@ export class RegistryNotices {
 
   /** Takes the answer to a notice. */
   reply({ from, id, error }: ServiceReply): void {
-    const { table, commits, logger } = this.#options;
+    const { table, commits, logger, output } = this.#options;
     const record = table.noticed(id);
     const due = record && dueOf(record).find((each) => each.id === id);
     if (record === undefined || due === undefined || record.jid !== from.bare) return;
     if (error !== undefined) {
       const { condition } = error;
       logger.warn("a Thing did not take a notice", { thing: from.full, notice: due.notice, why: condition });
-      this.undelivered(from, condition);
+      // It went to a wrong place: a person may use the Thing's account too. Where the account was before is tried next.
+      if (this.undelivered(from, condition)) return output(this.ofAll(from.bare));
       // A node that the concentrator no longer knows has nothing to stop. Should it come back, its first update tells.
       if (due.notice !== "removed" || condition !== "item-not-found") return this.#goOn(from.bare);
     }
@@ -111,9 +112,9 @@ export class RegistryNotices {
     if (next.length > 0) output(next);
   }
 
-  /** Forgets an address if the server says that nobody is at it. */
-  undelivered(from: Jid, condition: string): void {
-    if (NOBODY_THERE.has(condition)) this.#options.whereabouts.gone(from);
+  /** Forgets an address if nobody is at it, or nobody who knows notices. Tells whether it was one. */
+  undelivered(from: Jid, condition: string): boolean {
+    return NOBODY_THERE.has(condition) && this.#options.whereabouts.gone(from);
   }
 }
 

@@ -46,12 +46,13 @@ export class Whereabouts {
     if (addresses.size > MOST_ADDRESSES) addresses.delete(oldest);
   }
 
-  /** Went. A bare JID goes with all its resources. */
-  gone(jid: Jid): void {
+  /** Went. A bare JID goes with all its resources. Tells whether somebody was known to be there. */
+  gone(jid: Jid): boolean {
     const addresses = this.#known.get(jid.bare);
-    addresses?.delete(jid.full);
+    const wasThere = addresses?.delete(jid.full) === true;
     if (jid.resource === "" || addresses?.size === 0) this.#known.delete(jid.bare);
     if (jid.resource === "" || this.#asked.get(jid.bare) === jid.full) this.#asked.delete(jid.bare);
+    return wasThere;
   }
 
   /** Nobody can tell any more who is there; where questions came from stays the best guess. */

@@ -194,6 +194,23 @@ describe("removing (XEP-0347 3.10)", () => {
     expect(desk.log).toContain("a Thing did not take a notice");
   });
 
+  it("D-3.9-21, D-E16: notices that went to somebody else who uses the Thing's account come to the Thing", () => {
+    const phone = "thing@example.org/phone";
+    desk.register();
+    desk.register("<str name='SN' value='2'/>", "nodeId='n'");
+    desk.search("<strEq name='SN' value='1'/>", "", phone);
+    const [, first] = desk.mine();
+    const [, second] = desk.mine("<str name='SN' value='2'/>");
+    expect([first?.attrs["to"], second?.attrs["to"]]).toEqual([phone, phone]);
+    const again = desk.refuse(first, "service-unavailable", phone);
+    expect(brief(again)).toEqual([`set ${THING} claimed`, `set ${THING} claimed`]);
+    // Once: nobody is sent anything by repeating himself.
+    expect(desk.refuse(second, "service-unavailable", phone)).toEqual([]);
+    expect(desk.refuse(first, "service-unavailable", phone)).toEqual([]);
+    for (const notice of again) desk.acknowledge(notice);
+    expect(desk.registry.unacknowledged).toEqual([]);
+  });
+
   it("D-3.10-5: a Thing that removes itself knows", () => {
     desk.register(LISTED, "selfOwned='true'");
     expect(brief(desk.remove("jid='thing@example.org'", THING))).toEqual([`result ${THING}`]);
