@@ -88,6 +88,28 @@ export function toTags(tags: Tags, option = "tags"): readonly Tag[] {
   return keyLast([...found.values()]);
 }
 
+/**
+ * Changes of tags as tags of the protocol (XEP-0347 3.13, 3.14): checked as {@link toTags} does, but an empty text takes a tag
+ * away, whatever its type: of a number it may be tried (D-E9). Throws `ERR_CONFIG` naming the tag.
+ */
+export function toTagChanges(tags: Tags, option: string): readonly Tag[] {
+  if (typeof tags !== "object" || (tags as unknown) === null || Array.isArray(tags)) {
+    throw new ConfigError(`${option}: must be an object, { ROOM: "Kitchen", V: 1.1 }`);
+  }
+  const entries = Object.entries(tags);
+  const given = toTags(Object.fromEntries(entries.filter(([, value]) => value !== "")), option);
+  const found = new Set(given.map(({ name }) => name));
+  const emptied = entries.flatMap(([key, value]): readonly Tag[] => {
+    if (value !== "") return [];
+    const tag: Tag = { name: foldTagName(key), type: "str", value };
+    const problem = found.has(tag.name) ? "is given twice: names differ in more than case" : tagProblem(tag);
+    if (problem !== undefined) throw new ConfigError(`${option}.${key}: ${problem}`);
+    found.add(tag.name);
+    return [tag];
+  });
+  return [...given, ...emptied];
+}
+
 /** A numeric tag, the number in its shortest decimal form (D-E10). */
 export function numberTag(name: string, value: number): Tag {
   const normal = value === 0 ? 0 : value; // never -0

@@ -1,27 +1,16 @@
 // XEP-0347 3.14: what an owner changes.
 import { ConfigError } from "../core/errors.ts";
-import { foldTagName, tagProblem, toTags, type Tag, type Tags } from "../codec/tags.ts";
+import { toTagChanges, type Tag, type Tags } from "../codec/tags.ts";
 
 /**
- * The tags of an update, checked. An empty text takes a tag away, also one that is a number: the Registry may not take
- * that, but there is no other way (D-E9). Throws `ERR_CONFIG` naming the tag, and for none at all.
+ * The tags of an update, checked. `KEY` can be emptied only: it is the secret of a claim, and a claimed Thing has none
+ * (XEP-0347 6.5). Throws `ERR_CONFIG` naming the tag, and for none at all.
  */
 export function changedTags(tags: Tags): readonly Tag[] {
-  if (typeof tags !== "object" || (tags as unknown) === null)
-    throw new ConfigError('tags: must be an object, { ROOM: "4" }');
-  const entries = Object.entries(tags);
-  if (entries.length === 0) throw new ConfigError("tags: name at least one tag");
-  const taken = entries.filter(([, value]) => value === "").map(([name]) => removal(name));
-  const set = toTags(Object.fromEntries(entries.filter(([, value]) => value !== "")));
-  const all = [...set, ...taken];
-  const twice = all.find(({ name }, index) => all.findIndex((other) => other.name === name) < index);
-  if (twice !== undefined) throw new ConfigError(`tags.${twice.name}: is given twice: names differ in more than case`);
-  return all;
-}
-
-function removal(given: string): Tag {
-  const tag = { name: foldTagName(given), type: "str", value: "" } as const;
-  const problem = tagProblem(tag);
-  if (problem !== undefined) throw new ConfigError(`tags.${given}: ${problem}`);
-  return tag;
+  const changes = toTagChanges(tags, "tags");
+  if (changes.length === 0) throw new ConfigError("tags: name at least one tag");
+  if (changes.every(({ name, value }) => name !== "KEY" || value === "")) return changes;
+  throw new ConfigError(
+    "tags.KEY: a claimed Thing has no KEY; all that can be done with it is to empty it (XEP-0347 6.5)",
+  );
 }

@@ -3,7 +3,7 @@ import { ConfigError } from "../core/errors.ts";
 import { checkKnown } from "../core/options.ts";
 import { nodeKey, nodeText, type NodeRef } from "../codec/node-ref.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
-import { toTagChanges } from "./tags.ts";
+import { toOwnChanges } from "./tags.ts";
 import { isXmlText } from "../codec/xml.ts";
 import { checkControl, type ControlParameter } from "../control/definition.ts";
 import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
@@ -83,7 +83,7 @@ export function checkNode(definition: NodeDefinition, path = "node"): NodeSettin
     node,
     key: nodeKey(node),
     tags: checkNodeTags(tags, `${path}.tags`),
-    tagsAfterClaim: toTagChanges(tagsAfterClaim, `${path}.tagsAfterClaim`),
+    tagsAfterClaim: toOwnChanges(tagsAfterClaim, `${path}.tagsAfterClaim`),
     sensor,
     control: [...control],
     selfOwned,

@@ -28,7 +28,7 @@ import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
 import type { Storage } from "../storage/storage.ts";
 import { checkNodeList, type NodeDefinition, type NodeSettings } from "./node-definition.ts";
 import { checkPairing, type PairingOptions, type PairingSettings } from "./pairing.ts";
-import { toTagChanges } from "./tags.ts";
+import { toOwnChanges } from "./tags.ts";
 import { checkServer, type ServerOptions, type ServerSettings } from "./server-options.ts";
 
 export type { ServerOptions } from "./server-options.ts";
@@ -196,7 +196,7 @@ export function checkOptions(options: ThingOptions): ThingSettings {
     storage,
     server,
     tags: checkTags(options.tags ?? {}),
-    tagsAfterClaim: toTagChanges(options.tagsAfterClaim ?? {}, "tagsAfterClaim"),
+    tagsAfterClaim: toOwnChanges(options.tagsAfterClaim ?? {}, "tagsAfterClaim"),
     selfOwned: checkFlag(options.selfOwned, "selfOwned") ?? false,
     sensor,
     control: [...control],

@@ -1,7 +1,7 @@
 // The tags that are registered: those of the program, and a KEY (XEP-0347 6.5); and those that are told once the Thing is
 // claimed (XEP-0347 3.13, 6.4).
 import { ConfigError } from "../core/errors.ts";
-import { foldTagName, keyLast, tagProblem, toTags, type Tag, type Tags } from "../codec/tags.ts";
+import { keyLast, toTagChanges, type Tag, type Tags } from "../codec/tags.ts";
 
 /** The tags with a KEY at their end. One that the program gave, a sticker, is taken as it is. */
 export function withKey(tags: readonly Tag[], made: string): readonly Tag[] {
@@ -15,27 +15,13 @@ export function keysIn(tags: readonly Tag[]): readonly string[] {
 }
 
 /**
- * What a program wants the Registry to say of a Thing or node once it is claimed (XEP-0347 3.13, 6.4): checked as
- * {@link toTags} does, but an empty text takes a tag away, whatever its type (D-E9). Throws `ERR_CONFIG` naming the tag. `KEY`
- * is none of them: it is emptied by itself (XEP-0347 6.5).
+ * What a program wants the Registry to say of a Thing or node once it is claimed (XEP-0347 3.13, 6.4). Throws `ERR_CONFIG`
+ * naming the tag. `KEY` is none of them: it is emptied by itself (XEP-0347 6.5).
  */
-export function toTagChanges(tags: Tags, option: string): readonly Tag[] {
-  if (typeof tags !== "object" || (tags as unknown) === null || Array.isArray(tags)) {
-    throw new ConfigError(`${option}: must be an object, { ROOM: "Kitchen", V: 1.1 }`);
-  }
-  const entries = Object.entries(tags);
-  const given = toTags(Object.fromEntries(entries.filter(([, value]) => value !== "")), option);
-  const found = new Set(given.map(({ name }) => name));
-  const emptied = entries.flatMap(([key, value]): readonly Tag[] => {
-    if (value !== "") return [];
-    const tag: Tag = { name: foldTagName(key), type: "str", value };
-    const problem = found.has(tag.name) ? "is given twice: names differ in more than case" : tagProblem(tag);
-    if (problem !== undefined) throw new ConfigError(`${option}.${key}: ${problem}`);
-    found.add(tag.name);
-    return [tag];
-  });
-  if (found.has("KEY")) throw new ConfigError(`${option}.KEY: is emptied by itself after a claim (XEP-0347 6.5)`);
-  return [...given, ...emptied];
+export function toOwnChanges(tags: Tags, option: string): readonly Tag[] {
+  const changes = toTagChanges(tags, option);
+  if (changes.every(({ name }) => name !== "KEY")) return changes;
+  throw new ConfigError(`${option}.KEY: is emptied by itself after a claim (XEP-0347 6.5)`);
 }
 
 /** Tags with others in the place of those of the same names. */

@@ -26,7 +26,7 @@ import { toFactorySettings, type ResetOptions } from "./reset.ts";
 import { Rights } from "./rights.ts";
 import { satisfies, type ThingCondition, type ThingEvent, type ThingState } from "./state.ts";
 import { discreetCause, discreetLogger, hider, type Hide } from "./secrets.ts";
-import { keysIn, toTagChanges, withKey } from "./tags.ts";
+import { keysIn, toOwnChanges, withKey } from "./tags.ts";
 import { tell } from "./tell.ts";
 import { updateTags, type UpdateTagsOptions } from "./update-tags.ts";
 import { Waiting } from "./waiting.ts";
@@ -204,7 +204,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   async updateTags(tags: Tags, options: UpdateTagsOptions = {}): Promise<void> {
     checkCallAlone(options, ["node"]);
     const { node, ...limits } = options;
-    if (node !== undefined) return this.#concentrator().updateTags(node, toTagChanges(tags, "updateTags"), limits);
+    if (node !== undefined) return this.#concentrator().updateTags(node, toOwnChanges(tags, "updateTags"), limits);
     if (this.#phase !== "running") throw new StateError(`the Thing is ${this.#phase}`);
     const { ownTags, runner } = this.#parts;
     const { clock } = this.#settings;

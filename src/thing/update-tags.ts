@@ -6,7 +6,7 @@ import type { Tags } from "../codec/tags.ts";
 import type { OwnTags } from "./own-tags.ts";
 import { isFindable } from "./ownership.ts";
 import type { ThingEvent, ThingState } from "./state.ts";
-import { toTagChanges } from "./tags.ts";
+import { toOwnChanges } from "./tags.ts";
 
 /** How tags are changed. */
 export interface UpdateTagsOptions extends CallOptions {
@@ -30,7 +30,7 @@ export async function updateTags(
   tags: Tags,
   { signal, timeout = DEFAULT_TIMEOUT }: CallOptions,
 ): Promise<void> {
-  const changes = toTagChanges(tags, "updateTags");
+  const changes = toOwnChanges(tags, "updateTags");
   signal?.throwIfAborted();
   await ownTags.want(changes);
   await dispatch({ type: "tagsChanged" });

@@ -5,7 +5,7 @@ import { buildClaimed, buildRemoved, parseRegister, parseUpdate } from "../../sr
 import { numberTag, type Tag, type Tags } from "../../src/codec/tags.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
 import { OwnTags, parseSavedTags, tagsDocument } from "../../src/thing/own-tags.ts";
-import { tagDifferences, toTagChanges, type HeldTags } from "../../src/thing/tags.ts";
+import { tagDifferences, toOwnChanges, type HeldTags } from "../../src/thing/tags.ts";
 import type { FailingStorage } from "../support/failing-storage.ts";
 import type { Said, ScriptedWire } from "../support/scripted-wire.ts";
 import { owner, registry } from "./life.ts";
@@ -486,7 +486,7 @@ describe("what is to be told", () => {
     });
     await own.open();
     expect(own.differences()).toEqual([]);
-    await own.want(toTagChanges({ ROOM: "x" }, "updateTags"));
+    await own.want(toOwnChanges({ ROOM: "x" }, "updateTags"));
     const changes = own.differences();
     await own.telling(changes);
     expect(own.differences()).toEqual(changes);
