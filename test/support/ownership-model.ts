@@ -83,9 +83,12 @@ export function after(whose: Whose, deed: Deed, around: Around): readonly { whos
       return [{ whose: { ...whose, held: { is: "removed", owner, public: isPublic } }, answer: "done" }];
     }
     case "disown": {
-      if (held.is !== "owned" || held.owner !== deed.who) return refused;
+      // Removed while the Thing was being asked: it is given up all the same.
+      const wasRemoved = held.is === "removed" && held.owner === deed.who && around.wasOnline;
+      if (!wasRemoved && (held.is !== "owned" || held.owner !== deed.who)) return refused;
       const free: Whose = { ...whose, held: { is: "open", text: "" }, known: { is: "free" } };
       // 3.17: only a Thing that hears of it. A refusal may have come before a late acknowledgement (D-E17).
+      if (wasRemoved) return [...refused, { whose: free, answer: "done" }];
       // One that is just being reset may have gone from the Registry before.
       if (around.isCalm && !whose.leaving) return [{ whose: free, answer: "done" }];
       const stays = { whose, answer: "not-allowed" };
