@@ -6,7 +6,7 @@ const results = process.env["VITEST_RESULTS"];
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    setupFiles: ["test/support/no-outside.ts"],
+    setupFiles: ["test/support/no-outside.ts", "test/support/scenario-stanzas.ts"],
     pool: "forks",
     maxWorkers: 3, // on two cores: those with real servers and networks wait more than they work
     testTimeout: 20_000,

@@ -89,7 +89,6 @@ export function lifeAtARegistry(subject: Subject, startSite: () => Promise<Site>
     beforeAll(async () => {
       sent = new SentStanzas();
       site = await startSite();
-      for (const service of Object.values(site.speaking)) service.onSaid(sent.note);
       const client = async (name: string): Promise<OwnerClient> => {
         const connection = await site.user(name);
         connections.push(connection);

@@ -1,6 +1,7 @@
 import type { Wire } from "../../src/channel/channel.ts";
 import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import { parseJid, type Jid } from "../../src/core/jid.ts";
+import { noteSent } from "./said.ts";
 
 /** A stream without a network: what is written to it can be looked at, held back or made to fail. */
 export class FakeWire implements Wire {
@@ -31,6 +32,7 @@ export class FakeWire implements Wire {
 
   async write(stanzas: readonly XmlElement[]): Promise<void> {
     if (this.failure !== undefined) throw this.failure as Error;
+    noteSent(stanzas);
     this.writes.push(stanzas.map((stanza) => parseXml(String(stanza))));
     const held = this.#held;
     if (held) await new Promise<void>((resolve) => held.push(resolve));

@@ -1,5 +1,6 @@
 import type { XmlElement } from "../../src/codec/xml.ts";
 import type { HostedAccount, StanzaService } from "../../src/sandbox/stanza-service.ts";
+import { inTestsWords } from "./said.ts";
 
 /** A service whose answers can be held back, so that something can happen in between, and that can be made to speak. */
 export class Holdable implements StanzaService {
@@ -9,7 +10,6 @@ export class Holdable implements StanzaService {
   readonly #held: XmlElement[] = [];
   /** All that was sent to it. */
   readonly heard: XmlElement[] = [];
-  #note: (stanza: XmlElement) => void = () => undefined;
   #isHeld: ((stanza: XmlElement) => boolean) | undefined;
   #carry: (stanzas: readonly XmlElement[]) => void = () => undefined;
 
@@ -32,34 +32,24 @@ export class Holdable implements StanzaService {
   /** Answers what waits, and holds nothing any more. */
   release(): void {
     this.#isHeld = undefined;
-    for (const stanza of this.#held.splice(0)) this.#carry(this.#noted(this.#service.receive(stanza)));
+    for (const stanza of this.#held.splice(0)) this.#carry(this.#service.receive(stanza));
   }
 
-  /** Has somebody take down all that it sends of its own accord. */
-  onSaid(note: (stanza: XmlElement) => void): void {
-    this.#note = note;
-  }
-
-  /** Says something in its name that it would not say by itself. */
+  /** Says something in its name that it would not say by itself: the words of the test. */
   say(stanza: XmlElement): void {
-    this.#carry([stanza]);
+    this.#carry([inTestsWords(stanza)]);
   }
 
   receive(stanza: XmlElement): readonly XmlElement[] {
     this.heard.push(stanza);
-    if (this.#isHeld?.(stanza) !== true) return this.#noted(this.#service.receive(stanza));
+    if (this.#isHeld?.(stanza) !== true) return this.#service.receive(stanza);
     this.#held.push(stanza);
     return [];
   }
 
   onOutput(carry: (stanzas: readonly XmlElement[]) => void): void {
     this.#carry = carry;
-    this.#service.onOutput((stanzas) => carry(this.#noted(stanzas)));
-  }
-
-  #noted(stanzas: readonly XmlElement[]): readonly XmlElement[] {
-    stanzas.forEach(this.#note);
-    return stanzas;
+    this.#service.onOutput(carry);
   }
 
   onAccount(account?: HostedAccount): void {

@@ -16,6 +16,7 @@ import { Thing } from "../../src/thing/thing.ts";
 import { linkSeam, type MakeLink } from "../../src/thing/link.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
 import { Holdable } from "./holdable.ts";
+import { noteSent } from "./said.ts";
 import { bystander, makeServices, thingOptions, type Site, type SiteOptions } from "./site.ts";
 
 const nowhere = { service: "xmpp://127.0.0.1:1", domain: "localhost" };
@@ -48,6 +49,7 @@ function attach(
     jid: session.jid,
     write: (stanzas) => {
       if (!open) return Promise.reject(new ConnectionError("cut"));
+      noteSent(stanzas);
       stanzas.forEach((stanza) => session.receive(stanza));
       return Promise.resolve();
     },
@@ -75,7 +77,10 @@ function hostAccount(domain: XmppDomain, service: StanzaService): { cut: () => v
     );
     const account = new AccountSession({
       ...{ service, jid: session.jid, random: systemRandom, logger: silentLogger },
-      write: (stanzas) => stanzas.forEach((stanza) => session.receive(stanza)),
+      write: (stanzas) => {
+        noteSent(stanzas);
+        stanzas.forEach((stanza) => session.receive(stanza));
+      },
       onReady: () => undefined,
       onFailed: () => undefined,
     });

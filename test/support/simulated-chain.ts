@@ -20,6 +20,7 @@ import { linkSeam, type MakeLink } from "../../src/thing/link.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
 import { Thing } from "../../src/thing/thing.ts";
 import { ChallengingServer } from "./challenging-server.ts";
+import { noteSent } from "./said.ts";
 
 /** The token of the caller. */
 export const TOKEN = "4lwHXOtU6CEvBXClNYHfzFXWGcXNRtQMLjADBfyXw3YNbm5qaJ57TSLSVFZ8P4V4";
@@ -86,6 +87,7 @@ export async function startChain(options: ChainOptions) {
       jid: session.jid,
       write: (stanzas) => {
         if (!open) return Promise.reject(new ConnectionError("cut"));
+        noteSent(stanzas);
         stanzas.forEach((stanza) => session.receive(stanza));
         return Promise.resolve();
       },

@@ -7,6 +7,7 @@ import { tryParseJid } from "../../src/core/jid.ts";
 import { randomToken, systemRandom } from "../../src/core/random.ts";
 import type { Connection } from "../../src/connection/connect.ts";
 import type { Holdable } from "./holdable.ts";
+import { inTestsWords } from "./said.ts";
 import type { Site } from "./site.ts";
 
 /** Somebody who speaks to the Thing. */
@@ -69,7 +70,7 @@ export function person(connection: Connection): Speaker {
   };
   return new Speaker(
     undefined, // the server names it
-    (stanza) => channel.send(stanza),
+    (stanza) => channel.send(inTestsWords(stanza)),
     () => heard,
   );
 }
