@@ -17,6 +17,9 @@ export type Who =
   | "owner"
   | "owner, elsewhere"
   | "own account, elsewhere"
+  // Owners of nodes behind the Thing: where it is a concentrator.
+  | "node owner"
+  | "other node's owner"
   | "registry"
   | "provisioning"
   | "other component"
@@ -28,6 +31,7 @@ export type Who =
   | "STRANGER"
   | "FRIEND"
   | "OWNER"
+  | "NODE OWNER"
   | "REGISTRY"
   | "PROVISIONING"
   | "registry/resource"
@@ -121,6 +125,8 @@ const otherNotices: readonly Row[] = [
     except: all("-", ...REGISTRY),
   },
 ];
+const removed: Row = { name: "removed", kind: "set", payload: () => buildRemoved({}), others: "forbidden" };
+const disowned: Row = { name: "disowned", kind: "set", payload: () => buildDisowned({}), others: "forbidden" };
 
 const set: Row = {
   name: "set",
@@ -233,6 +239,12 @@ export const recommendationRows: readonly Row[] = [
     except: all("obeyed", ...PROVISIONING),
     shows: (known) => !known.includes("friend@localhost"),
   },
+];
+
+/** What the Registry alone may say of the end of a claim (XEP-0347 3.10, 3.17). At the very last: the owner is none any more. */
+export const farewellRows: readonly Row[] = [
+  { ...removed, name: "removed, at last", except: all("obeyed", ...REGISTRY) },
+  { ...disowned, name: "disowned, at last", except: all("obeyed", ...REGISTRY) },
 ];
 
 /** What the Thing does not do: it is refused from everybody. */

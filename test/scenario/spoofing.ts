@@ -14,9 +14,10 @@ import type { Storage } from "../../src/storage/storage.ts";
 import type { Thing } from "../../src/thing/thing.ts";
 import { Disk } from "../support/disk.ts";
 import type { Site } from "../support/site.ts";
-import { component, person, pretender, type Speaker } from "../support/speakers.ts";
+import type { Speaker } from "../support/speakers.ts";
 import {
   absentRows,
+  farewellRows,
   provisionedRows,
   recommendationRows,
   requestRow,
@@ -25,6 +26,7 @@ import {
   type Row,
   type Who,
 } from "./spoofing-rows.ts";
+import { everySpeaker } from "./spoofing-speakers.ts";
 
 const ACCOUNT = { username: "thing", password: "secret" };
 
@@ -155,39 +157,8 @@ export function spoofing(startSite: () => Promise<Site>): void {
         Connection,
       ];
       others.push(desk, phone);
-      const { registry, provisioning, other } = site.speaking;
-      const present: [Who, Speaker][] = [
-        ["stranger", person(stranger)],
-        ["friend", person(friend)],
-        ["friend, elsewhere", person(desk)],
-        ["owner", person(owner)],
-        ["owner, elsewhere", person(phone)],
-        ["own account, elsewhere", person(self)],
-        ["registry", component(registry)],
-        ["provisioning", component(provisioning)],
-        ["other component", component(other)],
-      ];
-      const forged: [Who, string | undefined][] = [
-        ["server", site.domain],
-        ["own bare", bare()],
-        ["own full", thing.jid],
-        ["nobody named", undefined],
-        ["STRANGER", stranger.jid.full.replace(/^[^/]*/, (jid) => jid.toUpperCase())],
-        ["FRIEND", friend.jid.full.replace(/^[^/]*/, (jid) => jid.toUpperCase())],
-        ["OWNER", owner.jid.full.replace(/^[^/]*/, (jid) => jid.toUpperCase())],
-        ["REGISTRY", registry.jid.toUpperCase()],
-        ["PROVISIONING", provisioning.jid.toUpperCase()],
-        ["registry/resource", `${registry.jid}/x`],
-        ["provisioning/resource", `${provisioning.jid}/x`],
-        ["account at registry", `registry@${registry.jid}`],
-        ["account at provisioning", `provisioning@${provisioning.jid}`],
-        ["registry, longer", `${registry.jid}.example.org`],
-        ["provisioning, longer", `x${provisioning.jid}`],
-        ["friend of another domain", "friend@example.org/x"],
-        ["owner of another domain", "owner@example.org/x"],
-      ];
-      for (const [who, one] of present) speakers.set(who, one);
-      if (site.forge !== undefined) for (const [who, from] of forged) speakers.set(who, pretender(site, from));
+      const people = { stranger, friend, desk, owner, phone, self };
+      for (const [who, one] of everySpeaker(site, thing, people)) speakers.set(who, one);
     }, 60_000);
     afterAll(async () => {
       console.log(table(site.name, [...speakers.keys()], cells));
@@ -283,6 +254,13 @@ export function spoofing(startSite: () => Promise<Site>): void {
         buildReq({ seqnr: 1, types: new Set(["momentary"]), nodes: [], fields: [], tokens: {} });
       expect(await speaker("friend").ask(capitals, "get", payload())).toBe("result");
       expect(await speaker("stranger").ask(capitals, "get", payload())).toBe("forbidden");
+    });
+
+    it.each(farewellRows)("nobody who may not ends what is between Thing and owner: $name (D-E29)", async (row) => {
+      await check(row);
+      const { ownership } = thing.state;
+      if (row.name === "removed, at last") expect(ownership).toMatchObject({ owner: owner.jid.bare, listed: false });
+      else expect(ownership).toMatchObject({ is: "registered" });
     });
   });
 }

@@ -35,17 +35,23 @@ export class Speaker {
     await this.#send(presence({ to, type, from: this.#from }));
   }
 
-  /** Asks; resolves to `result` or the condition of the error. */
-  async ask(to: string, type: "get" | "set", payload: XmlElement): Promise<string> {
+  /** Asks; resolves to `result` or the condition of the error, or what `tells` makes of the answer. */
+  async ask(
+    to: string,
+    type: "get" | "set",
+    payload: XmlElement,
+    tells: (answer: XmlElement) => string = () => "result",
+  ): Promise<string> {
     const id = randomToken(systemRandom);
     const from = this.#heard().length;
     await this.#send(iq({ type, id, to, from: this.#from }, payload));
     const answer = (): XmlElement | undefined =>
       this.#heard()
         .slice(from)
-        .find((stanza) => stanza.attrs["id"] === id);
+        .find((stanza) => stanza.attrs["id"] === id && ["result", "error"].includes(stanza.attrs["type"] ?? ""));
     await expect.poll(answer, { interval: 1, timeout: 15_000 }).toBeDefined();
-    return answer()?.getChild("error")?.getChildElements()[0]?.name ?? "result";
+    const answered = answer() as XmlElement;
+    return answered.getChild("error")?.getChildElements()[0]?.name ?? tells(answered);
   }
 
   /** Answers a question, were it another's. */
