@@ -71,7 +71,10 @@ export function findingServices(start: (hosting: "component" | "account") => Pro
     const asked: string[] = [];
     const { router } = owner.channel;
     router.onIq(ns.discoInfo, "query", () => ({
-      payload: buildInfo({ identities: [], features: [ns.discoInfo, ns.provisioning] }),
+      payload: buildInfo({
+        identities: [{ category: "client", type: "pc" }],
+        features: [ns.discoInfo, ns.provisioning],
+      }),
     }));
     router.onIq(ns.provisioning, "isFriend", ({ payload }) => {
       const { jid } = parseIsFriend(payload);
@@ -86,7 +89,10 @@ export function findingServices(start: (hosting: "component" | "account") => Pro
   it("not the owner whose program advertises everything and answers nothing: then the search (P-3.1.2-4, D-3.11-8, D-3.11-9)", async () => {
     await live("component", { provisioning: { owner: true, search: true } });
     owner.channel.router.onIq(ns.discoInfo, "query", () => ({
-      payload: buildInfo({ identities: [], features: [ns.discoInfo, ns.provisioning, ns.discovery] }),
+      payload: buildInfo({
+        identities: [{ category: "client", type: "pc" }],
+        features: [ns.discoInfo, ns.provisioning, ns.discovery],
+      }),
     }));
     const client = await claim();
     expect(thing.state.trust).toMatchObject({ servers: [{ jid: site.provisioning.jid, origin: "found" }] });

@@ -94,7 +94,10 @@ export function trusting(startSite: () => Promise<PairingSite>): void {
       const standby = await site.also(nameOf(one));
       let asked = 0;
       standby.channel.router.onIq(ns.discoInfo, "query", () => ({
-        payload: buildInfo({ identities: [], features: [ns.discoInfo, ns.provisioning] }),
+        payload: buildInfo({
+          identities: [{ category: "client", type: "pc" }],
+          features: [ns.discoInfo, ns.provisioning],
+        }),
       }));
       standby.channel.router.onIq(ns.provisioning, "isFriend", ({ payload }) => ({
         payload: buildIsFriendResponse({ ...parseIsFriend(payload), result: true, secondaryTrustAllowed: false }),
