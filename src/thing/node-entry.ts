@@ -12,7 +12,7 @@ import { nodeKeyOf } from "./node-keys.ts";
 import { nodeAfter, type NodeEvent } from "./node-life.ts";
 import { isFresh, type NodeRecord, type NodeStore } from "./node-store.ts";
 import { oddClaim, ownerIn } from "./ownership.ts";
-import { keysIn, withKey } from "./tags.ts";
+import { keysIn, withKey, withoutKey } from "./tags.ts";
 
 /** A node as what is read and set. */
 export interface NodeDevice extends Device {
@@ -143,7 +143,12 @@ export class NodeEntry {
     const name = `the node ${nodeText(this.settings.node)}`;
     const odd = event.type === "claimed" ? oddClaim(name, record.ownership, event) : undefined;
     if (odd !== undefined) this.#host.onOdd(odd);
-    return nodeAfter(record, event);
+    const after = nodeAfter(record, event);
+    const isNewlyClaimed = after.ownership.is === "claimed" && after.ownership !== record.ownership;
+    // From here on the Registry holds what was registered, whatever a later version of the program defines: what differs is
+    // then told.
+    if (!isNewlyClaimed || after.told.length > 0) return after;
+    return { ...after, told: withoutKey(this.settings.tags) };
   }
 
   #become(record: NodeRecord): void {

@@ -4,7 +4,7 @@ import type { BareJid } from "../core/jid.ts";
 import type { Tag } from "../codec/tags.ts";
 import type { NodeSettings } from "./node-definition.ts";
 import { freshNode, type NodeRecord } from "./node-store.ts";
-import { tagDifferences, withChanges, withTags } from "./tags.ts";
+import { tagDifferences, withChanges, withTags, withoutKey } from "./tags.ts";
 import { isFindable, leavingWith, ownershipAfter, registryIn, type OwnershipEvent } from "./ownership.ts";
 
 /** What can happen to a node: to its ownership, and to its tags. */
@@ -109,7 +109,9 @@ export function tagsToTell(settings: NodeSettings, record: NodeRecord): readonly
       ? [{ name: "KEY", type: "str", value: "" }]
       : [];
   if (!isFindable(ownership)) return key;
-  const held = withTags(settings.tags, record.told);
-  const wanted = withTags(withTags(settings.tags, settings.tagsAfterClaim), record.wanted);
+  const defined = withoutKey(settings.tags);
+  // One that owns itself registers what is defined; of one that was claimed the record tells what it was claimed with.
+  const held = ownership.is === "claimed" ? record.told : withTags(defined, record.told);
+  const wanted = withTags(withTags(defined, settings.tagsAfterClaim), record.wanted);
   return [...key, ...tagDifferences(wanted, { tags: held, unsure: record.unsure })];
 }

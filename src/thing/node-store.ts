@@ -20,7 +20,7 @@ export interface NodeRecord {
   readonly count: number;
   /** What the program wants told of it beside its definition, once it is claimed and public. */
   readonly wanted: readonly Tag[];
-  /** What the Registry was told of its tags since it was registered, and has taken. */
+  /** What the Registry holds of its tags, without `KEY`, once it is owned: what was registered, and what was told since and taken. */
   readonly told: readonly Tag[];
   /** The names of which it was told something, and has not answered: it may hold the one or the other. */
   readonly unsure: readonly string[];

@@ -8,7 +8,7 @@ import { Document } from "../storage/document.ts";
 import { NewerFormatError } from "../storage/newer-format.ts";
 import { removeIfThere, type Storage } from "../storage/storage.ts";
 import type { FaultCode } from "./faults.ts";
-import { tagDifferences, withChanges, withTags, type HeldTags } from "./tags.ts";
+import { tagDifferences, withChanges, withTags, withoutKey, type HeldTags } from "./tags.ts";
 
 /** What is kept. */
 export interface SavedTags {
@@ -58,7 +58,6 @@ export interface OwnTagsOptions {
   readonly onFault: (code: FaultCode, message: string, cause?: unknown) => void;
 }
 
-const withoutKey = (tags: readonly Tag[]): readonly Tag[] => tags.filter(({ name }) => name !== "KEY");
 const NOTHING: SavedTags = { wanted: [] };
 
 /** The tags of a Thing, as they are to be and as the Registry has them. */

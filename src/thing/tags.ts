@@ -9,6 +9,11 @@ export function withKey(tags: readonly Tag[], made: string): readonly Tag[] {
   return [...tags, { name: "KEY", type: "str", value: made }];
 }
 
+/** The tags without KEY. */
+export function withoutKey(tags: readonly Tag[]): readonly Tag[] {
+  return tags.filter(({ name }) => name !== "KEY");
+}
+
 /** The KEY that the program gave, if it did: a secret like one that was made. */
 export function keysIn(tags: readonly Tag[]): readonly string[] {
   return tags.filter(({ name }) => name === "KEY").map(({ value }) => String(value));

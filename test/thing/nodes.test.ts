@@ -176,6 +176,17 @@ describe("an owner of a node", () => {
     );
   });
 
+  test("D-3.13-1: is told of what another version of the program defines of it", async () => {
+    on = await stage();
+    await on.start([meter("a", { tags: { SN: "a", V: 1, ROOM: "Cellar" } })]);
+    await on.claim("anna", "a");
+    const held = (): string => (on?.record("a")?.tags ?? []).map(({ name, value }) => `${name}=${value}`).join(" ");
+    await until(() => on?.record("a")?.hasKey === false, "KEY emptied");
+    await on.start([meter("a", { tags: { SN: "a", V: 2 } })]);
+    await until(() => held() === "SN=a V=2", "the new version");
+    expect(on.node("a").ownership.is).toBe("claimed");
+  });
+
   test("of a private one has nothing told but that KEY is empty", async () => {
     const { start, claim, record } = bound(await open());
     await start([meter("a", { tagsAfterClaim: { CLASS: "Meter" } })]);
