@@ -689,12 +689,17 @@ class Life {
   #judgeText(device: Device, now: readonly Whose[], when: string): void {
     const burnt = this.#burnt.get(device.name) ?? new Set();
     const before = (this.#site.shown.get(device.name) ?? []).slice(0, this.#texts.get(device.name) ?? 0);
-    const isOver = (this.#pending.get(device.name) ?? []).some(
-      ({ deed, answer }) =>
-        answer === "done" &&
-        (deed.do === "disown" || (deed.do === "reset" && this.#known(device).every(({ isThere }) => isThere))),
+    const done = (this.#pending.get(device.name) ?? []).filter(({ answer }) => answer === "done");
+    const isReset = done.some(({ deed }) => deed.do === "reset") && this.#known(device).every(({ isThere }) => isThere);
+    if (isReset) for (const text of before) burnt.add(text);
+    // Of one that had given up its owner, and is asked once more since the Registry had not heard of it (D-E17), the last
+    // text is the new one: it was made when the owner went, and is not what that owner has claimed with.
+    const isNew = this.#known(device).some(
+      ({ held, known }) =>
+        known.is === "free" && known.gaveUp === true && held.is === "owned" && held.text !== before.at(-1),
     );
-    if (isOver) for (const text of before) burnt.add(text);
+    const seen = isNew ? before.filter((text) => text !== before.at(-1)) : before;
+    if (done.some(({ deed }) => deed.do === "disown")) for (const text of seen) burnt.add(text);
     const text = this.#own(device)?.claimText ?? "";
     if (now.every(({ known }) => known.is === "free") && burnt.has(text))
       this.complaints.push(`${when}: ${device.name} shows a claim text of before`);

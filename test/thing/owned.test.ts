@@ -200,6 +200,27 @@ describe("disowned", () => {
     expect(thing.state.ownership).toEqual({ is: "registered", registry });
   });
 
+  test("D-E17: told once more, since the Registry has missed the acknowledgement, it is acknowledged, and the new KEY stays", async () => {
+    const { thing, wire, clock, settle, first, texts, up, down } = await claimedThing();
+    answers(wire, () => buildClaimed({ jid: owner, public: true }));
+    await wire.ask(registry, "set", buildDisowned({}));
+    await settle();
+    const text = thing.claimText;
+    expect(text).not.toBe(first);
+    await down();
+    const next = await up((one) => answers(one, () => buildClaimed({ jid: owner, public: true })));
+    await settle();
+    const answer = await next.ask(registry, "set", buildDisowned({}));
+    expect([answer.type, answer.payload]).toEqual(["result", undefined]);
+    answers(next, () => undefined);
+    await clock.advance(60_000);
+    await settle();
+    expect(thing.state.ownership).toEqual({ is: "registered", registry });
+    // Nobody has owned it with that one: somebody may have scanned it meanwhile.
+    expect([thing.claimText, new Set(texts).size]).toEqual([text, 2]);
+    expect(String(next.asked(registry, "register").at(-1))).toContain(text.split("KEY:")[1]);
+  });
+
   test("the same owner claims it again and is a friend again, although the friendship was to end", async () => {
     const { thing, wire, settle, roster } = await claimedThing();
     let release: () => void = () => undefined;
