@@ -63,6 +63,7 @@ export class XmppDomain {
   readonly #random: RandomSource;
   readonly #accounts: Accounts;
   readonly #upkeep: Upkeep;
+  readonly #changes: AccountChanges;
   readonly #registration: RegistrationOffer;
   readonly #services = new Map<string, Attachment>();
   /** The other servers, and how this one is taken from them again. */
@@ -86,7 +87,8 @@ export class XmppDomain {
     this.#accounts = new Accounts(this.domain, options.random);
     this.#upkeep = new Upkeep(options.kept?.keep, options.clock, this.#logger);
     restoreAccounts(options.kept?.entries ?? [], this.#accounts);
-    const changes = new AccountChanges(this.#upkeep, this.#accounts);
+    this.#changes = new AccountChanges(this.#upkeep, this.#accounts);
+    const changes = this.#changes;
     this.#accounts.onChange = (account) => changes.account(account);
     const hub: Hub = {
       jid: this.#jid,
@@ -324,6 +326,8 @@ export class XmppDomain {
     for (const session of account.sessions.values()) session.interested = false; // it is no news to them
     for (const contact of account.roster.all()) this.#subscriptions.removeContact(account, contact);
     this.#accounts.remove(account);
+    // Its messages go with it; what is kept of nobody could not be read again.
+    this.#changes.offline(account);
     // XEP-0077 section 3.2: the streams of an account that is gone
     for (const session of [...account.sessions.values()]) this.#endStream(session, "not-authorized");
   }

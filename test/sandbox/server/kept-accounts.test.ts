@@ -140,6 +140,19 @@ describe("accounts that are kept", () => {
     );
   });
 
+  it("an account that is removed takes the messages that wait for it along", async () => {
+    const disk = new Disk();
+    const domain = start(disk);
+    for (const name of names) domain.register(name, "secret");
+    new Client(domain, "alice", "r").send("<message to='bob@localhost'><body>later</body></message>");
+    await domain.idle();
+    expect([...disk.texts.keys()]).toContain("bob/offline");
+    domain.removeAccount("bob");
+    await domain.idle();
+    expect([...disk.texts.keys()].filter((key) => key.startsWith("bob"))).toEqual([]);
+    expect(start(disk).hasAccount("bob")).toBe(false);
+  });
+
   it("nobody hears of a change before it is kept, and what follows keeps its order", async () => {
     const disk = new Disk();
     const domain = start(disk);
