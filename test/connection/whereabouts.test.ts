@@ -60,7 +60,7 @@ async function site(subscription: Subscription | undefined = "both") {
 }
 
 describe("where a service is reached", () => {
-  test("P-5.1-1, P-5.1-2, P-3.1.2-5, X-E3: a component at its own address; it is neither asked for friendship nor for what it can do", async () => {
+  test("P-5.1-1, P-5.1-2, P-3.1.2-5, D-5.1-2, X-E3: a component at its own address; it is neither asked for friendship nor for what it can do", async () => {
     const { whereabouts, wire } = await site();
     const before = wire.sent.length;
     expect(await whereabouts.addressOf(component, ns.provisioning)).toBe(component);

@@ -117,7 +117,7 @@ describe("greeting", () => {
     ]);
   });
 
-  test("P-5.1-1, P-5.1-3, P-3.1.1-13: sends each component directed presence, and asks accounts to be friends", async () => {
+  test("P-5.1-1, P-5.1-3, P-3.1.1-13, D-5.1-2, D-5.1-3: sends each component directed presence, and asks accounts to be friends", async () => {
     const { perform, wire } = site();
     const servers = [bareJid("provisioning@example.org"), registry, server];
     await perform({ do: "greet", registry, servers }, never);

@@ -354,7 +354,7 @@ describe("the link", () => {
   };
 
   test.each(everyState)(
-    "that comes up when it was %s, %s, trust %s: greets, then does what is due",
+    "D-3.13-3: that comes up when it was %s, %s, trust %s: greets, then does what is due, the search for a provisioning server too",
     (link, ownership, trust) => {
       const before = stateOf(link, ownership, trust);
       const { state, effects } = transition(before, { type: "link", link: links.online });
