@@ -21,6 +21,7 @@ import {
   isFound,
   obeys,
   possible,
+  settled,
   unborn,
   type Around,
   type Deed,
@@ -662,7 +663,10 @@ class Life {
   /** Its owner is obeyed, and nobody else. */
   #judgeObeyed(device: Device, now: readonly Whose[], when: string): void {
     const deeds = this.#pending.get(device.name) ?? [];
-    const owners = new Set([...this.#known(device), ...now].map(obeys));
+    const around = this.#around(device);
+    // Who had claimed it while it was away may have been obeyed between the moment it heard of that and a reset.
+    const heard = around.wasOnline ? this.#known(device).flatMap((whose) => settled(whose, around)) : [];
+    const owners = new Set([...this.#known(device), ...heard, ...now].map(obeys));
     for (const { deed } of deeds) if (deed.do === "claim") owners.add(deed.who);
     for (const { device: name, who } of this.#site.obeyed) {
       if (name !== device.name) continue;
