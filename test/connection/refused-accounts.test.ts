@@ -89,7 +89,8 @@ describe.skipIf(noProsody !== undefined)("Prosody", () => {
   });
 });
 
-describe.skipIf(noEjabberd !== undefined)("ejabberd", () => {
+// Each of them starts a server of its own: ten seconds, and more on a machine that has much else to do.
+describe.skipIf(noEjabberd !== undefined)("ejabberd", { timeout: 120_000 }, () => {
   it("with registration switched off", async () => {
     const error = await refusal(startEjabberd({ register: { allow: false } }));
     expect(error).toMatchObject({ code: "ERR_REGISTRATION" });
