@@ -36,6 +36,8 @@ export interface DisowningOptions {
   readonly output: (stanzas: readonly XmlElement[]) => void;
   /** A Thing could not be reached after all. */
   readonly undelivered: (from: Jid, condition: string) => void;
+  /** A Thing has said no: what else it is to be told needs to wait no more. */
+  readonly refused: (record: RegistryRecord) => void;
 }
 
 /** Takes what answers an owner, which may throw. */
@@ -67,6 +69,8 @@ export class Disowning {
   readonly #byKey = new Map<string, Asked>();
   /** Those that were not waited for any longer. */
   readonly #late = new Map<string, Asked>();
+  /** The last of them for each record, until its Thing goes. */
+  readonly #lateByKey = new Map<string, Asked>();
   /** Claims whose Things have forgotten them, though that could not be kept. */
   readonly #forgotten = new Set<string>();
 
@@ -110,15 +114,16 @@ export class Disowning {
     this.#options.logger.warn("a Thing did not let itself be disowned", { thing: from.full, why: error.condition });
     this.#options.undelivered(from, error.condition);
     this.#giveUp(asked);
-    this.#late.delete(id); // it has said no, and nothing more will come
+    this.#forget(asked); // it has said no, and nothing more will come
+    const record = this.#options.table.at(asked.key);
+    if (record?.claim?.notice === asked.claim) this.#options.refused(record);
     return true;
   }
 
   /** Somebody went. An acknowledgement sent before would have come before. */
   gone(from: Jid): void {
-    for (const asked of [...this.#asked.values()]) {
-      if (asked.to === from.full || (from.resource === "" && asked.to.startsWith(`${from.bare}/`))) this.#giveUp(asked);
-    }
+    for (const asked of [...this.#asked.values()]) if (isOf(asked, from)) this.#giveUp(asked);
+    for (const asked of this.#lateByKey.values()) if (isOf(asked, from)) this.#lateByKey.delete(asked.key);
   }
 
   /** Whether a Thing has acknowledged that it has this owner no more, though that is not kept yet. */
@@ -126,17 +131,26 @@ export class Disowning {
     return this.#forgotten.has(claim.notice);
   }
 
+  /** Whether a Thing has been told that this owner is its owner no more, and has not answered. */
+  isAsked(record: RegistryRecord): boolean {
+    const key = recordKey(record);
+    const asked = this.#byKey.get(key) ?? this.#lateByKey.get(key);
+    return asked !== undefined && asked.claim === record.claim?.notice;
+  }
+
   /** Waits for nobody any more. */
   stop(): void {
     for (const { timer } of this.#asked.values()) timer.cancel();
     this.#asked.clear();
     this.#byKey.clear();
+    this.#lateByKey.clear();
   }
 
   /** D-3.17-11: as if the Thing were offline. Should it acknowledge yet, see {@link #release}. */
   #giveUp(asked: Asked): void {
     if (!this.#end(asked)) return;
     trim(this.#late.set(asked.id, asked));
+    trim(this.#lateByKey.set(asked.key, asked));
     for (const answer of asked.waiting.splice(0)) refuse(answer, notReached);
   }
 
@@ -148,7 +162,7 @@ export class Disowning {
   #release(asked: Asked): void {
     const { table, commits, logger } = this.#options;
     this.#end(asked);
-    this.#late.delete(asked.id);
+    this.#forget(asked);
     const change = (): RegistryRecord | undefined => {
       const record = table.at(asked.key);
       // Unregistered meanwhile, or somebody else's by now.
@@ -187,11 +201,21 @@ export class Disowning {
     };
   }
 
+  /** Nothing more is to come of a Thing that was asked. */
+  #forget(asked: Asked): void {
+    this.#late.delete(asked.id);
+    if (this.#lateByKey.get(asked.key) === asked) this.#lateByKey.delete(asked.key);
+  }
+
   #end(asked: Asked): boolean {
     asked.timer.cancel();
     if (this.#byKey.get(asked.key) === asked) this.#byKey.delete(asked.key);
     return this.#asked.delete(asked.id);
   }
+}
+
+function isOf(asked: Asked, from: Jid): boolean {
+  return asked.to === from.full || (from.resource === "" && asked.to.startsWith(`${from.bare}/`));
 }
 
 function trim(collection: Pick<Set<string>, "size" | "keys" | "delete">): void {

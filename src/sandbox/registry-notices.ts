@@ -35,6 +35,8 @@ export interface NoticesOptions {
   readonly logger: Logger;
   /** Sends to a Thing. */
   readonly output: (stanzas: readonly XmlElement[]) => void;
+  /** Whether its Thing has been told that it is disowned, and has not answered yet. */
+  readonly isBeingDisowned: (record: RegistryRecord) => boolean;
 }
 
 // A concentrator that was away may have missed thousands. The next goes out when one was answered.
@@ -59,9 +61,10 @@ export class RegistryNotices {
 
   /** What is due to a Thing, addressed to where it was seen last. One that is away learns it when it comes. */
   of(record: RegistryRecord): readonly XmlElement[] {
-    const { from, whereabouts } = this.#options;
+    const { from, whereabouts, isBeingDisowned } = this.#options;
     const to = whereabouts.last(record.jid);
-    if (to === undefined) return [];
+    // Behind `disowned` a notice of before, sent once more, would give the Thing back to the owner who has just left it.
+    if (to === undefined || isBeingDisowned(record)) return [];
     return dueOf(record).map(({ id, payload }) => iq({ type: "set", id, from, to }, payload));
   }
 

@@ -74,7 +74,11 @@ export class ReferenceRegistry implements StanzaService {
     this.#friends = isAccount ? new ServiceFriends({ clock, output: () => undefined }) : undefined;
     // D-E15: a component needs no friends. An account hears of its friends only, and is heard by them.
     const hears = (thing: BareJid): boolean => this.#friends?.sees(thing) ?? true;
-    this.#notices = new RegistryNotices({ from: this.jid, table, commits, whereabouts, logger, output });
+    const isBeingDisowned = (record: RegistryRecord): boolean => this.#disowning.isAsked(record);
+    this.#notices = new RegistryNotices({
+      ...{ table, commits, whereabouts, logger, output, isBeingDisowned },
+      from: this.jid,
+    });
     this.#disowning = new Disowning({
       from: this.jid,
       table,
@@ -86,6 +90,7 @@ export class ReferenceRegistry implements StanzaService {
       reach: (thing) => (hears(thing) ? whereabouts.present(thing) : undefined),
       output,
       undelivered: (from, condition) => this.#notices.undelivered(from, condition),
+      refused: (record) => output(this.#notices.of(record)),
     });
     const rules = new RegistryRules({
       table,

@@ -26,6 +26,39 @@ const begin = (owner = OWNER, attributes = "jid='thing@example.org'"): XmlElemen
 };
 const owner = (): string | undefined => desk.registry.things[0]?.owner;
 
+describe("a Thing that has not answered to its claim yet", () => {
+  beforeEach(() => {
+    desk.register();
+    desk.mine();
+  });
+
+  it("D-3.17-7: hears nothing of the claim behind disowned, also when it is removed meanwhile: it would be its owner's again", async () => {
+    const notice = begin();
+    expect(brief(desk.remove())).toEqual([result]);
+    expect(brief(desk.presence(THING))).toEqual([]);
+    expect(await during(() => desk.acknowledge(notice))).toEqual([result]);
+    expect(desk.registry.unacknowledged).toEqual([]);
+    expect(brief(desk.presence(THING))).toEqual([]);
+    expect(owner()).toBeUndefined();
+  });
+
+  it("D-3.17-7: hears nothing of it either when it was not waited for any longer, until it has been away", async () => {
+    begin();
+    await desk.clock.advance(8_000);
+    expect(brief(desk.remove())).toEqual([result]);
+    expect(brief(desk.presence(THING))).toEqual([]);
+    desk.presence(THING, "unavailable");
+    expect(await during(() => desk.presence(THING))).toEqual([`set ${THING} claimed`, `set ${THING} removed`]);
+  });
+
+  it("D-3.17-11: that refuses to be disowned is told then what else there is", async () => {
+    const notice = begin();
+    expect(brief(desk.remove())).toEqual([result]);
+    const said = await during(() => desk.refuse(notice, "forbidden"));
+    expect([...said].sort()).toEqual([notAllowed, `set ${THING} claimed`, `set ${THING} removed`]);
+  });
+});
+
 describe("disowning a Thing that is online", () => {
   beforeEach(() => desk.claimed());
 
