@@ -51,6 +51,8 @@ interface Asked {
   readonly claim: string;
   readonly waiting: Answer[];
   readonly timer: Timer;
+  /** Whether the Thing has registered since: it has forgotten its owner, and only its acknowledgement was lost. */
+  hasRegistered: boolean;
 }
 
 // Things that answer later than that are forgotten about, the oldest first.
@@ -96,7 +98,7 @@ export class Disowning {
     if (to === undefined) return refuse(answer, notReached);
     const id = randomToken(random); // unguessable: nobody else acknowledges it
     const timer = clock.schedule(timeout, () => this.#giveUp(asked));
-    const asked: Asked = { id, key, to, claim: claim.notice, waiting: [answer], timer };
+    const asked: Asked = { id, key, to, claim: claim.notice, waiting: [answer], timer, hasRegistered: false };
     this.#asked.set(id, asked);
     this.#byKey.set(key, asked);
     output([iq({ type: "set", id, from, to }, buildDisowned({ ...(record.node && { node: record.node }) }))]);
@@ -138,6 +140,13 @@ export class Disowning {
     return asked !== undefined && asked.claim === record.claim?.notice;
   }
 
+  /** A claimed Thing registers: no acknowledgement is waited for that it must have sent before. */
+  registersAnew(record: RegistryRecord): void {
+    const asked = this.#byKey.get(recordKey(record));
+    if (asked) asked.hasRegistered = true;
+    this.#lateByKey.delete(recordKey(record));
+  }
+
   /** Waits for nobody any more. */
   stop(): void {
     for (const { timer } of this.#asked.values()) timer.cancel();
@@ -150,7 +159,7 @@ export class Disowning {
   #giveUp(asked: Asked): void {
     if (!this.#end(asked)) return;
     trim(this.#late.set(asked.id, asked));
-    trim(this.#lateByKey.set(asked.key, asked));
+    if (!asked.hasRegistered) trim(this.#lateByKey.set(asked.key, asked));
     for (const answer of asked.waiting.splice(0)) refuse(answer, notReached);
   }
 

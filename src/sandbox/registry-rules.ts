@@ -36,6 +36,8 @@ export interface RulesOptions {
   readonly logger: Logger;
   /** Whether a Thing can be told anything at all: a Registry that is an account talks to its friends only. */
   readonly hears: (thing: BareJid) => boolean;
+  /** Called when a claimed Thing registers: it does not know its owner. */
+  readonly registersAnew: (record: RegistryRecord) => void;
   /** Whether the Thing has acknowledged that it is disowned, though that is not kept yet. */
   readonly isDisowned: (claim: RecordClaim) => boolean;
   /** What is still to be told to a Thing. */
@@ -65,6 +67,7 @@ export class RegistryRules {
     // (D-E26), and one that knows its owner, was removed and registers has been reset.
     const isOver = claim === undefined || claim.selfOwned || (known?.removed !== undefined && claim.told);
     if (known !== undefined && !isOver && !this.#options.isDisowned(claim)) {
+      this.#options.registersAnew(known);
       return () => ({ payload: claimedNotice(known, claim) });
     }
     if (known === undefined) {

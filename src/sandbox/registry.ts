@@ -99,6 +99,7 @@ export class ReferenceRegistry implements StanzaService {
       random,
       logger,
       hears,
+      registersAnew: (record) => this.#disowning.registersAnew(record),
       isDisowned: (claim) => this.#disowning.isForgotten(claim),
       notices: (record) => this.#notices.of(record),
     });

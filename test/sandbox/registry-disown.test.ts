@@ -51,6 +51,18 @@ describe("a Thing that has not answered to its claim yet", () => {
     expect(await during(() => desk.presence(THING))).toEqual([`set ${THING} claimed`, `set ${THING} removed`]);
   });
 
+  it.each([
+    ["before it is waited for no longer", 0],
+    ["after that", 8_000],
+  ])("D-3.17-7: is told again when it has registered %s: only its acknowledgement was lost", async (_, ms) => {
+    begin();
+    await desk.clock.advance(ms);
+    desk.register();
+    await desk.clock.advance(8_000 - ms);
+    const said = await during(() => desk.presence(THING));
+    expect(said).toEqual([`set ${THING} claimed`]);
+  });
+
   it("D-3.17-11: that refuses to be disowned is told then what else there is", async () => {
     const notice = begin();
     expect(brief(desk.remove())).toEqual([result]);
