@@ -42,6 +42,8 @@ export class NodeTending {
   #begun: AbortSignal | undefined;
   #registry: BareJid | undefined;
   #state: ThingState | undefined;
+  // What the Registry has said of nodes on this stream, and is not acknowledged yet: by node.
+  readonly #unanswered = new Map<string, Set<object>>();
 
   constructor(options: NodeTendingOptions) {
     const { clock, random, onFault, onHealed, onSettled } = options;
@@ -74,6 +76,22 @@ export class NodeTending {
     this.#work.add(key);
   }
 
+  /**
+   * Nothing is said of a node until what the Registry has said of it is acknowledged (D-E17): one that registered before it
+   * has acknowledged that it was disowned would hear of the owner of before. Gives what ends that.
+   */
+  hold(key: string): () => void {
+    const one = {};
+    const held = this.#unanswered.get(key) ?? new Set();
+    this.#unanswered.set(key, held.add(one));
+    return () => {
+      held.delete(one);
+      if (held.size > 0) return;
+      if (this.#unanswered.get(key) === held) this.#unanswered.delete(key);
+      this.#work.add(key);
+    };
+  }
+
   /** Tells whether the Registry holds what is wanted, as far as it is told anything. */
   isTold({ settings, record }: NodeEntry): boolean {
     return !isFindable(record.ownership) || tagsToTell(settings, record).length === 0;
@@ -98,6 +116,7 @@ export class NodeTending {
     if (registry === undefined) return;
     if (state.ownership.is === "registered" && this.#registered !== stream) return;
     this.#begun = stream;
+    this.#unanswered.clear(); // an acknowledgement that never went out
     this.#registry = registry;
     const { entries, leaving } = this.#options;
     this.#work.begin([...[...entries()].map(({ settings }) => settings.key), ...leaving.keys()], stream);
@@ -132,7 +151,7 @@ export class NodeTending {
     try {
       for (;;) {
         signal.throwIfAborted();
-        if (entry.isEnded) return;
+        if (entry.isEnded || this.#unanswered.has(entry.settings.key)) return;
         const record = done.reduce(nodeAfter, entry.record);
         const task = nodeTask(entry.settings, record, entry.registeredOn === signal);
         if (task === undefined) return;

@@ -209,19 +209,20 @@ export class Nodes {
     const { key } = entry.settings;
     // What is said of the owner of before, until the Registry has forgotten the node.
     if (leftOf(entry.record.ownership) !== undefined) return () => undefined;
+    const acknowledged = this.#tending.hold(key);
     try {
       if (registryIn(entry.record.ownership) !== undefined) await entry.change((record) => nodeAt(record, registry));
       const act = await entry.apply({ ...notice, registry });
       if (notice.type === "disowned") entry.registeredOn = undefined;
       return () => {
         act();
-        this.#tending.add(key);
+        acknowledged();
       };
     } catch (error) {
       this.#options.onFault("state-not-saved", messageOf(error), error);
       // It may not be told again on this stream: the Registry is asked, by registering (XEP-0347 3.6), until it is kept.
       entry.registeredOn = undefined;
-      if (notice.type === "claimed") this.#tending.add(key);
+      acknowledged();
       throw new Refusal("resource-constraint");
     }
   }

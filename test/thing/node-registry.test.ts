@@ -78,6 +78,25 @@ describe("a Registry that has not finished with forgetting the owner of a node",
     expect(ownershipOf(thing)).toEqual({ is: "registered", registry: component });
   });
 
+  test("D-E17: D-3.17-8: hears that it is acknowledged before the node registers, also when the claim had just come", async () => {
+    const { up, asked, says, address, settle } = await concentrator();
+    const wire = await up();
+    let isAcknowledged = false;
+    const early: boolean[] = [];
+    says((payload) => {
+      early.push(payload.is("register") && !isAcknowledged);
+      return undefined;
+    });
+    const claimed = wire.ask(address, "set", noticeOf(anna));
+    const disowned = wire.ask(address, "set", buildDisowned({ node })).then(() => (isAcknowledged = true));
+    await settle();
+    await Promise.all([claimed, disowned]);
+    await settle();
+    expect(asked(wire).at(-1)).toBe("register");
+    expect(early).not.toContain(true);
+    expect(early.length).toBeGreaterThan(0);
+  });
+
   test("D-E17: is taken at its word in the end", async () => {
     const { thing, clock, up, tell, says, settle } = await concentrator();
     const wire = await up();
