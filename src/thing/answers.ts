@@ -2,6 +2,7 @@
 import type { BareJid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
+import { nodeText } from "../codec/node-ref.ts";
 import { answerConcentrator } from "../concentrator/concentrator-responder.ts";
 import type { NodeView } from "../concentrator/visible-nodes.ts";
 import { answerControl, type ControlDevice } from "../control/control-responder.ts";
@@ -61,6 +62,15 @@ export function answerRequests(parts: AnswerParts): void {
     registry: parts.registry,
     accept: async (registry, notice) => {
       const { node } = notice;
+      // A Thing is its own owner by its own wish only (XEP-0347 3.7), and nobody could ever disown it.
+      if (notice.type === "claimed" && notice.owner === channel.jid?.bare) {
+        const what = node === undefined ? "this Thing" : `the node ${nodeText(node)}`;
+        onFault(
+          "owner-change-ignored",
+          `${registry} says that ${what} belongs to the Thing itself, which has not asked for that: it stays as it is`,
+        );
+        return () => undefined;
+      }
       if (node === undefined) return parts.apply(eventOf(registry, notice));
       // A Thing that is no concentrator registered itself and no node.
       if (parts.nodes === undefined) throw new Refusal("item-not-found");

@@ -124,6 +124,19 @@ describe("a Registry that has not finished with forgetting the owner of a node",
 });
 
 describe("a Registry that gives a node away that is somebody's", () => {
+  test.each([
+    ["the Thing", {}],
+    ["a node", { node }],
+  ])("D-E29: is not followed when it gives %s to the Thing, which could then never be claimed", async (_, which) => {
+    const { thing, up, tell, faults } = await concentrator();
+    const wire = await up();
+    const own = buildClaimed({ jid: wire.jid.bare, public: true, ...which });
+    expect((await tell(wire, own)).type).toBe("result");
+    expect([thing.state.ownership.is, ownershipOf(thing)?.is]).toEqual(["registered", "registered"]);
+    expect(faults).toEqual([expect.stringMatching(/^owner-change-ignored: .*the Thing itself/)]);
+    expect([thing.claimText, thing.nodes[0]?.claimText]).not.toContain("");
+  });
+
   test("D-E29: is acknowledged and not followed, and people are told", async () => {
     const { thing, up, tell, faults } = await concentrator();
     const wire = await up();
