@@ -5,35 +5,20 @@ import { ConfigError, StateError } from "../core/errors.ts";
 import { configJid, type BareJid, type Jid } from "../core/jid.ts";
 import { silentLogger } from "../core/logger.ts";
 import { systemRandom } from "../core/random.ts";
-import { buildCanControlResponse, parseCanControl } from "../codec/can-control.ts";
 import { buildFriend, buildUnfriend } from "../codec/friendship.ts";
 import { ns } from "../codec/namespaces.ts";
-import { buildCanReadResponse, buildIsFriendResponse, parseCanRead, parseIsFriend } from "../codec/provisioning.ts";
 import { message } from "../codec/stanza.ts";
-import type { Tokens } from "../codec/tokens.ts";
-import type { XmlElement } from "../codec/xml.ts";
-import { usedTokens, whoActs } from "./acting.ts";
-import { mostForgivingControl, mostForgivingRead } from "./forgiving.ts";
+import { localName, type XmlElement } from "../codec/xml.ts";
 import { Identities, type KnownIdentity } from "./identities.ts";
 import type { ChallengePadding } from "./identity-certificate.ts";
 import { CacheInvalidation } from "./provisioning-server-cache.ts";
-import { TokenChallenges, type ChallengePolicy, type UsedToken } from "./provisioning-server-challenges.ts";
+import { AskedQuestions } from "./provisioning-server-asked.ts";
+import { TokenChallenges, type ChallengePolicy } from "./provisioning-server-challenges.ts";
 import type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server-options.ts";
+import { Proofs } from "./provisioning-server-proofs.ts";
+import { RightsDesk } from "./provisioning-server-rights.ts";
 import { TokenDesk } from "./provisioning-server-tokens.ts";
-import {
-  decideControl,
-  decideFriend,
-  decideRead,
-  isAbout,
-  narrow,
-  narrowControl,
-  normaliseRules,
-  withRule,
-  type Acting,
-  type ControlLimits,
-  type ReadLimits,
-  type Rule,
-} from "./rules.ts";
+import { isAbout, normaliseRules, withRule, type ControlLimits, type ReadLimits, type Rule } from "./rules.ts";
 import { ServiceFriends, type FriendshipOutcome } from "./service-friends.ts";
 import {
   serve,
@@ -45,9 +30,6 @@ import {
   type ServiceRequest,
 } from "./service-frame.ts";
 import type { HostedAccount, StanzaService } from "./stanza-service.ts";
-
-// A sandbox may run for weeks: counts stay exact, the list keeps the newest.
-const MOST_QUESTIONS = 10_000;
 
 /**
  * A Provisioning Server to test and demonstrate with. It answers by rules set from code, refuses by default, and when
@@ -71,13 +53,12 @@ export class ReferenceProvisioningServer implements StanzaService {
   readonly #handlers: ServiceHandlers;
   readonly #cache: CacheInvalidation;
   readonly #identities: Identities;
-  readonly #desk: TokenDesk;
+  readonly #tokens: TokenDesk;
   readonly #challenges: TokenChallenges;
   readonly #friends: ServiceFriends | undefined;
-  readonly #counts = new Map<QuestionKind, number>();
-  readonly #questions: AskedQuestion[] = [];
-  /** The Things that have asked isFriend. */
-  readonly #consulted = new Set<BareJid>();
+  readonly #rights: RightsDesk;
+  readonly #asked = new AskedQuestions();
+  readonly #answers: ReadonlyMap<string, (payload: XmlElement, from: Jid) => ServiceAnswer | LaterAnswer>;
   #rules: readonly Rule[];
   #carry: (stanzas: readonly XmlElement[]) => void = () => undefined;
 
@@ -107,7 +88,8 @@ export class ReferenceProvisioningServer implements StanzaService {
     const padding = (): ChallengePadding => this.padding;
     const policy = (): ChallengePolicy => this.challenge;
     this.#identities = new Identities({ random, clock, unknown, changed });
-    this.#desk = new TokenDesk({ identities: this.#identities, random, clock, padding });
+    const tokens = new TokenDesk({ identities: this.#identities, random, clock, padding });
+    this.#tokens = tokens;
     this.#challenges = new TokenChallenges({
       from: this.jid,
       random,
@@ -118,6 +100,25 @@ export class ReferenceProvisioningServer implements StanzaService {
       timeout,
       output,
     });
+    const rights = new RightsDesk({
+      proofs: new Proofs(this.#identities, this.#challenges),
+      rules: () => this.#rules,
+      secondaryTrustAllowed: () => this.secondaryTrustAllowed,
+      asked: (from, question) => {
+        this.#cache.asked(from);
+        this.#asked.note(from, question);
+      },
+    });
+    this.#rights = rights;
+    this.#answers = new Map(
+      Object.entries({
+        isFriend: (payload, from) => rights.isFriend(payload, from),
+        canRead: (payload, from) => rights.canRead(payload, from),
+        canControl: (payload, from) => rights.canControl(payload, from),
+        getToken: (payload, from) => ({ payload: tokens.challenge(payload, from) }),
+        getTokenChallengeResponse: (payload, from) => ({ payload: tokens.response(payload, from) }),
+      } satisfies Record<string, (payload: XmlElement, from: Jid) => ServiceAnswer | LaterAnswer>),
+    );
     this.#handlers = {
       address,
       info: serviceInfo(address, this.name, ns.provisioning),
@@ -143,7 +144,7 @@ export class ReferenceProvisioningServer implements StanzaService {
 
   /** The questions asked, oldest first; of very many the newest 10,000. */
   get questions(): readonly AskedQuestion[] {
-    return [...this.#questions];
+    return this.#asked.list;
   }
 
   /** The Things that have not yet acknowledged the last change of the rules. */
@@ -163,8 +164,7 @@ export class ReferenceProvisioningServer implements StanzaService {
 
   /** How many questions were asked, of one kind or of all. */
   count(kind?: QuestionKind): number {
-    const of = (one: QuestionKind): number => this.#counts.get(one) ?? 0;
-    return kind === undefined ? of("isFriend") + of("canRead") + of("canControl") : of(kind);
+    return this.#asked.count(kind);
   }
 
   /**
@@ -224,7 +224,7 @@ export class ReferenceProvisioningServer implements StanzaService {
    */
   unfriend(thing: string, jid: string): boolean {
     const other = configJid(jid, "jid").bare;
-    if (!this.#consulted.has(configJid(thing, "thing").bare)) return false;
+    if (!this.#rights.hasConsulted(configJid(thing, "thing").bare)) return false;
     this.#tell(thing, buildUnfriend({ jid: other }));
     return true;
   }
@@ -280,7 +280,7 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.#cache.stop();
     this.#challenges.stop();
     this.#identities.stop();
-    this.#desk.stop();
+    this.#tokens.stop();
   }
 
   /** Messages go to the bare JID: its server knows where the Thing is, or keeps them until it comes (P-E8). */
@@ -297,86 +297,7 @@ export class ReferenceProvisioningServer implements StanzaService {
   }
 
   #request({ from, payload }: ServiceRequest): ServiceAnswer | LaterAnswer | undefined {
-    if (payload.is("isFriend", ns.provisioning)) return { payload: this.#isFriend(payload, from) };
-    if (payload.is("canRead", ns.provisioning)) return this.#canRead(payload, from);
-    if (payload.is("canControl", ns.provisioning)) return this.#canControl(payload, from);
-    if (payload.is("getToken", ns.provisioning)) return { payload: this.#desk.challenge(payload, from) };
-    if (payload.is("getTokenChallengeResponse", ns.provisioning)) {
-      return { payload: this.#desk.response(payload, from) };
-    }
-    return undefined;
+    if (payload.getNS() !== ns.provisioning) return undefined;
+    return this.#answers.get(localName(payload))?.(payload, from);
   }
-
-  /** XEP-0324 3.2.1: the two are the sender and the JID named, both without resource. */
-  #isFriend(payload: XmlElement, from: Jid): XmlElement {
-    const { jid } = parseIsFriend(payload);
-    const result = decideFriend(this.#rules, from.bare, jid);
-    this.#asked(from, { kind: "isFriend", jid, result });
-    this.#consulted.add(from.bare);
-    return buildIsFriendResponse({ jid, result, secondaryTrustAllowed: this.secondaryTrustAllowed });
-  }
-
-  /** XEP-0324 3.3. */
-  #canRead(payload: XmlElement, from: Jid): LaterAnswer {
-    const question = parseCanRead(payload);
-    return this.#whenProved(from, "canRead", question, (acting) => {
-      const limits = different(acting, (who) => decideRead(this.#rules, from.bare, question.jid, who));
-      const answer = mostForgivingRead(
-        question,
-        limits.map((each) => narrow(question, each)),
-      );
-      return { result: answer.result, payload: buildCanReadResponse(answer) };
-    });
-  }
-
-  /** XEP-0324 3.4. */
-  #canControl(payload: XmlElement, from: Jid): LaterAnswer {
-    const question = parseCanControl(payload);
-    return this.#whenProved(from, "canControl", question, (acting) => {
-      const decide = (who: Acting): boolean | ControlLimits => decideControl(this.#rules, from.bare, question.jid, who);
-      const answer = mostForgivingControl(
-        question,
-        different(acting, decide).map((each) => narrowControl(question, each)),
-      );
-      return { result: answer.result, payload: buildCanControlResponse(answer) };
-    });
-  }
-
-  /** Decides once the tokens of a question are proved, by the rules and identities of that moment. */
-  #whenProved(
-    from: Jid,
-    kind: QuestionKind,
-    { jid, tokens }: { readonly jid: BareJid; readonly tokens: Tokens },
-    decide: (acting: readonly Acting[]) => { readonly result: boolean; readonly payload: XmlElement },
-  ): LaterAnswer {
-    const finish = (sent: readonly UsedToken[], proved: ReadonlySet<string>): ServiceAnswer => {
-      for (const { token, identity } of sent) {
-        const isProved = proved.has(token);
-        if (isProved) this.#identities.proved(identity);
-        this.#identities.answered(identity, from.bare, isProved);
-      }
-      // Who cannot answer loses the identity, not what it may without (P-3.1.3-6); so does who has lost it meanwhile.
-      const valid = sent.filter(({ token }) => proved.has(token) && this.#identities.behind(token) !== undefined);
-      const { result, payload } = decide(whoActs(valid, tokens));
-      const names = [...new Set(valid.map(({ identity }) => identity.name ?? identity.certificate.fingerprint))];
-      this.#asked(from, { kind, jid, result, ...(names.length > 0 && { identities: names }) });
-      return { payload };
-    };
-    const sent = usedTokens(this.#identities, tokens);
-    return {
-      later: (answer) => this.#challenges.prove(from, jid, sent, (proved) => answer(() => finish(sent, proved))),
-    };
-  }
-
-  #asked(from: Jid, question: Omit<AskedQuestion, "thing">): void {
-    this.#cache.asked(from);
-    this.#counts.set(question.kind, this.count(question.kind) + 1);
-    this.#questions.push({ thing: from.bare, ...question });
-    if (this.#questions.length > MOST_QUESTIONS) this.#questions.shift();
-  }
-}
-
-/** What is decided, each once: sixteen tokens of three kinds make thousands of combinations, and few rules. */
-function different<T>(acting: readonly Acting[], decide: (who: Acting) => T): readonly T[] {
-  return [...new Set(acting.map(decide))];
 }
