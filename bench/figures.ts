@@ -9,6 +9,14 @@ export function median(samples: readonly number[]): number {
   return (upper + lower) / 2;
 }
 
+/** The value that so many of a hundred do not exceed (nearest rank). Throws for an empty list. */
+export function percentile(samples: readonly number[], percent: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const value = sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)];
+  if (value === undefined) throw new Error("a percentile of nothing");
+  return value;
+}
+
 /** How many times as much the first is, by the medians. Throws where there is nothing to compare with. */
 export function ratio(ours: readonly number[], theirs: readonly number[]): number {
   const against = median(theirs);
@@ -18,8 +26,10 @@ export function ratio(ours: readonly number[], theirs: readonly number[]): numbe
 
 /** What a figure must reach. */
 export interface Bound {
-  /** At most this much; of a count: exactly. */
+  /** At most this much; of a count: exactly; of what is better the more it is: at least. */
   readonly bound: number;
+  /** It is better the more it is. Default: the less. */
+  readonly atLeast?: boolean;
   /** It is a count: no more and no less. Default: no. */
   readonly exact?: boolean;
 }
@@ -34,8 +44,9 @@ export type Verdict = "reached" | "skipped" | "short" | "failed";
 export const TOLERANCE = 1.5;
 
 /** Judges a figure. What is no number has failed. */
-export function judge(value: number, { bound, exact = false }: Bound): Verdict {
+export function judge(value: number, { bound, atLeast = false, exact = false }: Bound): Verdict {
   if (exact) return value === bound ? "reached" : "failed";
+  if (atLeast) return value >= bound ? "reached" : value >= bound / TOLERANCE ? "short" : "failed";
   if (value <= bound) return "reached";
   return value <= bound * TOLERANCE ? "short" : "failed";
 }

@@ -1,39 +1,14 @@
 // What is measured. Each compares in pairs, turn by turn, so that what else the machine does meets both alike.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { median, ratio } from "./figures.ts";
+import { about, compared, paired } from "./comparing.ts";
+import { median } from "./figures.ts";
 import type { Measured, Measurement, Place } from "./measurement.ts";
 import { Program, valuesOf } from "./program.ts";
+import { readouts, readoutsWithNagle } from "./readouts.ts";
 import type { Site } from "./site.ts";
 
 const MIB = 2 ** 20;
-const about = (value: number): string =>
-  value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
-
-/** The ratio of two lists of samples, in words of their unit. */
-function compared(ours: readonly number[], theirs: readonly number[], unit: string, scale = 1): Measured {
-  const [one, other] = [median(ours) / scale, median(theirs) / scale];
-  return {
-    value: ratio(ours, theirs),
-    from: `${about(one)} against ${about(other)} ${unit}, medians of ${ours.length}`,
-  };
-}
-
-/** Does both turn by turn; the first of a turn is the other one the next time. */
-async function paired(
-  times: number,
-  ours: () => Promise<number>,
-  theirs: () => Promise<number>,
-): Promise<{ ours: number[]; theirs: number[] }> {
-  const samples = { ours: [] as number[], theirs: [] as number[] };
-  for (let turn = 0; turn < times; turn++) {
-    for (const side of turn % 2 === 0 ? (["ours", "theirs"] as const) : (["theirs", "ours"] as const)) {
-      samples[side].push(await (side === "ours" ? ours() : theirs()));
-    }
-  }
-  return samples;
-}
-
 function subfolder(place: Place, name: string): string {
   const folder = join(place.folder, name);
   mkdirSync(folder, { mode: 0o700, recursive: true });
@@ -248,6 +223,8 @@ export const measurements: readonly Measurement[] = [
       return [compared(ours, theirs, "ms")];
     },
   },
+  readouts,
+  readoutsWithNagle,
   {
     name: "restart",
     how: "500 Things with an account each on the sandbox, in one process: each is befriended and read, all are stopped and started at once, each is read again; new rules clear every cache, and each is read three times at once (its friend it asks about by itself).",

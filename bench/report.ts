@@ -39,7 +39,8 @@ const digits = (value: number): string =>
         ? value.toFixed(1)
         : value.toFixed(2);
 const withUnit = (value: number, unit: string): string => `${digits(value)} ${unit}`.trim();
-const boundOf = ({ bound, exact = false, unit }: Figure): string => (exact ? "" : "≤ ") + withUnit(bound, unit);
+const boundOf = ({ bound, exact = false, atLeast = false, unit }: Figure): string =>
+  (exact ? "" : atLeast ? "≥ " : "≤ ") + withUnit(bound, unit);
 const words: Readonly<Record<Verdict, string>> = { reached: "yes", skipped: "–", short: "short of it", failed: "no" };
 
 /** One line for people. */
@@ -55,9 +56,9 @@ export function asLine(result: Result): string {
 export function asJson(results: readonly Result[]): string {
   const [node, processor, date] = machine();
   const figures = results.map((result) => {
-    const { id, title, unit, bound, exact = false } = result.figure;
+    const { id, title, unit, bound, exact = false, atLeast = false } = result.figure;
     const told = "measured" in result ? result.measured : { missing: result.missing };
-    return { id, title, unit, bound, exact, ...told, verdict: verdictOf(result) };
+    return { id, title, unit, bound, exact, atLeast, ...told, verdict: verdictOf(result) };
   });
   return JSON.stringify({ node, processor, date, figures }, undefined, 2);
 }

@@ -24,16 +24,18 @@ export interface Site {
 export const noSite: string | undefined =
   noProsody === undefined ? undefined : "needs Prosody, which is not installed (Debian: apt-get install prosody)";
 
+const reader = "reader";
 const account = { username: "bare", password: "a-password-of-the-bench" };
 
 /** Starts it. Its authority is in a file of the folder, for Node.js to take beside those that it knows. */
 export async function startSite(folder: string): Promise<Site> {
-  const prosody = await startProsody();
+  // As Debian sets it up it does not write a line for every stanza.
+  const prosody = await startProsody({ logLevel: "info" });
   if (prosody === undefined) throw new Error(noSite);
   const registry = new ReferenceRegistry({ jid: "discovery.localhost" });
   const provisioning = new ReferenceProvisioningServer({
     jid: "provisioning.localhost",
-    rules: [{ jid: "reader@localhost", friend: true, read: true }],
+    rules: [{ jid: `${reader}@localhost`, friend: true, read: true }],
   });
   const attachments = await Promise.all(
     [registry, provisioning].map((service) => attachComponent(service, prosody.component(service.jid))),
@@ -41,13 +43,13 @@ export async function startSite(folder: string): Promise<Site> {
   const service = `xmpp://127.0.0.1:${prosody.port}`;
   const login = { service, domain: prosody.domain, register: true, tls: { ca: prosody.ca } };
   await (await connect({ ...login, ...account })).close();
-  const connection = await connect({ ...login, username: "reader", password: account.password });
+  const connection = await connect({ ...login, username: reader, password: account.password });
   const ca = join(folder, "ca.pem");
   writeFileSync(ca, prosody.ca);
   return {
     env: {
       ...{ SERVICE: service, DOMAIN: prosody.domain, NODE_EXTRA_CA_CERTS: ca },
-      ...{ CLIENT: account.username, PASSWORD: account.password },
+      ...{ CLIENT: account.username, READER: reader, PASSWORD: account.password },
       ...{ REGISTRY: registry.jid, PROVISIONING: provisioning.jid },
     },
     provisioning,

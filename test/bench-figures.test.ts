@@ -1,7 +1,7 @@
 // The arithmetic of `npm run bench`: a bench that cannot fail measures nothing.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { judge, median, ratio, TOLERANCE, worst } from "../bench/figures.ts";
+import { judge, median, percentile, ratio, TOLERANCE, worst } from "../bench/figures.ts";
 import type { Figure } from "../bench/measurement.ts";
 import { measurements } from "../bench/measurements.ts";
 import { asJson, asLine, verdictOf, withTable, type Result } from "../bench/report.ts";
@@ -44,6 +44,17 @@ describe("the median", () => {
   });
 });
 
+describe("a percentile", () => {
+  it("is a sample that so many of a hundred do not exceed, whatever the order", () => {
+    const samples = Array.from({ length: 200 }, (_, index) => 200 - index);
+    expect(percentile(samples, 99)).toBe(198);
+    expect(percentile(samples, 100)).toBe(200);
+    expect(percentile([3, 1, 2], 50)).toBe(2);
+    expect(percentile([7], 99)).toBe(7);
+    expect(() => percentile([], 99)).toThrow("a percentile of nothing");
+  });
+});
+
 describe("the ratio", () => {
   it("is that of the medians, ours by theirs", () => {
     expect(ratio([30, 10, 20], [5, 400, 10])).toBe(2);
@@ -62,6 +73,16 @@ describe("the verdict", () => {
     expect(judge(2.01, { bound: 2 })).toBe("short");
     expect(judge(3, { bound: 2 })).toBe("short");
     expect(judge(3.01, { bound: 2 })).toBe("failed");
+  });
+
+  it("of what is better the more it is is reached from the bound on, short down to two thirds of it", () => {
+    const bound = { bound: 0.6, atLeast: true };
+    expect(judge(5, bound)).toBe("reached");
+    expect(judge(0.6, bound)).toBe("reached");
+    expect(judge(0.59, bound)).toBe("short");
+    expect(judge(0.41, bound)).toBe("short");
+    expect(judge(0.39, bound)).toBe("failed");
+    expect(judge(Number.NaN, bound)).toBe("failed");
   });
 
   it("on a count knows no tolerance, neither above nor below", () => {
@@ -105,6 +126,7 @@ describe("the report", () => {
         unit: "ms",
         bound: 50,
         exact: false,
+        atLeast: false,
         value: 12.34,
         from: "seven",
         verdict: "reached",
@@ -155,6 +177,11 @@ describe("the measurements", () => {
       "import-time": 1,
       "import-memory": 1.05,
       start: 0.5,
+      "readouts-rate": 0.7,
+      "readouts-p99": 2,
+      "readouts-rate-50": 0.7,
+      "readouts-p99-50": 2,
+      "nagle-p99": 1.5,
       restart: 0,
       cleared: 1,
       crowd: 120,

@@ -24,11 +24,14 @@ export interface ProsodyConfig {
   readonly settings?: string;
   /** It logs to its standard output instead of `prosody.log`. */
   readonly console?: boolean;
+  /** From which level on it logs. Default: everything. */
+  readonly logLevel?: "debug" | "info";
 }
 
 /** The configuration of a Prosody for tests. */
 export function prosodyConfig(wanted: ProsodyConfig): string {
   const { folder, ports, hosts, secrets, interfaces = ["127.0.0.1"], console = false, settings = "" } = wanted;
+  const { logLevel = "debug" } = wanted;
   const [port, tlsPort, componentPort] = ports;
   const listen = interfaces.map((address) => `"${address}"`).join(", ");
   const sink = console ? `to = "console"` : `to = "file", filename = "${folder}/prosody.log"`;
@@ -55,7 +58,7 @@ storage = "internal"
 network_settings = { nagle = false }
 ${settings}
 ssl = { certificate = "${folder}/server.crt", key = "${folder}/server.key" }
-log = { { levels = { min = "debug" }, ${sink} } }
+log = { { levels = { min = "${logLevel}" }, ${sink} } }
 ${hosts.map((host) => `VirtualHost "${host}"`).join("\n")}
 ${components.join("\n")}
 `;
@@ -66,13 +69,19 @@ ${components.join("\n")}
  * hosts: to its clients they are other domains. `settings`: further lines of its configuration.
  */
 export async function startProsody(
-  options: { components?: readonly string[]; hosts?: readonly string[]; settings?: string } = {},
+  options: {
+    components?: readonly string[];
+    hosts?: readonly string[];
+    settings?: string;
+    logLevel?: "debug" | "info";
+  } = {},
 ): Promise<Prosody | undefined> {
   if (noProsody !== undefined) return undefined;
   const {
     components = ["discovery.localhost", "provisioning.localhost", "other.localhost"],
     hosts = [],
     settings = "",
+    logLevel = "debug",
   } = options;
   return startServer(
     {
@@ -86,7 +95,7 @@ export async function startProsody(
         writeFileSync(join(folder, "server.key"), certificate.key, { mode: 0o600 });
         writeFileSync(
           join(folder, "prosody.cfg.lua"),
-          prosodyConfig({ folder, ports, secrets, hosts: ["localhost", ...hosts], settings }),
+          prosodyConfig({ folder, ports, secrets, hosts: ["localhost", ...hosts], settings, logLevel }),
         );
       },
       command: (folder) => ({ file: "prosody", args: ["--config", join(folder, "prosody.cfg.lua"), "-F"], env: {} }),
