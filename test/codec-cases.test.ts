@@ -10,6 +10,8 @@ import {
 } from "../src/codec/can-control.ts";
 import * as concentrator from "../src/codec/concentrator.ts";
 import * as control from "../src/codec/control.ts";
+import { buildGetForm, parseGetForm } from "../src/codec/control-form.ts";
+import { buildDataForm, parseDataForm } from "../src/codec/data-form.ts";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery, parseInfo, parseItems } from "../src/codec/disco.ts";
 import { buildFriend, buildUnfriend, parseFriend, parseUnfriend } from "../src/codec/friendship.ts";
 import * as getToken from "../src/codec/get-token.ts";
@@ -103,6 +105,8 @@ const codecs: Readonly<Record<string, Codec>> = {
   done: { parse: sensorData.parseDone },
   set: { parse: control.parseSet, build: control.buildSet },
   setResponse: { parse: control.parseSetResponse, build: control.buildSetResponse },
+  getForm: { parse: parseGetForm, build: buildGetForm },
+  form: { parse: parseDataForm, build: buildDataForm },
   concentratorRequest: {
     parse: concentrator.parseConcentratorRequest,
     build: concentrator.buildConcentratorRequest,

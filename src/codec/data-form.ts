@@ -1,11 +1,21 @@
 // XEP-0004 Data Forms, version 2.13: sections 3.1 to 3.3, one form; XEP-0068: what a form is for; XEP-0221: what a field
-// shows beside words. Left aside: lists of results (section 3.4).
+// shows beside words; XEP-0336 as XEP-0325 3.3.1 uses it (`notSame`); XEP-0325 5.4. Left aside: lists of results (section 3.4).
 import { ProtocolError } from "../core/errors.ts";
+import { buildPage, parsePages, type FormPage } from "./form-layout.ts";
+import { buildValidation, parseValidation, type FormValidation } from "./form-validation.ts";
 import { ns } from "./namespaces.ts";
-import { at, el, optional, own, type XmlElement } from "./xml.ts";
+import { at, el, optional, own, required as needed, type XmlElement } from "./xml.ts";
 
 /** What a form is: to be filled in, filled in, taken back, or a result. */
 export type DataFormType = "form" | "submit" | "cancel" | "result";
+
+/** One of the values that a field can be given. */
+export interface FormOption {
+  /** Words for people; empty if none. */
+  readonly label: string;
+  /** The value. */
+  readonly value: string;
+}
 
 /** One field of a form. */
 export interface FormField {
@@ -21,6 +31,16 @@ export interface FormField {
   readonly values: readonly string[];
   /** Whether a picture or a sound belongs to it, as for a CAPTCHA (XEP-0158). */
   readonly media: boolean;
+  /** What it is for, in words. Left out: not said. */
+  readonly desc?: string;
+  /** What can be chosen from, in a field of a list. Left out: it is no list, or one of nothing. */
+  readonly options?: readonly FormOption[];
+  /** What its values have to be (XEP-0122). Left out: not said. */
+  readonly validation?: FormValidation;
+  /** What it holds need not be what the form says: it is sent back only if somebody has edited it (XEP-0336). Left out: no. */
+  readonly notSame?: true;
+  /** The name of those parameters that are to be written together (XEP-0325 5.4). Left out: by itself. */
+  readonly group?: string;
 }
 
 /** A form. */
@@ -33,6 +53,8 @@ export interface DataForm {
   readonly instructions: string;
   /** Its fields, in their order. */
   readonly fields: readonly FormField[];
+  /** Its pages (XEP-0141), which name its fields. Left out: not laid out. */
+  readonly pages?: readonly FormPage[];
 }
 
 const types: ReadonlySet<string> = new Set<DataFormType>(["form", "submit", "cancel", "result"]);
@@ -52,7 +74,9 @@ export function parseDataForm(form: XmlElement): DataForm {
   if (!types.has(type)) throw new ProtocolError("unknown type of form", at(form, "type"));
   const fields = form.getChildren("field", ns.form).map(parseField);
   const names = fields.map(({ name }) => name).filter((name) => name !== "");
-  if (new Set(names).size < names.length) throw new ProtocolError("a field twice", `${at(form)}/field`);
+  const known = new Set(names);
+  if (known.size < names.length) throw new ProtocolError("a field twice", `${at(form)}/field`);
+  const pages = parsePages(form, known);
   return {
     type: type as DataFormType,
     title: textOf(form, "title"),
@@ -63,6 +87,7 @@ export function parseDataForm(form: XmlElement): DataForm {
       .filter((text) => text !== "")
       .join("\n"),
     fields,
+    ...(pages.length > 0 && { pages }),
   };
 }
 
@@ -70,6 +95,12 @@ function parseField(field: XmlElement): FormField {
   const type = optional(field, "type") ?? "";
   const name = optional(field, "var") ?? "";
   if (name === "" && type !== "fixed") throw new ProtocolError("missing attribute", at(field, "var"));
+  const desc = textOf(field, "desc");
+  const options = field.getChildren("option", ns.form).map(parseOption);
+  const validation = parseValidation(field.getChild("validate", ns.formValidation));
+  const groups = field.getChildren("parameterGroup", ns.control);
+  // XEP-0325 5.4: nobody could tell which one counts.
+  if (groups.length > 1) throw new ProtocolError("a parameter in two groups", `${at(field)}/parameterGroup`);
   return {
     name,
     type,
@@ -77,32 +108,52 @@ function parseField(field: XmlElement): FormField {
     required: field.getChild("required", ns.form) !== undefined,
     values: field.getChildren("value", ns.form).map((value) => own(value.text())),
     media: field.getChild("media", ns.media) !== undefined,
+    ...(desc !== "" && { desc }),
+    ...(options.length > 0 && { options }),
+    ...(validation !== undefined && { validation }),
+    ...(field.getChild("notSame", ns.dynamicForm) !== undefined && { notSame: true as const }),
+    ...(groups[0] !== undefined && { group: needed(groups[0], "name") }),
   };
 }
 
-function textOf(form: XmlElement, name: string): string {
-  return own(form.getChild(name, ns.form)?.text().trim() ?? "");
+function parseOption(option: XmlElement): FormOption {
+  const value = option.getChild("value", ns.form);
+  if (value === undefined) throw new ProtocolError("an option without a value", at(option));
+  return { label: optional(option, "label") ?? "", value: own(value.text()) };
+}
+
+function textOf(parent: XmlElement, name: string): string {
+  return own(parent.getChild(name, ns.form)?.text().trim() ?? "");
 }
 
 /** Makes a form. */
-export function buildDataForm({ type, title, instructions, fields }: DataForm): XmlElement {
+export function buildDataForm({ type, title, instructions, fields, pages = [] }: DataForm): XmlElement {
   return el(
     "x",
     { xmlns: ns.form, type },
     title === "" ? undefined : el("title", {}, title),
     ...(instructions === "" ? [] : instructions.split("\n").map((line) => el("instructions", {}, line))),
+    ...pages.map(buildPage),
     ...fields.map(buildField),
   );
 }
 
-function buildField({ name, type, label, required, values, media }: FormField): XmlElement {
+function buildField(field: FormField): XmlElement {
+  const { name, type, label, required, values, media, desc, options = [], validation, notSame, group } = field;
   const given = { type: type === "" ? undefined : type, var: name === "" ? undefined : name };
   return el(
     "field",
     { ...given, label: label === "" ? undefined : label },
+    desc === undefined ? undefined : el("desc", {}, desc),
     required ? el("required") : undefined,
     media ? el("media", { xmlns: ns.media }) : undefined,
     ...values.map((value) => el("value", {}, value)),
+    ...options.map((option) =>
+      el("option", { label: option.label === "" ? undefined : option.label }, el("value", {}, option.value)),
+    ),
+    validation === undefined ? undefined : buildValidation(validation),
+    notSame === true ? el("notSame", { xmlns: ns.dynamicForm }) : undefined,
+    group === undefined ? undefined : el("parameterGroup", { xmlns: ns.control, name: group }),
   );
 }
 

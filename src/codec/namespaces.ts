@@ -26,4 +26,12 @@ export const ns = {
   oob: "jabber:x:oob",
   /** XEP-0004 Data Forms */
   form: "jabber:x:data",
+  /** XEP-0122 Data Forms Validation */
+  formValidation: "http://jabber.org/protocol/xdata-validate",
+  /** XEP-0141 Data Forms Layout */
+  formLayout: "http://jabber.org/protocol/xdata-layout",
+  /** XEP-0336 Data Forms - Dynamic Forms */
+  dynamicForm: "urn:xmpp:xdata:dynamic",
+  /** XEP-0331 Data Forms - Color Field Types */
+  formColor: "urn:xmpp:xdata:color",
 } as const;

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   answerField,
@@ -9,9 +8,11 @@ import {
   parseDataForm,
   type DataForm,
 } from "../../src/codec/data-form.ts";
+import { ns } from "../../src/codec/namespaces.ts";
 import { el, parseXml } from "../../src/codec/xml.ts";
-import { text } from "./arbitraries.ts";
-import { refuses, roundTrips } from "./laws.ts";
+import { fieldsOfPage } from "../../src/codec/form-layout.ts";
+import { dataForm } from "./form-arbitraries.ts";
+import { anyElement, isTotal, refuses, roundTrips } from "./laws.ts";
 
 // XEP-0077, listing 9, with the form of a CAPTCHA beside it (XEP-0158, XEP-0221).
 const listing = parseXml(`<query xmlns='jabber:iq:register'>
@@ -30,6 +31,9 @@ const listing = parseXml(`<query xmlns='jabber:iq:register'>
     </field>
   </x></query>`);
 
+const inField = (children: string): string =>
+  `<x xmlns='jabber:x:data' type='form'><field var='a'>${children}</field></x>`;
+
 describe("the codec of data forms (XEP-0004)", () => {
   it("reads the form inside a request", () => {
     const field = { type: "", label: "", required: false, values: [], media: false };
@@ -42,7 +46,7 @@ describe("the codec of data forms (XEP-0004)", () => {
         { ...field, name: "FORM_TYPE", type: "hidden", values: ["jabber:iq:register"] },
         { ...field, name: "", type: "fixed", values: ["Who are you?"] },
         { ...field, name: "first", type: "text-single", label: "Given Name", required: true },
-        { ...field, name: "x-gender", type: "list-single", label: "Gender" },
+        { ...field, name: "x-gender", type: "list-single", label: "Gender", options: [{ label: "Male", value: "M" }] },
         { ...field, name: "ocr", label: "Enter the text you see", required: true, media: true },
       ],
     });
@@ -69,28 +73,7 @@ describe("the codec of data forms (XEP-0004)", () => {
   });
 
   it("reads back whatever it makes", () => {
-    const word = text.filter((value) => value !== "");
-    const line = text.map((value) => value.replace(/\s+/g, " ").trim());
-    const field = fc.record({
-      name: word,
-      type: fc.constantFrom("", "hidden", "text-single", "text-private", "jid-multi"),
-      label: text,
-      required: fc.boolean(),
-      values: fc.array(text, { maxLength: 3 }),
-      media: fc.boolean(),
-    });
-    const form: fc.Arbitrary<DataForm> = fc.record({
-      type: fc.constantFrom("form", "submit", "cancel", "result"),
-      title: line,
-      instructions: fc
-        .array(
-          line.filter((value) => value !== ""),
-          { maxLength: 2 },
-        )
-        .map((lines) => lines.join("\n")),
-      fields: fc.uniqueArray(field, { maxLength: 4, selector: ({ name }) => name }),
-    });
-    roundTrips(form, buildDataForm, parseDataForm);
+    roundTrips(dataForm, buildDataForm, parseDataForm);
   });
 
   it.each([
@@ -100,8 +83,57 @@ describe("the codec of data forms (XEP-0004)", () => {
     ["an unknown type", "<x xmlns='jabber:x:data' type='forms'/>", "x/@type"],
     ["a field without a name", "<x xmlns='jabber:x:data' type='form'><field/></x>", "field/@var"],
     ["a field twice", "<x xmlns='jabber:x:data' type='form'><field var='a'/><field var='a'/></x>", "x/field"],
+    ["an option without a value", inField("<option label='A'/>"), "option"],
+    [
+      "XEP-0122 3.2: two ways of validation",
+      inField(`<validate xmlns='${ns.formValidation}'><basic/><open/></validate>`),
+      "validate",
+    ],
+    [
+      "XEP-0325 5.4: a parameter in two groups",
+      inField(`<parameterGroup xmlns='${ns.control}' name='a'/><parameterGroup xmlns='${ns.control}' name='b'/>`),
+      "field/parameterGroup",
+    ],
+    ["a group without a name", inField(`<parameterGroup xmlns='${ns.control}'/>`), "parameterGroup/@name"],
+    [
+      "XEP-0141: sections in sections without end",
+      `<x xmlns='jabber:x:data' type='form'><page xmlns='${ns.formLayout}'>${"<section>".repeat(1_000)}${"</section>".repeat(1_000)}</page></x>`,
+      "section",
+    ],
   ])("refuses %s", (_what, xml, path) => {
     refuses(parseDataForm, xml, path);
+  });
+
+  it("gives a whole form or ERR_PROTOCOL, whatever comes in", () => {
+    const element = anyElement("x", ns.form).map((x) => el("x", { type: "form", ...x.attrs }, ...x.children));
+    isTotal(element, parseDataForm, buildDataForm);
+  });
+
+  it("XEP-0122 3.1, 3.2: takes xs:string and basic for granted where nothing is said", () => {
+    const form = parseDataForm(parseXml(inField(`<validate xmlns='${ns.formValidation}'><odd/></validate>`)));
+    expect(form.fields[0]?.validation).toEqual({ datatype: "xs:string", method: { is: "basic" } });
+    const other = parseDataForm(parseXml(inField("<validate xmlns='urn:other' datatype='xs:int'/>")));
+    expect(other.fields[0]).not.toHaveProperty("validation");
+  });
+
+  it("XEP-0331: says what the prefix of colours means", () => {
+    const validation = { datatype: "xdc:Color", method: { is: "basic" as const } };
+    const form: DataForm = { type: "form", title: "", instructions: "", fields: [{ ...answerField("a"), validation }] };
+    expect(String(buildDataForm(form))).toContain(`xmlns:xdc="${ns.formColor}" datatype="xdc:Color"`);
+  });
+
+  it("S-E6: leaves out what a page names that is no field; XEP-0141: gives the fields of a page in their order", () => {
+    const { pages = [] } = parseDataForm(
+      parseXml(`<x xmlns='jabber:x:data' type='form'>
+        <page xmlns='${ns.formLayout}' label='One'>
+          <text>Words</text><fieldref var='b'/><fieldref var='c'/><fieldref/><reportedref/>
+          <section label='Deeper'><fieldref var='a'/></section>
+        </page><field var='a'/><field var='b'/></x>`),
+    );
+    expect(pages).toEqual([
+      { label: "One", parts: [{ text: "Words" }, { field: "b" }, { section: "Deeper", parts: [{ field: "a" }] }] },
+    ]);
+    expect(pages.map(fieldsOfPage)).toEqual([["b", "a"]]);
   });
 
   it("takes no form of another namespace for one", () => {

@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { buildCanControl, buildCanControlResponse } from "../../src/codec/can-control.ts";
 import { buildSet, buildSetResponse } from "../../src/codec/control.ts";
+import { buildGetForm } from "../../src/codec/control-form.ts";
+import { buildDataForm } from "../../src/codec/data-form.ts";
 import { buildInfo, buildInfoQuery, buildItems, buildItemsQuery } from "../../src/codec/disco.ts";
 import * as discovery from "../../src/codec/iot-discovery.ts";
 import * as getToken from "../../src/codec/get-token.ts";
@@ -17,6 +19,7 @@ import { buildTokenChallenge, buildTokenChallengeResponse } from "../../src/code
 import { el, type XmlElement } from "../../src/codec/xml.ts";
 import { Refusal, type RefusalCondition } from "../../src/core/refusal.ts";
 import * as some from "../codec/arbitraries.ts";
+import { dataForm, getForm } from "../codec/form-arbitraries.ts";
 import { validateStanzas } from "../support/schema.ts";
 
 const nonEmpty = some.text.filter((value) => value !== "");
@@ -111,6 +114,8 @@ const builders: Readonly<Record<string, fc.Arbitrary<XmlElement>>> = {
   failure: some.failure.map((value) => told(buildFailure(value))),
   set: some.validSetRequest.map((value) => asked(buildSet(value))),
   setResponse: some.setResponse.map((value) => asked(buildSetResponse(value))),
+  getForm: getForm.map((value) => asked(buildGetForm(value))),
+  form: dataForm.map((value) => asked(buildDataForm(value))),
   registrationRequest: fc.constant(iq({ type: "get", id: "1" }, buildRegistrationRequest())),
   registrationForm: fc
     .record({ registered: fc.boolean(), instructions: some.text, fields: fc.uniqueArray(formField) })
@@ -155,12 +160,24 @@ describe("what is wrong is found", () => {
   const inIq = (payload: string, type = "set"): string =>
     `<iq xmlns='jabber:client' type='${type}' id='1'>${payload}</iq>`;
 
+  const inForm = (children: string): string =>
+    `<x xmlns='${ns.form}' type='form'><field type='boolean' var='a'>${children}</field></x>`;
+
   const planted: readonly [string, string][] = [
     ["an unknown attribute", inIq(`<req xmlns='${ns.sensorData}' seqnr='1' momentarily='true'/>`)],
     ["a missing one", inIq(`<req xmlns='${ns.sensorData}' momentary='true'/>`)],
     ["one of the wrong type", inIq(`<req xmlns='${ns.sensorData}' seqnr='one'/>`)],
     ["a parameter that is not of its kind", inIq(`<set xmlns='${ns.control}'><int name='A' value='1,5'/></set>`)],
     ["a parameter of a kind that there is not", inIq(`<set xmlns='${ns.control}'><bool name='A' value='1'/></set>`)],
+    [
+      "a control form with two ways of validation",
+      inIq(inForm(`<validate xmlns='${ns.formValidation}'><basic/><open/></validate>`)),
+    ],
+    ["one with a group without a name", inIq(inForm(`<parameterGroup xmlns='${ns.control}'/>`))],
+    [
+      "one with a page of odd things",
+      inIq(`<x xmlns='${ns.form}' type='form'><page xmlns='${ns.formLayout}'><odd/></page></x>`),
+    ],
     ["an old code of success (P-E4)", inIq(`<setResponse xmlns='${ns.control}' responseCode='OK'/>`, "result")],
     ["an unknown element", inIq(`<rejected xmlns='${ns.sensorData}' seqnr='1'/>`)],
     [
