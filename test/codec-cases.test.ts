@@ -19,6 +19,7 @@ import * as discovery from "../src/codec/iot-discovery.ts";
 import { ns } from "../src/codec/namespaces.ts";
 import * as provisioning from "../src/codec/provisioning.ts";
 import * as search from "../src/codec/search.ts";
+import * as service from "../src/codec/service.ts";
 import * as sensorData from "../src/codec/sensor-data.ts";
 import { buildError, iq, message, parseError, stanzaErrorOf, type IqType } from "../src/codec/stanza.ts";
 import {
@@ -98,6 +99,16 @@ const codecs: Readonly<Record<string, Codec>> = {
   canControlResponse: { parse: parseCanControlResponse, build: buildCanControlResponse },
   clearCache: nameOnly("clearCache", ns.provisioning, provisioning.buildClearCache),
   clearCacheResponse: nameOnly("clearCacheResponse", ns.provisioning, provisioning.buildClearCacheResponse),
+  canAccess: { parse: service.parseCanAccess, build: service.buildCanAccess },
+  canAccessResponse: { parse: service.parseCanAccessResponse, build: service.buildCanAccessResponse },
+  userLoggedIn: { parse: service.parseUserLoggedIn, build: service.buildUserLoggedIn },
+  hasPrivilege: { parse: service.parseHasPrivilege, build: service.buildHasPrivilege },
+  hasPrivilegeResponse: { parse: service.parseHasPrivilegeResponse, build: service.buildHasPrivilegeResponse },
+  downloadPrivileges: { parse: service.parseDownloadPrivileges, build: service.buildDownloadPrivileges },
+  downloadPrivilegesResponse: {
+    parse: service.parseDownloadPrivilegesResponse,
+    build: service.buildDownloadPrivilegesResponse,
+  },
   req: { parse: sensorData.parseReq, build: sensorData.buildReq },
   accepted: { parse: sensorData.parseAccepted, build: sensorData.buildAccepted },
   fields: { parse: sensorData.parseFields, build: sensorData.buildFields },

@@ -13,6 +13,7 @@ import * as provisioning from "../../src/codec/provisioning.ts";
 import { buildRegistration, buildRegistrationForm, buildRegistrationRequest } from "../../src/codec/registration.ts";
 import { buildRoster, buildRosterRemoval } from "../../src/codec/roster.ts";
 import { buildFound, buildSearch } from "../../src/codec/search.ts";
+import * as service from "../../src/codec/service.ts";
 import { buildAccepted, buildFailure, buildFields, buildReq } from "../../src/codec/sensor-data.ts";
 import { buildError, iq, message, presence, type PresenceType } from "../../src/codec/stanza.ts";
 import { buildTokenChallenge, buildTokenChallengeResponse } from "../../src/codec/token-challenge.ts";
@@ -20,6 +21,7 @@ import { el, type XmlElement } from "../../src/codec/xml.ts";
 import { Refusal, type RefusalCondition } from "../../src/core/refusal.ts";
 import * as some from "../codec/arbitraries.ts";
 import { dataForm, getForm } from "../codec/form-arbitraries.ts";
+import * as users from "../codec/service-arbitraries.ts";
 import { validateStanzas } from "../support/schema.ts";
 
 const nonEmpty = some.text.filter((value) => value !== "");
@@ -106,6 +108,16 @@ const builders: Readonly<Record<string, fc.Arbitrary<XmlElement>>> = {
   canControlResponse: fc
     .tuple(some.canControlResponse, some.bareJid)
     .map(([value, jid]) => asked(buildCanControlResponse({ ...value, jid }))),
+  canAccess: users.canAccess.map((value) => asked(service.buildCanAccess(value))),
+  canAccessResponse: users.canAccessResponse.map((value) => asked(service.buildCanAccessResponse(value))),
+  userLoggedIn: users.userLoggedIn.map((value) => told(service.buildUserLoggedIn(value))),
+  hasPrivilege: users.hasPrivilege.map((value) => asked(service.buildHasPrivilege(value))),
+  hasPrivilegeResponse: fc.boolean().map((result) => asked(service.buildHasPrivilegeResponse({ result }))),
+  downloadPrivileges: users.userOfService.map((value) => asked(service.buildDownloadPrivileges(value))),
+  // The schema knows no root (P-E23); only what is read may have it.
+  downloadPrivilegesResponse: users.privileges
+    .map((list) => list.filter((entry) => (entry.include ?? entry.exclude) !== ""))
+    .map((list) => asked(service.buildDownloadPrivilegesResponse(list))),
   clearCache: fc.constant(asked(provisioning.buildClearCache())),
   clearCacheResponse: fc.constant(asked(provisioning.buildClearCacheResponse())),
   req: some.readRequest.map((value) => asked(buildReq(value))),
