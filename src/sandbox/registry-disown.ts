@@ -36,8 +36,8 @@ export interface DisowningOptions {
   readonly output: (stanzas: readonly XmlElement[]) => void;
   /** A Thing could not be reached after all. */
   readonly undelivered: (from: Jid, condition: string) => void;
-  /** A Thing has said no: what else it is to be told needs to wait no more. */
-  readonly refused: (record: RegistryRecord) => void;
+  /** What else a Thing is to be told needs to wait no more. */
+  readonly settled: (record: RegistryRecord) => void;
 }
 
 /** Takes what answers an owner, which may throw. */
@@ -51,8 +51,8 @@ interface Asked {
   readonly claim: string;
   readonly waiting: Answer[];
   readonly timer: Timer;
-  /** Whether the Thing has registered since: it has forgotten its owner, and only its acknowledgement was lost. */
-  hasRegistered: boolean;
+  /** Whether the Thing has come anew since, or registered: an acknowledgement is not to be expected any more. */
+  hasComeAnew: boolean;
 }
 
 // Things that answer later than that are forgotten about, the oldest first.
@@ -98,7 +98,7 @@ export class Disowning {
     if (to === undefined) return refuse(answer, notReached);
     const id = randomToken(random); // unguessable: nobody else acknowledges it
     const timer = clock.schedule(timeout, () => this.#giveUp(asked));
-    const asked: Asked = { id, key, to, claim: claim.notice, waiting: [answer], timer, hasRegistered: false };
+    const asked: Asked = { id, key, to, claim: claim.notice, waiting: [answer], timer, hasComeAnew: false };
     this.#asked.set(id, asked);
     this.#byKey.set(key, asked);
     output([iq({ type: "set", id, from, to }, buildDisowned({ ...(record.node && { node: record.node }) }))]);
@@ -117,8 +117,7 @@ export class Disowning {
     this.#options.undelivered(from, error.condition);
     this.#giveUp(asked);
     this.#forget(asked); // it has said no, and nothing more will come
-    const record = this.#options.table.at(asked.key);
-    if (record?.claim?.notice === asked.claim) this.#options.refused(record);
+    if (!asked.hasComeAnew) this.#settled(asked);
     return true;
   }
 
@@ -140,11 +139,17 @@ export class Disowning {
     return asked !== undefined && asked.claim === record.claim?.notice;
   }
 
-  /** A claimed Thing registers: no acknowledgement is waited for that it must have sent before. */
+  /** A claimed Thing registers: it has forgotten its owner, and only its acknowledgement was lost. */
   registersAnew(record: RegistryRecord): void {
     const asked = this.#byKey.get(recordKey(record));
-    if (asked) asked.hasRegistered = true;
+    if (asked) asked.hasComeAnew = true;
     this.#lateByKey.delete(recordKey(record));
+  }
+
+  /** Somebody is there, maybe on a new stream of the same address: what was sent to the one before may be lost. */
+  present(from: Jid): void {
+    for (const asked of this.#asked.values()) if (isOf(asked, from)) asked.hasComeAnew = true;
+    for (const asked of this.#lateByKey.values()) if (isOf(asked, from)) this.#lateByKey.delete(asked.key);
   }
 
   /** Waits for nobody any more. */
@@ -159,8 +164,9 @@ export class Disowning {
   #giveUp(asked: Asked): void {
     if (!this.#end(asked)) return;
     trim(this.#late.set(asked.id, asked));
-    if (!asked.hasRegistered) trim(this.#lateByKey.set(asked.key, asked));
+    if (!asked.hasComeAnew) trim(this.#lateByKey.set(asked.key, asked));
     for (const answer of asked.waiting.splice(0)) refuse(answer, notReached);
+    if (asked.hasComeAnew) this.#settled(asked);
   }
 
   /**
@@ -208,6 +214,11 @@ export class Disowning {
       tags,
       ...(address !== undefined && { address }),
     };
+  }
+
+  #settled({ key, claim }: Asked): void {
+    const record = this.#options.table.at(key);
+    if (record?.claim?.notice === claim) this.#options.settled(record);
   }
 
   /** Nothing more is to come of a Thing that was asked. */

@@ -90,7 +90,7 @@ export class ReferenceRegistry implements StanzaService {
       reach: (thing) => (hears(thing) ? whereabouts.present(thing) : undefined),
       output,
       undelivered: (from, condition) => this.#notices.undelivered(from, condition),
-      refused: (record) => output(this.#notices.of(record)),
+      settled: (record) => output(this.#notices.of(record)),
     });
     const rules = new RegistryRules({
       table,
@@ -272,6 +272,7 @@ export class ReferenceRegistry implements StanzaService {
     // Who has nothing here, and is no friend, is nobody to remember.
     if (this.#table.count(from.bare) === 0 && this.#friends?.sees(from.bare) !== true) return [];
     this.#whereabouts.seen(from);
+    this.#disowning.present(from);
     return this.#tell(from.bare);
   }
 
