@@ -39,7 +39,9 @@ export type { ControlOptions, ControlOutcome, ParameterValues } from "./control/
 export type { ControlContext, ControlParameter } from "./control/definition.ts";
 export type { FieldDefinition, ReadContext, Reading, SensorDefinition } from "./sensor/definition.ts";
 export { ReadoutError, type NodeFailure } from "./sensor/readout-error.ts";
-export type { ReadOptions } from "./sensor/sensor-reader.ts";
+export type { FieldReading } from "./sensor/field-reading.ts";
+export type { ReadOptions, ReadoutStage } from "./sensor/read-options.ts";
+export type { Readout } from "./sensor/remote-readout.ts";
 export type { FieldType, FieldTypeSet } from "./codec/field-types.ts";
 export type { NodeRef } from "./codec/node-ref.ts";
 export type { Field, FieldGroup, FieldValue, NumericValue } from "./codec/sensor-data.ts";

@@ -49,4 +49,6 @@ export type { RandomSource } from "../core/random.ts";
 export type { SdkError } from "../core/errors.ts";
 export type { ControlOptions, ControlOutcome, ParameterValues } from "../control/controller.ts";
 export { ReadoutError, type NodeFailure } from "../sensor/readout-error.ts";
-export type { ReadOptions } from "../sensor/sensor-reader.ts";
+export type { FieldReading } from "../sensor/field-reading.ts";
+export type { ReadOptions, ReadoutStage } from "../sensor/read-options.ts";
+export type { Readout } from "../sensor/remote-readout.ts";

@@ -7,7 +7,6 @@ import { parseClaimText } from "../codec/claim-text.ts";
 import { buildDisown, buildMine, buildRemove, buildUpdate, parseClaimed } from "../codec/iot-discovery.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import { buildSearch, parseFound, type Found, type Search } from "../codec/search.ts";
-import type { FieldGroup } from "../codec/sensor-data.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import {
   ConcentratorClient,
@@ -24,7 +23,9 @@ import {
   type ParameterValues,
 } from "../control/controller.ts";
 import type { RegistryMethods } from "../discovery/service-options.ts";
-import { SensorReader, checkReadOptions, type ReadOptions } from "../sensor/sensor-reader.ts";
+import { checkReadOptions, type ReadOptions } from "../sensor/read-options.ts";
+import type { Readout } from "../sensor/remote-readout.ts";
+import { SensorReader } from "../sensor/sensor-reader.ts";
 import { PAGE_SIZE, findThings, type ThingFound } from "./found-things.ts";
 import { searchesFor, type SearchCondition } from "./predicates.ts";
 import { ANSWER_WITHIN, RegistryAccess } from "./registry-access.ts";
@@ -230,14 +231,20 @@ export class OwnerClient {
 
   /**
    * Reads a Thing, also one that a search found. A bare JID is befriended first, a full one asked as it is. Of a Thing behind a concentrator its node is
-   * read, unless `nodes` says otherwise. Resolves to what it sent, by node and moment. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_STATE` when the friendship is
-   * refused, `ERR_TIMEOUT` (default 30,000 ms), `ERR_PROTOCOL` when the Thing reports a failure or sends nonsense, and `ERR_CONFIG`
-   * for a text that is no JID.
+   * read, unless `nodes` says otherwise. Awaited, it resolves to what the Thing sent, by node and moment; `for await` gives each value as it comes, and
+   * leaving the loop cancels the readout. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_STATE` when the friendship is
+   * refused, `ERR_TIMEOUT` (default 30,000 ms of silence, 300,000 ms in all), `ERR_PROTOCOL` when the Thing reports a failure, sends nonsense or more
+   * than is taken, and `ERR_CONFIG` for a text that is no JID.
    */
-  async read(thing: ThingReference, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
-    const reference = checkReference(thing);
-    checkReadOptions(options);
-    return this.#reader.read(await this.#fullJid(reference, options), { ...nodesOf(reference), ...options });
+  read(thing: ThingReference, options: ReadOptions = {}): Readout {
+    return this.#reader.readWhere(async () => {
+      const reference = checkReference(thing);
+      checkReadOptions(options);
+      return {
+        jid: await this.#fullJid(reference, options),
+        options: { ...nodesOf(reference), ...options },
+      };
+    });
   }
 
   /**

@@ -1,12 +1,11 @@
-// XEP-0323 3.1 as the reader sees it: for owners, services, and Things that read Things.
-import { checkCall, withDeadline, type CallOptions } from "../core/abort.ts";
+// XEP-0323 3.1 to 3.7 as the reader sees it: for owners, services, and Things that read Things.
+import { onAbort } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { ConfigError, ProtocolError, StanzaError } from "../core/errors.ts";
+import { StanzaError, TimeoutError } from "../core/errors.ts";
 import { parseJid } from "../core/jid.ts";
-import { checkKnown, checkTexts } from "../core/options.ts";
-import { fieldTypes, type FieldType } from "../codec/field-types.ts";
+import { randomFraction, systemRandom, type RandomSource } from "../core/random.ts";
+import { fieldTypes } from "../codec/field-types.ts";
 import { ns } from "../codec/namespaces.ts";
-import { checkNodes, type NodeRef } from "../codec/node-ref.ts";
 import {
   buildReq,
   parseAccepted,
@@ -15,50 +14,31 @@ import {
   parseFields,
   type FieldGroup,
 } from "../codec/sensor-data.ts";
-import type { Tokens } from "../codec/tokens.ts";
-import type { XmlElement } from "../codec/xml.ts";
+import { el, type XmlElement } from "../codec/xml.ts";
 import type { Channel } from "../channel/channel.ts";
-import { ReadoutError, type NodeFailure } from "./readout-error.ts";
+import { Patience } from "./patience.ts";
+import { checkReadOptions, type ReadOptions } from "./read-options.ts";
+import { RemoteReadout, type Readout } from "./remote-readout.ts";
+import { wantedOf } from "./wanted-groups.ts";
 
-/** What to read. */
-export interface ReadOptions extends CallOptions {
-  /** The names of the fields. Default all. */
-  readonly fields?: readonly string[];
-  /** The kinds of field. Default `momentary`. */
-  readonly types?: readonly FieldType[];
-  /** Nodes of a concentrator. Default: the Thing itself. */
-  readonly nodes?: readonly NodeRef[];
-  /** Tokens to present. Default none. */
-  readonly tokens?: Tokens;
+/** Where to read, and what: found out before anything is asked. */
+export interface ReadTarget {
+  /** A full JID, as it is known from presence. */
+  readonly jid: string;
+  /** What to read, checked. */
+  readonly options: ReadOptions;
+  /** Puts an error into other words, for whoever reads. */
+  readonly inWords?: (error: unknown) => unknown;
 }
 
-/** Refuses what cannot be read. Throws `ERR_CONFIG`. */
-export function checkReadOptions(options: ReadOptions): void {
-  checkKnown(options, ["fields", "types", "nodes", "tokens", "timeout", "signal"], "options");
-  const { fields, types, nodes } = options;
-  if (fields !== undefined) checkTexts(fields, "fields");
-  if (types !== undefined) checkTypes(types);
-  if (nodes !== undefined) checkNodes(nodes, "nodes");
-  checkCall(options);
-}
-
-function checkTypes(types: readonly FieldType[]): void {
-  if (!Array.isArray(types) || types.length === 0) throw new ConfigError('types: must be a list, ["momentary"]');
-  const known = new Set<unknown>(fieldTypes);
-  const wrong = types.findIndex((type) => !known.has(type));
-  if (wrong < 0) return;
-  throw new ConfigError(
-    `types[${wrong}]: there is no ${JSON.stringify(types[wrong])}; there are ${fieldTypes.join(", ")}`,
-  );
-}
-
+/** One readout that answers are waited for. */
 interface Waiting {
   readonly take: (payload: XmlElement) => void;
 }
 
-const DEFAULT_TIMEOUT = 30_000;
-// Groups, fields and errors of one readout: a Thing gone wrong must not fill the reader's memory.
-const MOST_PARTS = 100_000;
+const SEQUENCE_NUMBERS = 2 ** 31;
+// A Thing that is told that nobody waits any more need not answer: the reader is elsewhere by then.
+const CANCEL_TIMEOUT = 10_000;
 
 /** Reads Things. One for each channel. */
 export class SensorReader {
@@ -66,12 +46,14 @@ export class SensorReader {
   readonly #clock: Clock;
   // By full JID and sequence number: different Things may use the same one (XEP-0323 3.3).
   readonly #waiting = new Map<string, Waiting>();
-  #seqnr = 0;
+  // Not from 1: what a Thing still sends to this address after a restart belongs to another readout.
+  #seqnr: number;
 
-  constructor(channel: Channel, clock: Clock) {
+  constructor(channel: Channel, clock: Clock, random: RandomSource = systemRandom) {
     this.#channel = channel;
     this.#clock = clock;
-    for (const name of ["fields", "failure", "done"]) {
+    this.#seqnr = Math.floor(randomFraction(random) * SEQUENCE_NUMBERS);
+    for (const name of ["started", "fields", "failure", "done"]) {
       channel.router.onMessage(ns.sensorData, name, ({ from, payload }) => {
         this.#waiting.get(key(from.full, Number(payload.attrs["seqnr"])))?.take(payload);
       });
@@ -79,79 +61,115 @@ export class SensorReader {
   }
 
   /**
-   * Reads a Thing at its full JID, as it is known from its presence. Resolves to what it sent, by node and moment, once
-   * it said that it was done. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_TIMEOUT` (default 30,000 ms),
-   * with `ERR_PROTOCOL` when the Thing reports a failure ({@link ReadoutError}: what was read all the same is in it) or
-   * sends nonsense, and with `ERR_CONFIG` for options that are none.
+   * Reads a Thing at its full JID, as it is known from its presence. Awaited, it resolves to what the Thing sent, by node
+   * and moment, once it said that it was done; gone through, it gives each value as it comes, and throws at the end if
+   * something failed. Rejects with `ERR_STANZA` (`forbidden`: not allowed), `ERR_TIMEOUT` (default 30,000 ms of silence,
+   * 300,000 ms in all), with `ERR_PROTOCOL` when the Thing reports a failure ({@link ReadoutError}: what was read all the
+   * same is in it), sends nonsense, or more than is taken, and with `ERR_CONFIG` for options that are none.
    */
-  async read(jid: string, options: ReadOptions = {}): Promise<readonly FieldGroup[]> {
-    checkReadOptions(options);
-    const { fields = [], types = ["momentary"], nodes = [], tokens = {}, timeout = DEFAULT_TIMEOUT, signal } = options;
+  read(jid: string, options: ReadOptions = {}): Readout {
+    return this.readWhere(() => {
+      checkReadOptions(options);
+      return { jid, options };
+    });
+  }
+
+  /** As {@link read}, where it takes time to find out where the Thing is. What `find` rejects with, the readout rejects with. */
+  readWhere(find: () => ReadTarget | Promise<ReadTarget>): Readout {
+    const readout = new RemoteReadout();
+    void this.#begin(readout, find).catch((error: unknown) => readout.fail(error));
+    return readout;
+  }
+
+  async #begin(readout: RemoteReadout, find: () => ReadTarget | Promise<ReadTarget>): Promise<void> {
+    const found = find();
+    // Not waited for where there is nothing to wait for: what is read first is asked for first.
+    const target = found instanceof Promise ? await found : found;
+    if (readout.isOver) return;
+    if (target.inWords !== undefined) readout.inWords = target.inWords;
+    await this.#ask(readout, target);
+  }
+
+  async #ask(readout: RemoteReadout, { jid, options }: ReadTarget): Promise<void> {
+    const { fields = [], types = ["momentary"], nodes = [], tokens = {}, signal, onStage } = options;
+    signal?.throwIfAborted();
     const to = parseJid(jid).full;
-    this.#seqnr = (this.#seqnr + 1) % 2 ** 31;
+    this.#seqnr = (this.#seqnr + 1) % SEQUENCE_NUMBERS;
     const seqnr = this.#seqnr;
+    const wanted = { types: new Set(types), fields: new Set(fields) };
+    const patience = new Patience(this.#clock, `reading ${to}`, options, (error) => readout.fail(error));
+    const over = new AbortController();
+    const deaf = signal === undefined ? undefined : onAbort(signal, () => readout.abort(signal.reason));
+    const so = { heard: false, refused: false };
+    const take = (payload: XmlElement): void => {
+      so.heard = true;
+      patience.heard();
+      if (payload.is("started")) return onStage?.("started");
+      const part = partOf(payload);
+      if (part.groups !== undefined) readout.add(wantedOf(part.groups, wanted), countOf(part.groups));
+      if (part.errors !== undefined) readout.addFailures(part.errors);
+      if (part.done) readout.finish();
+    };
+    this.#waiting.set(key(to, seqnr), {
+      take: (payload) => {
+        try {
+          take(payload);
+        } catch (error) {
+          readout.fail(error);
+        }
+      },
+    });
+    readout.whenOver((end) => {
+      this.#waiting.delete(key(to, seqnr));
+      patience.end();
+      deaf?.();
+      over.abort();
+      const isDone = "by" in end && end.by === "thing";
+      const isGone = "error" in end && end.error instanceof TimeoutError && !so.heard;
+      if (!isDone && !isGone && !so.refused) this.#cancel(to, seqnr);
+    });
     const payload = buildReq({
       seqnr,
-      types: new Set(fieldTypes.filter((t) => types.includes(t))),
+      types: new Set(fieldTypes.filter((type) => wanted.types.has(type))),
       nodes,
       fields,
       tokens,
     });
     try {
-      return await withDeadline(this.#clock, { signal, timeout }, `reading ${to}`, async (limited) => {
-        const readout = this.#collect(key(to, seqnr));
-        readout.catch(() => undefined); // the request may fail first
-        const answer = await this.#channel.request({ type: "get", to, payload }, { signal: limited });
-        refuseRejected(answer, to);
-        parseAccepted(answer);
-        return readout;
-      });
-    } finally {
-      this.#waiting.delete(key(to, seqnr));
+      const limits = { signal: over.signal, timeout: patience.total };
+      const answer = await this.#channel.request({ type: "get", to, payload }, limits);
+      refuseRejected(answer, to);
+      const { queued } = parseAccepted(answer);
+      // Its messages may have come first (XEP-0323 3.1): then it has begun.
+      if (so.heard || readout.isOver) return;
+      so.heard = true;
+      if (queued) patience.queued();
+      else patience.heard();
+      onStage?.(queued ? "queued" : "accepted");
+    } catch (error) {
+      so.refused = error instanceof StanzaError;
+      throw error;
     }
   }
 
-  #collect(id: string): Promise<readonly FieldGroup[]> {
-    return new Promise((resolve, reject) => {
-      const groups: FieldGroup[] = [];
-      const failures: NodeFailure[] = [];
-      let failed = false;
-      let parts = 0;
-      const end = (): void => {
-        if (failed) reject(new ReadoutError(failures, groups));
-        else resolve(groups);
-      };
-      const take = (payload: XmlElement): void => {
-        if (payload.is("done")) {
-          parseDone(payload);
-          return end();
-        }
-        const part = payload.is("fields") ? parseFields(payload) : parseFailure(payload);
-        if ("groups" in part) {
-          groups.push(...part.groups);
-          parts += part.groups.reduce((sum, group) => sum + 1 + group.fields.length, 0);
-        } else {
-          failed = true; // also when it gives no reason
-          failures.push(...part.errors);
-          parts += part.errors.length;
-        }
-        if (parts > MOST_PARTS) reject(new ProtocolError("the Thing sends more than can be taken", "fields"));
-        if (part.done) end();
-      };
-      this.#waiting.set(id, {
-        take: (payload) => {
-          try {
-            take(payload);
-          } catch (error) {
-            reject(error);
-          }
-        },
-      });
-    });
+  /** Tells a Thing that nobody waits any more (XEP-0323 3.7). Whether it goes on is its own decision. */
+  #cancel(to: string, seqnr: number): void {
+    const payload = el("cancel", { xmlns: ns.sensorData, seqnr });
+    this.#channel.request({ type: "get", to, payload }, { timeout: CANCEL_TIMEOUT }).catch(() => undefined);
   }
 }
 
 const key = (jid: string, seqnr: number): string => `${seqnr} ${jid}`;
+
+const countOf = (groups: readonly FieldGroup[]): number =>
+  groups.reduce((count, { fields }) => count + 1 + fields.length, 0);
+
+type Part = Partial<ReturnType<typeof parseFields> & ReturnType<typeof parseFailure>>;
+
+function partOf(payload: XmlElement): Part {
+  if (payload.is("done")) return { ...parseDone(payload), done: true };
+  return payload.is("fields") ? parseFields(payload) : parseFailure(payload);
+}
 
 /** Things of before 2014 refuse in a result (P-E3). */
 function refuseRejected(answer: XmlElement | undefined, from: string): void {

@@ -6,7 +6,6 @@ import { ProtocolError, StanzaError } from "../core/errors.ts";
 import { configJid, parseJid } from "../core/jid.ts";
 import { checkKnown } from "../core/options.ts";
 import { ns } from "../codec/namespaces.ts";
-import type { FieldGroup } from "../codec/sensor-data.ts";
 import { joinTokens, parseTokenList, hideTokens, type Tokens } from "../codec/tokens.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import {
@@ -18,7 +17,10 @@ import {
 } from "../control/controller.ts";
 import { carried, type IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { SentTokens } from "../provisioning/sent-tokens.ts";
-import { SensorReader, checkReadOptions, type ReadOptions } from "../sensor/sensor-reader.ts";
+import { checkReadOptions, readOptionNames, type ReadOptions } from "../sensor/read-options.ts";
+import { ReadoutError } from "../sensor/readout-error.ts";
+import type { Readout } from "../sensor/remote-readout.ts";
+import { SensorReader } from "../sensor/sensor-reader.ts";
 
 /** On whose behalf a Thing asks another one. */
 export interface OnBehalf {
@@ -58,13 +60,15 @@ export class Acting {
   }
 
   /** Reads a Thing. */
-  async read(jid: string, given: ThingReadOptions): Promise<readonly FieldGroup[]> {
-    checkOnBehalf(given, ["onBehalfOf", "fields", "types", "nodes", "timeout", "signal"]);
-    const { onBehalfOf, ...options } = given;
-    checkReadOptions(options);
-    const to = await this.#addressOf(jid, ns.sensorData, options);
-    const tokens = this.#tokensTo(to, onBehalfOf);
-    return discreetly(tokens, this.#reader.read(to, { ...options, tokens }));
+  read(jid: string, given: ThingReadOptions): Readout {
+    return this.#reader.readWhere(async () => {
+      checkOnBehalf(given, ["onBehalfOf", ...readOptionNames.filter((name) => name !== "tokens")]);
+      const { onBehalfOf, ...options } = given;
+      checkReadOptions(options);
+      const to = await this.#addressOf(jid, ns.sensorData, options);
+      const tokens = this.#tokensTo(to, onBehalfOf);
+      return { jid: to, options: { ...options, tokens }, inWords: (error) => discreet(error, tokens) };
+    });
   }
 
   /** Controls a Thing. */
@@ -123,22 +127,28 @@ async function discreetly<T>(tokens: Tokens, doing: Promise<T>): Promise<T> {
   try {
     return await doing;
   } catch (error) {
-    if (error instanceof Error && hideTokens(wordsOf(error), tokens) !== wordsOf(error)) {
-      throw discreet(error, tokens);
-    }
-    throw error;
+    throw discreet(error, tokens);
   }
 }
 
 const wordsOf = (error: Error): string =>
   [error.message, ...(error instanceof StanzaError ? error.parameters.map(({ text }) => text) : [])].join("\n");
 
-function discreet(error: Error, tokens: Tokens): Error {
+function discreet(error: unknown, tokens: Tokens): unknown {
   const hide = (text: string): string => hideTokens(text, tokens);
+  if (!(error instanceof Error) || hide(wordsOf(error)) === wordsOf(error)) return error;
   if (error instanceof StanzaError) {
     const { condition, type, from, text, parameters } = error;
     const problems = parameters.map((problem) => ({ ...problem, text: hide(problem.text) }));
     return new StanzaError(condition, type, from, hide(text), problems);
+  }
+  if (error instanceof ReadoutError) {
+    const failures = error.failures.map((failure) => ({
+      ...failure,
+      node: { ...failure.node, nodeId: hide(failure.node.nodeId) },
+      text: hide(failure.text),
+    }));
+    return new ReadoutError(failures, error.groups);
   }
   if (!(error instanceof ProtocolError)) return error;
   const said = error.path === "" ? error.message : error.message.slice(0, -` (at ${error.path})`.length);

@@ -5,9 +5,9 @@ import { foldedLogger } from "../core/folded-logger.ts";
 import { formatClaimText } from "../codec/claim-text.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Tags } from "../codec/tags.ts";
-import type { FieldGroup } from "../codec/sensor-data.ts";
 import { traceIfWanted, type WireTrace } from "../connection/wire-trace.ts";
 import type { ControlOutcome, ParameterValues } from "../control/controller.ts";
+import type { Readout } from "../sensor/remote-readout.ts";
 import type { ThingControlOptions, ThingReadOptions } from "./acting.ts";
 import { announce } from "./announce.ts";
 import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
@@ -163,17 +163,17 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   /**
    * Reads another Thing (XEP-0323), at its full JID as it is, at its bare one where its presence says it is: it is asked
    * for friendship first if it must be. The Thing's own device tokens go along, all of them, and the tokens of the request
-   * on whose behalf it reads (XEP-0324 3.1.3, 5.6). Resolves to what the other has sent, by node and moment. Rejects with
-   * `ERR_STANZA` (`forbidden`: not allowed), `ERR_TIMEOUT` (default 30,000 ms), `ERR_CONNECTION` while offline,
-   * `ERR_DISCOVERY` for somebody who cannot be read, `ERR_PROTOCOL` when it reports a failure or sends nonsense, and
-   * `ERR_CONFIG` for a text that is no JID, an `onBehalfOf` that is no request, and what is no option.
+   * on whose behalf it reads (XEP-0324 3.1.3, 5.6). Awaited, it resolves to what the other has sent, by node and moment; `for await`
+   * gives each value as it comes, and leaving the loop cancels the readout. Rejects with `ERR_STANZA` (`forbidden`: not allowed),
+   * `ERR_TIMEOUT` (default 30,000 ms of silence, 300,000 in all), `ERR_CONNECTION` while offline, `ERR_DISCOVERY` for somebody who
+   * cannot be read, `ERR_PROTOCOL` when it reports a failure or sends nonsense, and `ERR_CONFIG` for what is no JID, no request, no option.
    *
    * @example
    * ```ts
    * const groups = await thing.read("meter@example.org", { fields: ["Power"], onBehalfOf: request, signal });
    * ```
    */
-  read(jid: string, options: ThingReadOptions = {}): Promise<readonly FieldGroup[]> {
+  read(jid: string, options: ThingReadOptions = {}): Readout {
     return this.#parts.acting.read(jid, options);
   }
 
