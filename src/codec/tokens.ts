@@ -43,6 +43,12 @@ export function joinTokens(tokens: Iterable<string>): string {
   return [...new Set(tokens)].filter((token) => token !== "").join(" ");
 }
 
+/** Tokens as they are sent (P-3.1.5-2, P-E15); without those attributes that would be empty. */
+export function asAttributes(lists: Readonly<Partial<Record<keyof Tokens, readonly string[]>>>): Tokens {
+  const attributes = Object.entries(lists).map(([name, tokens]) => [name, joinTokens(tokens)] as const);
+  return Object.fromEntries(attributes.filter(([, text]) => text !== ""));
+}
+
 // A shorter one stands in every other word, and could be guessed anyway.
 const SHORTEST_SECRET = 4;
 

@@ -10,7 +10,7 @@ export const HIDDEN = "(hidden)";
 // Elements, attributes and names of tags and fields that hold secrets: KEY (XEP-0347), tokens and challenges (XEP-0324),
 // passwords (XEP-0077), and what is called alike.
 const secretName =
-  /key|token|challenge|passw|passphrase|pwd|secret|credential|nonce|proof|digest|signature|hash|salt|verifier|private|^pin$|otp|cookie|^(auth|authenticate|response|success)$|initial-response|additional-data/i;
+  /key|token|challenge|passw|passphrase|pwd|secret|credential|nonce|proof|digest|signature|hash|salt|verifier|private|^pin$|^sso$|otp|cookie|^(auth|authenticate|response|success)$|initial-response|additional-data/i;
 // A claim text (XEP-0347 3.9), or part of one, in the middle of words.
 const claimText = /iotdisco|key\s*[:=]/i;
 // Attributes that tell what an element is about. Their values are shown, unless they are secrets themselves.

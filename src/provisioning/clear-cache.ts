@@ -10,7 +10,8 @@ import type { RightsCache } from "./rights-cache.ts";
 /** Obeys `clearCache` from trusted servers; from anybody else it is `forbidden` and changes nothing. */
 export function answerClearCache(options: {
   readonly router: Router;
-  readonly cache: RightsCache;
+  /** What is emptied; resolves once that is durable. */
+  readonly cache: Pick<RightsCache, "clear">;
   /** The provisioning servers the Thing trusts. */
   readonly servers: () => readonly BareJid[];
   /** Told once the cache is empty, also on disk. */

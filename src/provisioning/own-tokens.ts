@@ -71,6 +71,13 @@ export class OwnTokens {
     return this.#parts.trusted().flatMap((server) => this.#store.of(server, current.fingerprint) ?? []);
   }
 
+  /** The token that one server has given, if it is trusted and there is one. */
+  tokenOf(server: BareJid): string | undefined {
+    const { current } = this.#certificate;
+    if (current === undefined || !this.#parts.trusted().includes(server)) return undefined;
+    return this.#store.of(server, current.fingerprint);
+  }
+
   /**
    * Decrypts a challenge, if the token is the Thing's own (P-3.1.3-20); `undefined` for anybody else's. Rejects with one and
    * the same error, whatever went wrong (P-E12). Whoever calls this has looked at who the challenger is (P-3.1.3-23).

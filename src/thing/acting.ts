@@ -2,11 +2,10 @@
 // 3.1.5, 5.6; P-3.1.3-7, P-5.6-2, X-E7.
 import type { CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { ProtocolError, StanzaError } from "../core/errors.ts";
 import { configJid, parseJid } from "../core/jid.ts";
 import { checkKnown } from "../core/options.ts";
 import { ns } from "../codec/namespaces.ts";
-import { joinTokens, parseTokenList, hideTokens, type Tokens } from "../codec/tokens.ts";
+import { asAttributes, parseTokenList, type Tokens } from "../codec/tokens.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import {
   checkControlCall,
@@ -17,8 +16,8 @@ import {
 } from "../control/controller.ts";
 import { carried, type IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { SentTokens } from "../provisioning/sent-tokens.ts";
+import { discreet, discreetly } from "../sensor/discreet.ts";
 import { checkReadOptions, readOptionNames, type ReadOptions } from "../sensor/read-options.ts";
-import { ReadoutError } from "../sensor/readout-error.ts";
 import type { Readout } from "../sensor/remote-readout.ts";
 import { SensorReader } from "../sensor/sensor-reader.ts";
 
@@ -114,43 +113,4 @@ export class Acting {
 function checkOnBehalf(given: OnBehalf, known: readonly string[]): void {
   checkKnown(given, known, "options");
   if ("onBehalfOf" in given) carried(given.onBehalfOf);
-}
-
-/** Tokens as they are sent (P-3.1.5-2, P-E15); without those attributes that would be empty. */
-function asAttributes(lists: Readonly<Partial<Record<keyof Tokens, readonly string[]>>>): Tokens {
-  const attributes = Object.entries(lists).map(([name, tokens]) => [name, joinTokens(tokens)] as const);
-  return Object.fromEntries(attributes.filter(([, text]) => text !== ""));
-}
-
-/** Errors hold the other one's words, and programs log them: no token that it was sent may be among those. */
-async function discreetly<T>(tokens: Tokens, doing: Promise<T>): Promise<T> {
-  try {
-    return await doing;
-  } catch (error) {
-    throw discreet(error, tokens);
-  }
-}
-
-const wordsOf = (error: Error): string =>
-  [error.message, ...(error instanceof StanzaError ? error.parameters.map(({ text }) => text) : [])].join("\n");
-
-function discreet(error: unknown, tokens: Tokens): unknown {
-  const hide = (text: string): string => hideTokens(text, tokens);
-  if (!(error instanceof Error) || hide(wordsOf(error)) === wordsOf(error)) return error;
-  if (error instanceof StanzaError) {
-    const { condition, type, from, text, parameters } = error;
-    const problems = parameters.map((problem) => ({ ...problem, text: hide(problem.text) }));
-    return new StanzaError(condition, type, from, hide(text), problems);
-  }
-  if (error instanceof ReadoutError) {
-    const failures = error.failures.map((failure) => ({
-      ...failure,
-      node: { ...failure.node, nodeId: hide(failure.node.nodeId) },
-      text: hide(failure.text),
-    }));
-    return new ReadoutError(failures, error.groups);
-  }
-  if (!(error instanceof ProtocolError)) return error;
-  const said = error.path === "" ? error.message : error.message.slice(0, -` (at ${error.path})`.length);
-  return new ProtocolError(hide(said), error.path);
 }

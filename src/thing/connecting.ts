@@ -10,7 +10,7 @@ import { connectionFaults, droppedPackets, type FaultCode } from "./faults.ts";
 import type { Identity } from "./identity.ts";
 import { toLink, type LinkParts, type MakeLink, type ThingLink } from "./link.ts";
 import type { ThingSettings } from "./options.ts";
-import type { Hide } from "./secrets.ts";
+import type { Hide } from "../connection/secrets.ts";
 import type { ThingEvent } from "./state.ts";
 
 /** What a {@link Connecting} is made of. */

@@ -11,7 +11,7 @@ import type { KeepaliveOptions } from "../connection/keepalive.ts";
 import type { RetryOptions } from "../connection/loss.ts";
 import type { TlsPolicy } from "../connection/tls-policy.ts";
 import type { WireTrace } from "../connection/wire-trace.ts";
-import type { Hide } from "./secrets.ts";
+import type { Hide } from "../connection/secrets.ts";
 import type { Link } from "./state.ts";
 
 /** Keeps the channel supplied with streams. */

@@ -28,7 +28,7 @@ import { Nodes } from "./nodes.ts";
 import type { ThingSettings } from "./options.ts";
 import { OwnTags } from "./own-tags.ts";
 import { Runner, type Perform } from "./runner.ts";
-import type { Hide } from "./secrets.ts";
+import type { Hide } from "../connection/secrets.ts";
 import { registryOf, standingOf, trustedServers, type ThingEvent, type ThingState } from "./state.ts";
 import { withKey } from "./tags.ts";
 

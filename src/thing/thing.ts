@@ -25,7 +25,7 @@ import type { PairingWindow } from "./pairing.ts";
 import { toFactorySettings, type ResetOptions } from "./reset.ts";
 import { Rights } from "./rights.ts";
 import { satisfies, type ThingCondition, type ThingEvent, type ThingState } from "./state.ts";
-import { discreetCause, discreetLogger, hider, type Hide } from "./secrets.ts";
+import { discreetCause, discreetLogger, hider, type Hide } from "../connection/secrets.ts";
 import { keysIn, toOwnChanges, withKey } from "./tags.ts";
 import { tell } from "./tell.ts";
 import { updateTags, type UpdateTagsOptions } from "./update-tags.ts";

@@ -9,7 +9,7 @@ import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import { linkSeam, type LinkParts } from "../../src/thing/link.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
 import { Thing } from "../../src/thing/thing.ts";
-import { discreetCause, hider } from "../../src/thing/secrets.ts";
+import { discreetCause, hider } from "../../src/connection/secrets.ts";
 import { ScriptedWire, listeningLogger, settled } from "../support/scripted-wire.ts";
 import { registry } from "./life.ts";
 

@@ -1,7 +1,7 @@
-// A Thing's own secrets, kept out of whatever is told, logged and kept: a server may say in its errors what it was given.
+// Secrets of one's own, kept out of whatever is told, logged and kept: a server may say in its errors what it was given.
 import { messageOf } from "../core/errors.ts";
 import type { LogFields, Logger } from "../core/logger.ts";
-import { HIDDEN } from "../connection/redact.ts";
+import { HIDDEN } from "./redact.ts";
 
 /** Gives a text without what must not be seen. */
 export type Hide = (text: string) => string;
