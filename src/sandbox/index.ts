@@ -16,20 +16,28 @@ export { levelKeeper } from "./registry-level.ts";
 export { MemoryKeeper, recordKey } from "./registry-records.ts";
 export type { RecordClaim, RecordKeeper, RecordRemoval, RegistryRecord } from "./registry-records.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";
-export type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server-options.ts";
+export type {
+  AskedQuestion,
+  ProvisioningServerOptions,
+  QuestionKind,
+  UndecidedQuestion,
+} from "./provisioning-server-options.ts";
+export type { UndecidedListener } from "./rule-book.ts";
+export type { CredentialConditions } from "./credential-conditions.ts";
 export type { ChallengePolicy } from "./provisioning-server-challenges.ts";
 export type { ChallengePadding } from "./identity-certificate.ts";
 export type { KnownIdentity } from "./identities.ts";
 export type { StanzaListener } from "./server/domain.ts";
 export type { HostedAccount, StanzaService } from "./stanza-service.ts";
 export type { FriendshipOutcome } from "./service-friends.ts";
-export type { ControlLimits, ReadLimits, Rule } from "./rules.ts";
+export type { ControlLimits, ReadLimits, Rule, Within } from "./rules.ts";
 export { attachComponent, type AttachOptions, type Attachment } from "./attach-component.ts";
 export { attachAccount } from "./attach-account.ts";
 export type { AccountAttachment, AttachAccountOptions, TlsPolicy } from "./attach-account.ts";
 export { SimulatedClock, type SimulatedClockOptions } from "./simulated-clock.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export type { XmlElement } from "../codec/xml.ts";
+export type { Credential, ProtocolName } from "../codec/credentials.ts";
 export type { FieldType } from "../codec/field-types.ts";
 export type { NodeRef } from "../codec/node-ref.ts";
 export type { RosterItem, Subscription } from "../codec/roster.ts";

@@ -76,12 +76,18 @@ export class CacheInvalidation {
     const stanzas: XmlElement[] = [];
     for (const [jid, device] of this.#devices) {
       if (!device.asked || !isConcerned(jid)) continue;
-      device.due = true;
-      // A new id: only what is sent from now on counts as acknowledged.
-      for (const address of device.addresses.values()) Object.assign(address, { id: undefined, refused: false });
+      this.#isDue(device);
       stanzas.push(...this.#send(device, [...device.addresses.values()]));
     }
     if (stanzas.length > 0) this.#options.output(stanzas);
+  }
+
+  /** An answer is not to be kept: gives what goes out behind it. */
+  forget(from: Jid): readonly XmlElement[] {
+    const device = this.#devices.get(from.bare);
+    if (device === undefined) return [];
+    this.#isDue(device);
+    return this.#send(device, [...device.addresses.values()]);
   }
 
   /** Presence came or went. Gives what is due to the one who came. */
@@ -138,6 +144,12 @@ export class CacheInvalidation {
   /** Stops repeating. */
   stop(): void {
     for (const device of this.#devices.values()) device.timer?.cancel();
+  }
+
+  #isDue(device: Device): void {
+    device.due = true;
+    // A new id: only what is sent from now on counts as acknowledged.
+    for (const address of device.addresses.values()) Object.assign(address, { id: undefined, refused: false });
   }
 
   #device(jid: BareJid): Device {

@@ -3,6 +3,9 @@ import type { Clock } from "../core/clock.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
+import type { Credential } from "../codec/credentials.ts";
+import type { FieldType } from "../codec/field-types.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
 import type { ChallengePadding } from "./identity-certificate.ts";
 import type { ChallengePolicy } from "./provisioning-server-challenges.ts";
 import type { Rule } from "./rules.ts";
@@ -43,18 +46,43 @@ export interface ProvisioningServerOptions {
 }
 
 /** The questions it answers. */
-export type QuestionKind = "isFriend" | "canRead" | "canControl";
+export type QuestionKind = "isFriend" | "canRead" | "canControl" | "canAccess" | "hasPrivilege" | "downloadPrivileges";
 
-/** A question that a Thing asked. */
+/** A question that a Thing or a service asked. */
 export interface AskedQuestion {
-  /** The Thing. */
+  /** The Thing, or the service. */
   readonly thing: BareJid;
   /** What it asked. */
   readonly kind: QuestionKind;
-  /** Of whom. */
+  /** Of whom; of a user whom a service knows otherwise, the service itself. */
   readonly jid: BareJid;
   /** The answer: false for a no. */
   readonly result: boolean;
   /** Who was behind its tokens, by name or else fingerprint; absent if no token of this server was proved. */
   readonly identities?: readonly string[];
+}
+
+/**
+ * A question that no rule decides, and that was answered by no. A rule that lets it through: `{ thing, jid, … }`, with
+ * `within` for just this much.
+ */
+export interface UndecidedQuestion {
+  /** The Thing that asked, or the service. */
+  readonly thing: BareJid;
+  /** What it asked: may the two be friends, may it be read, controlled, may a user be let into a service. */
+  readonly kind: "isFriend" | "canRead" | "canControl" | "canAccess";
+  /** Who wants something of it; of a user whom a service knows otherwise, the service itself. */
+  readonly jid: BareJid;
+  /** Who was behind the tokens, by name or else fingerprint; empty if no token of this server was proved. */
+  readonly identities: readonly string[];
+  /** The nodes asked for; none: the Thing itself, or all of them. */
+  readonly nodes: readonly NodeRef[];
+  /** The fields asked for, of `canRead`; none: all. */
+  readonly fields: readonly string[];
+  /** The kinds of field asked for, of `canRead`; none: all. */
+  readonly types: readonly FieldType[];
+  /** The parameters asked for, of `canControl`; none: all. */
+  readonly parameters: readonly string[];
+  /** What a service knows of its user, of `canAccess`. A single-sign-on token is a secret, and left out. */
+  readonly credentials: readonly Credential[];
 }

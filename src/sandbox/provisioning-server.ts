@@ -18,7 +18,8 @@ import type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./p
 import { Proofs } from "./provisioning-server-proofs.ts";
 import { RightsDesk } from "./provisioning-server-rights.ts";
 import { TokenDesk } from "./provisioning-server-tokens.ts";
-import { isAbout, normaliseRules, withRule, type ControlLimits, type ReadLimits, type Rule } from "./rules.ts";
+import { RuleBook, areAbout, type UndecidedListener } from "./rule-book.ts";
+import type { ControlLimits, ReadLimits, Rule } from "./rules.ts";
 import { ServiceFriends, type FriendshipOutcome } from "./service-friends.ts";
 import {
   serve,
@@ -56,10 +57,11 @@ export class ReferenceProvisioningServer implements StanzaService {
   readonly #tokens: TokenDesk;
   readonly #challenges: TokenChallenges;
   readonly #friends: ServiceFriends | undefined;
-  readonly #rights: RightsDesk;
   readonly #asked = new AskedQuestions();
   readonly #answers: ReadonlyMap<string, (payload: XmlElement, from: Jid) => ServiceAnswer | LaterAnswer>;
-  #rules: readonly Rule[];
+  readonly #book: RuleBook;
+  /** The Things that have asked isFriend. */
+  readonly #consulted = new Set<BareJid>();
   #carry: (stanzas: readonly XmlElement[]) => void = () => undefined;
 
   /** Throws `ERR_CONFIG` if `jid` or a JID in the rules is none, or `jid` has a resource. */
@@ -72,7 +74,11 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.secondaryTrustAllowed = options.secondaryTrustAllowed ?? false;
     this.padding = options.padding ?? "oaep";
     this.challenge = options.challenge ?? "always";
-    this.#rules = normaliseRules(options.rules ?? []);
+    this.#book = new RuleBook({
+      logger,
+      changed: (_, news) => this.#cache.changed((thing) => areAbout(news, thing, ["friend", "read", "control"])),
+    });
+    this.#book.begin(options.rules ?? []);
     this.#cache = new CacheInvalidation({
       from: this.jid,
       random,
@@ -102,14 +108,15 @@ export class ReferenceProvisioningServer implements StanzaService {
     });
     const rights = new RightsDesk({
       proofs: new Proofs(this.#identities, this.#challenges),
-      rules: () => this.#rules,
+      book: this.#book,
       secondaryTrustAllowed: () => this.secondaryTrustAllowed,
       asked: (from, question) => {
         this.#cache.asked(from);
+        if (question.kind === "isFriend") this.#consulted.add(from.bare);
         this.#asked.note(from, question);
       },
+      forget: (from) => this.#cache.forget(from),
     });
-    this.#rights = rights;
     this.#answers = new Map(
       Object.entries({
         isFriend: (payload, from) => rights.isFriend(payload, from),
@@ -139,7 +146,7 @@ export class ReferenceProvisioningServer implements StanzaService {
 
   /** The rules in force, the one that decides first in front. */
   get rules(): readonly Rule[] {
-    return this.#rules;
+    return this.#book.rules;
   }
 
   /** The questions asked, oldest first; of very many the newest 10,000. */
@@ -172,8 +179,24 @@ export class ReferenceProvisioningServer implements StanzaService {
    * asked. Throws `ERR_CONFIG` if a JID in them is none; then nothing changes.
    */
   setRules(rules: readonly Rule[]): void {
-    this.#rules = normaliseRules(rules);
-    this.#cache.changed();
+    this.#book.replace(rules);
+  }
+
+  /**
+   * Puts a rule in front of the others, in the place of those that said no more than it for the same parties. `clearCache`
+   * goes to the Things that it is about. Throws `ERR_CONFIG` if it is none; then nothing changes.
+   */
+  addRule(rule: Rule): void {
+    this.#book.add(rule);
+  }
+
+  /**
+   * Listens to questions that no rule decides: each is answered by no, and somebody may decide it. The Thing keeps that
+   * no; {@link addRule} makes it forget it. Called before the answer goes out, once for each time it is asked. Returns
+   * how to take it back.
+   */
+  onUndecided(listener: UndecidedListener): () => void {
+    return this.#book.onUndecided(listener);
   }
 
   /**
@@ -200,12 +223,12 @@ export class ReferenceProvisioningServer implements StanzaService {
 
   /** Lets two be friends, or no longer. A rule in front of the others. */
   allowFriend(thing: string, friend: string, allowed = true): void {
-    this.#addRule({ thing, jid: friend, friend: allowed });
+    this.addRule({ thing, jid: friend, friend: allowed });
   }
 
   /** Lets somebody read all or some of a Thing, or nothing any more. A rule in front of the others. */
   allowRead(thing: string, reader: string, read: boolean | ReadLimits = true): void {
-    this.#addRule({ thing, jid: reader, read });
+    this.addRule({ thing, jid: reader, read });
   }
 
   /**
@@ -224,7 +247,7 @@ export class ReferenceProvisioningServer implements StanzaService {
    */
   unfriend(thing: string, jid: string): boolean {
     const other = configJid(jid, "jid").bare;
-    if (!this.#rights.hasConsulted(configJid(thing, "thing").bare)) return false;
+    if (!this.#consulted.has(configJid(thing, "thing").bare)) return false;
     this.#tell(thing, buildUnfriend({ jid: other }));
     return true;
   }
@@ -259,7 +282,7 @@ export class ReferenceProvisioningServer implements StanzaService {
 
   /** Lets somebody control all or some of a Thing, or nothing any more. A rule in front of the others. */
   allowControl(thing: string, controller: string, control: boolean | ControlLimits = true): void {
-    this.#addRule({ thing, jid: controller, control });
+    this.addRule({ thing, jid: controller, control });
   }
 
   receive(stanza: XmlElement): readonly XmlElement[] {
@@ -287,13 +310,6 @@ export class ReferenceProvisioningServer implements StanzaService {
   #tell(thing: string, payload: XmlElement): void {
     const to = configJid(thing, "thing").bare;
     this.#carry([message({ to, from: this.jid }, payload)]);
-  }
-
-  /** Only Things that the rule is about have to forget something. */
-  #addRule(rule: Rule): void {
-    const [normal = rule] = normaliseRules([rule]);
-    this.#rules = withRule(this.#rules, normal);
-    this.#cache.changed((thing) => isAbout(normal, thing));
   }
 
   #request({ from, payload }: ServiceRequest): ServiceAnswer | LaterAnswer | undefined {

@@ -1,12 +1,9 @@
-// XEP-0324 Internet of Things - Provisioning 0.5.1: who may do what, and what is left of a question (3.2 to 3.4, 5.5).
-import { ConfigError } from "../core/errors.ts";
-import { configJid, tryParseJid, type BareJid } from "../core/jid.ts";
-import { checkKnown, checkTexts } from "../core/options.ts";
-import type { CanControl, CanControlResponse } from "../codec/can-control.ts";
-import { fieldTypes, type FieldType, type FieldTypeSet } from "../codec/field-types.ts";
-import { checkNodes, type NodeRef } from "../codec/node-ref.ts";
-import type { CanRead, CanReadResponse } from "../codec/provisioning.ts";
-import { normaliseIdentity } from "./identity-name.ts";
+// XEP-0324 Internet of Things - Provisioning 0.5.1: who may do what (3.2 to 3.4, 3.6, 5.5).
+import { tryParseJid, type BareJid } from "../core/jid.ts";
+import type { Credential } from "../codec/credentials.ts";
+import type { FieldType } from "../codec/field-types.ts";
+import { refersTo, type NodeRef } from "../codec/node-ref.ts";
+import { doCredentialsFit, type CredentialConditions } from "./credential-conditions.ts";
 
 /** What may be read. A list that is absent is no limit; an empty list leaves nothing. */
 export interface ReadLimits {
@@ -26,12 +23,15 @@ export interface ControlLimits {
   readonly parameters?: readonly string[];
 }
 
+/** What a question must ask for, and nothing beyond, so that a rule speaks of it. A list that is absent is no condition. */
+export interface Within extends ReadLimits, ControlLimits {}
+
 /**
  * One rule. It speaks for the Things and parties it names, or for all where it names none, and about the rights it
  * mentions. **The first rule that fits and mentions the right decides; if none does, the answer is no.**
  */
 export interface Rule {
-  /** Which Thing: a bare JID, or a domain for all its Things. Left out: every Thing. A resource is ignored. */
+  /** Which Thing, or which service where users are let in: a bare JID, or a domain for all in it. Left out: every one. A resource is ignored. */
   readonly thing?: string;
   /** Who wants something of it: a bare JID, or a domain for all its accounts. Left out: everybody. */
   readonly jid?: string;
@@ -44,12 +44,25 @@ export interface Rule {
   readonly device?: string;
   /** The identity behind a user token of the question, named in the same way. Left out: any, or none. */
   readonly user?: string;
+  /**
+   * The name that the user has logged in by (XEP-0324 3.6.2), at the `service` of the same rule: what a service says of
+   * its users counts for nobody else. Left out: any, or none.
+   */
+  readonly userName?: string;
+  /** It speaks only of questions for these nodes, fields and parameters, and nothing beyond. Left out: of all. */
+  readonly within?: Within;
+  /** It speaks only of users with these credentials (XEP-0324 3.6.2); goes with `access`. Left out: of all. */
+  readonly credentials?: CredentialConditions;
+  /** It goes when it has allowed something, and `clearCache` follows that answer. Default false: it stays. */
+  readonly once?: boolean;
   /** May they be friends? Left out: the rule says nothing of it. */
   readonly friend?: boolean;
   /** May it be read, and what of it? Left out: the rule says nothing of it. */
   readonly read?: boolean | ReadLimits;
   /** May it be controlled, and what of it? Left out: the rule says nothing of it. */
   readonly control?: boolean | ControlLimits;
+  /** May a user be let into a service (XEP-0324 3.6.2)? Left out: the rule says nothing of it. */
+  readonly access?: boolean;
 }
 
 /**
@@ -63,62 +76,39 @@ export interface Acting {
   readonly device?: readonly string[];
   /** The user. */
   readonly user?: readonly string[];
+  /** The name that a user of that service has logged in by. */
+  readonly userName?: string;
 }
 
 /** The kinds of identity that a rule can name. */
 export const actors = ["service", "device", "user"] as const;
 
-/**
- * The same rules with their JIDs and fingerprints normalised. Throws `ERR_CONFIG` naming the JID that is none, the
- * identity without a name, or what is no part of a rule: one that fits nobody is a slip, and must not become one that fits
- * everybody.
- */
-export function normaliseRules(rules: readonly Rule[]): readonly Rule[] {
-  if (!Array.isArray(rules)) throw new ConfigError('rules: must be a list, [{ jid: "anna@localhost", read: true }]');
-  return (rules as readonly Rule[]).map((rule, index) => {
-    checkRule(rule, `rules[${index}]`);
-    const normal: Record<string, unknown> = { ...rule };
-    for (const part of ["thing", "jid"] as const) {
-      const jid = rule[part];
-      if (jid !== undefined) normal[part] = configJid(jid, `rules[${index}].${part}`).bare;
-    }
-    for (const actor of actors) {
-      const identity = rule[actor];
-      if (identity !== undefined) normal[actor] = normaliseIdentity(identity, `rules[${index}].${actor}`);
-    }
-    return normal;
-  });
+/** The rights that a rule can mention. */
+export const rights = ["friend", "read", "control", "access"] as const;
+
+/** A right that a rule can mention. */
+export type Right = (typeof rights)[number];
+
+/** What a rule is looked for. */
+export interface Matter {
+  /** Who asks. */
+  readonly thing: BareJid;
+  /** About whom; left out where users are known by their credentials only. */
+  readonly jid?: BareJid;
+  /** Who acts. */
+  readonly acting?: Acting;
+  /** What is asked for; what is left out or empty is everything. */
+  readonly asked?: Asked;
+  /** What a service knows of its user. */
+  readonly credentials?: readonly Credential[];
 }
 
-function checkRule(rule: Rule, path: string): void {
-  checkKnown(rule, [...parties, "friend", "read", "control"], path);
-  for (const party of parties) {
-    if (party in rule && typeof rule[party] !== "string") {
-      throw new ConfigError(`${path}.${party}: must be a text; left out, the rule is for all`);
-    }
-  }
-  const { friend, read, control } = rule;
-  if (friend !== undefined && typeof friend !== "boolean")
-    throw new ConfigError(`${path}.friend: must be true or false`);
-  if (read !== undefined) checkLimits(read, ["nodes", "fields", "types"], `${path}.read`);
-  if (control !== undefined) checkLimits(control, ["nodes", "parameters"], `${path}.control`);
-}
-
-const parties = ["thing", "jid", ...actors] as const;
-
-function checkLimits(given: boolean | ReadLimits | ControlLimits, known: readonly string[], path: string): void {
-  if (typeof given === "boolean") return;
-  if (typeof given !== "object")
-    throw new ConfigError(`${path}: must be true, false, or an object with ${known.join(", ")}`);
-  checkKnown(given, known, path);
-  const limits: ReadLimits & ControlLimits = given;
-  if (limits.nodes !== undefined) checkNodes(limits.nodes, `${path}.nodes`);
-  for (const part of ["fields", "types", "parameters"] as const) {
-    if (limits[part] !== undefined) checkTexts(limits[part], `${path}.${part}`);
-  }
-  const unknown = limits.types?.find((type) => !fieldTypes.includes(type));
-  if (unknown === undefined) return;
-  throw new ConfigError(`${path}.types: there is no "${unknown as string}"; there are ${fieldTypes.join(", ")}`);
+/** What is asked for; what is left out or empty is everything. */
+interface Asked {
+  readonly nodes?: readonly NodeRef[];
+  readonly fields?: readonly string[];
+  readonly types?: ReadonlySet<FieldType>;
+  readonly parameters?: readonly string[];
 }
 
 /** A new rule in front of the others, in the place of those that said no more than it for the same parties. */
@@ -126,19 +116,27 @@ export function withRule(rules: readonly Rule[], rule: Rule): readonly Rule[] {
   const isReplaced = (other: Rule): boolean =>
     other.thing === rule.thing &&
     other.jid === rule.jid &&
+    other.userName === rule.userName &&
+    rule.once !== true &&
     actors.every((actor) => other[actor] === rule[actor]) &&
-    (other.friend === undefined || rule.friend !== undefined) &&
-    (other.read === undefined || rule.read !== undefined) &&
-    (other.control === undefined || rule.control !== undefined);
+    isAlike(other.within, rule.within) &&
+    isAlike(other.credentials, rule.credentials) &&
+    rights.every((right) => other[right] === undefined || rule[right] !== undefined);
   return [rule, ...rules.filter((other) => !isReplaced(other))];
 }
 
-/**
- * May the two be friends? Rules as {@link normaliseRules} gives them. `isFriend` carries no tokens (XEP-0324 3.2.1):
- * rules that name an identity do not speak of it.
- */
+function isAlike(one: object | undefined, other: object | undefined): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** The rule that decides, of those that `normaliseRules` gives; `undefined` if nobody has decided that. */
+export function ruleFor(rules: readonly Rule[], right: Right, matter: Matter): Rule | undefined {
+  return rules.find((rule) => rule[right] !== undefined && speaksOf(rule, right, matter));
+}
+
+/** May the two be friends? `isFriend` carries no tokens (XEP-0324 3.2.1): rules that name an identity do not speak of it. */
 export function decideFriend(rules: readonly Rule[], thing: BareJid, jid: BareJid): boolean {
-  return rules.find((rule) => rule.friend !== undefined && speaksFor(rule, thing, jid, {}))?.friend ?? false;
+  return ruleFor(rules, "friend", { thing, jid })?.friend ?? false;
 }
 
 /** What may be read of the Thing by somebody, before it is narrowed to what was asked. */
@@ -148,7 +146,7 @@ export function decideRead(
   jid: BareJid,
   acting: Acting = {},
 ): boolean | ReadLimits {
-  return rules.find((rule) => rule.read !== undefined && speaksFor(rule, thing, jid, acting))?.read ?? false;
+  return ruleFor(rules, "read", { thing, jid, acting })?.read ?? false;
 }
 
 /** What may be controlled of the Thing by somebody, before it is narrowed to what was asked. */
@@ -158,88 +156,53 @@ export function decideControl(
   jid: BareJid,
   acting: Acting = {},
 ): boolean | ControlLimits {
-  return rules.find((rule) => rule.control !== undefined && speaksFor(rule, thing, jid, acting))?.control ?? false;
+  return ruleFor(rules, "control", { thing, jid, acting })?.control ?? false;
 }
 
 /** Tells whether a rule is about a Thing, whoever else it names. */
 export function isAbout(rule: Rule, thing: BareJid): boolean {
-  return names(rule.thing, thing);
+  return isNamed(rule.thing, thing);
 }
 
-function speaksFor(rule: Rule, thing: BareJid, jid: BareJid, acting: Acting): boolean {
+function speaksOf(rule: Rule, right: Right, matter: Matter): boolean {
+  const { thing, jid, acting = {}, asked = {}, credentials = [] } = matter;
   const isActing = (actor: (typeof actors)[number]): boolean => {
     const named = rule[actor];
     return named === undefined || (acting[actor]?.includes(named) ?? false);
   };
-  return isAbout(rule, thing) && names(rule.jid, jid) && actors.every(isActing);
+  return (
+    isAbout(rule, thing) &&
+    actors.every(isActing) &&
+    (rule.userName === undefined || rule.userName === acting.userName) &&
+    (right === "access"
+      ? doCredentialsFit(rule.jid, rule.credentials, credentials, rule.access !== true)
+      : jid !== undefined && isNamed(rule.jid, jid)) &&
+    isWithin(rule.within, asked)
+  );
 }
 
-function names(pattern: string | undefined, jid: BareJid): boolean {
+function isNamed(pattern: string | undefined, jid: BareJid): boolean {
   return pattern === undefined || pattern === jid || pattern === tryParseJid(jid)?.domain;
 }
 
-/**
- * What is left of a question: what was asked and is allowed. Lists stand in the answer only where something is
- * limited; an answer that leaves nothing is `result='false'` (P-3.3.2-3, P-3.3.3-3).
- */
-export function narrow(question: CanRead, allowed: boolean | ReadLimits): CanReadResponse {
-  // Listing 14: a no repeats the types of the question.
-  const no: CanReadResponse = { jid: question.jid, result: false, types: question.types, nodes: [], fields: [] };
-  if (allowed === false) return no;
-  const limits = allowed === true ? {} : allowed;
-  const nodes = meet(question.nodes, limits.nodes?.map(plain), meetNodes);
-  const fields = meet(question.fields, limits.fields, meetSame);
-  const types = meetTypes(question.types, limits.types);
-  if (nodes === "nothing" || fields === "nothing" || types === "nothing") return no;
-  return { jid: question.jid, result: true, types, nodes, fields };
+/** Who asks for everything asks for more than any list holds. */
+function isWithin({ nodes, fields, types, parameters }: Within = {}, asked: Asked): boolean {
+  return (
+    areAll(asked.nodes, nodes, (one, all) => all.some((each) => refersTo(each, one))) &&
+    areAll(asked.fields, fields, isIn) &&
+    areAll([...(asked.types ?? [])], types, isIn) &&
+    areAll(asked.parameters, parameters, isIn)
+  );
 }
 
-/** The same of a question about control (P-3.4.2-1, P-3.4.2-3, P-3.4.3-1, P-3.4.3-3). */
-export function narrowControl(question: CanControl, allowed: boolean | ControlLimits): CanControlResponse {
-  const no: CanControlResponse = { jid: question.jid, result: false, nodes: [], parameters: [] };
-  if (allowed === false) return no;
-  const limits = allowed === true ? {} : allowed;
-  const nodes = meet(question.nodes, limits.nodes?.map(plain), meetNodes);
-  const parameters = meet(question.parameters, limits.parameters, meetSame);
-  if (nodes === "nothing" || parameters === "nothing") return no;
-  return { jid: question.jid, result: true, nodes, parameters };
+function areAll<T>(
+  asked: readonly T[] = [],
+  list: readonly T[] | undefined,
+  is: (one: T, list: readonly T[]) => boolean,
+): boolean {
+  return list === undefined || (asked.length > 0 && asked.every((one) => is(one, list)));
 }
 
-/** Of a list asked for (empty: everything) and one allowed (absent: everything), what is in both. */
-function meet<T>(
-  asked: readonly T[],
-  allowed: readonly T[] | undefined,
-  both: (a: T, b: T) => T | undefined,
-): readonly T[] | "nothing" {
-  if (allowed === undefined) return []; // no list in a yes: all that was asked (P-3.3.2-2, P-3.3.3-2, P-3.4.3-2)
-  const left = asked.length === 0 ? allowed : asked.flatMap((a) => allowed.flatMap((b) => both(a, b) ?? []));
-  return left.length === 0 ? "nothing" : unique(left);
-}
-
-function meetSame(a: string, b: string): string | undefined {
-  return a === b ? a : undefined;
-}
-
-/** The nodes that two references both mean. One that leaves out source or cache type means all that fit (P-5.5-3). */
-function meetNodes(a: NodeRef, b: NodeRef): NodeRef | undefined {
-  const clash = (x: string | undefined, y: string | undefined): boolean =>
-    x !== undefined && y !== undefined && x !== y;
-  if (a.nodeId !== b.nodeId || clash(a.sourceId, b.sourceId) || clash(a.cacheType, b.cacheType)) return undefined;
-  return plain({ ...a, ...b });
-}
-
-/** A reference without empty attributes (X-E6), its parts always in the same order. */
-function plain({ nodeId, sourceId, cacheType }: NodeRef): NodeRef {
-  return { nodeId, ...(sourceId && { sourceId }), ...(cacheType && { cacheType }) };
-}
-
-/** The types granted (P-E18): with a limit those in both, without one those asked for. */
-function meetTypes(asked: FieldTypeSet, allowed: readonly FieldType[] | undefined): FieldTypeSet | "nothing" {
-  if (allowed === undefined) return asked;
-  const left = asked.size === 0 ? allowed : allowed.filter((type) => asked.has(type));
-  return left.length === 0 ? "nothing" : new Set(left);
-}
-
-function unique<T>(items: readonly T[]): readonly T[] {
-  return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
+function isIn<T>(one: T, list: readonly T[]): boolean {
+  return list.includes(one);
 }

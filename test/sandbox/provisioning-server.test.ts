@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import type { LogFields, Logger } from "../../src/core/logger.ts";
+import type { UndecidedQuestion } from "../../src/sandbox/provisioning-server-options.ts";
 import { ReferenceProvisioningServer } from "../../src/sandbox/provisioning-server.ts";
 import { SeededRandom } from "../../src/sandbox/seeded-random.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
@@ -717,5 +718,95 @@ describe("secondary trust (XEP-0324 3.1.4)", () => {
     server.stop();
     const generous = new ReferenceProvisioningServer({ jid: SERVER, secondaryTrustAllowed: true });
     expect(generous.secondaryTrustAllowed).toBe(true);
+  });
+});
+
+describe("a question that no rule decides", () => {
+  let open: UndecidedQuestion[];
+  beforeEach(() => {
+    open = [];
+  });
+
+  it("is told, with all that somebody needs to decide it", () => {
+    server.onUndecided((question) => open.push(question));
+    isFriend("client1@example.org");
+    canRead("momentary='true'", "<node nodeId='one' sourceId='cellar'/><field name='Temperature'/>");
+    canControl("", "<node nodeId='one'/><parameter name='Pump'/>");
+    const nothing = { identities: [], nodes: [], fields: [], types: [], parameters: [], credentials: [] };
+    const thing = "device@example.org";
+    expect(open).toEqual([
+      { ...nothing, thing, kind: "isFriend", jid: "client1@example.org" },
+      {
+        ...{ ...nothing, thing, kind: "canRead", jid: PRIMARY, types: ["momentary"], fields: ["Temperature"] },
+        nodes: [{ nodeId: "one", sourceId: "cellar" }],
+      },
+      { ...nothing, thing, kind: "canControl", jid: PRIMARY, nodes: [{ nodeId: "one" }], parameters: ["Pump"] },
+    ]);
+  });
+
+  it("is none when a rule says no, or allows other things", () => {
+    server.onUndecided((question) => open.push(question));
+    server.setRules([{ jid: "example.org", friend: false, read: { fields: ["Pressure"] }, control: false }]);
+    isFriend(PRIMARY);
+    canRead("", "<field name='Temperature'/>");
+    canControl();
+    expect(open).toEqual([]);
+  });
+
+  it("is decided by a rule for just this much, after which the Thing forgets its no", () => {
+    server.onUndecided(({ thing, jid, fields }) => open.push({ thing, jid, fields } as UndecidedQuestion));
+    canRead("", "<field name='Temperature'/>");
+    const [question] = open;
+    if (question === undefined) throw new Error("nothing was asked");
+    const { thing, jid, fields } = question;
+    server.addRule({ thing, jid, read: true, within: { fields } });
+    expectClear(taken(), DEVICE);
+    expect(canRead("", "<field name='Temperature'/>").at(-1)?.toString()).toContain('result="true"');
+    // What goes beyond it is left open again.
+    expect(canRead("", "<field name='Temperature'/><field name='Pressure'/>").at(-1)?.toString()).toContain('"false"');
+    expect(open).toHaveLength(2);
+  });
+
+  it("is told to all who listen, also when one of them fails, until they no longer want to", () => {
+    server.onUndecided(() => {
+      throw new Error("I am ill");
+    });
+    const take = server.onUndecided((question) => open.push(question));
+    expect(isFriend(PRIMARY)[0]?.toString()).toContain('result="false"');
+    expect(warnings.join()).toContain("I am ill");
+    take();
+    isFriend(PRIMARY);
+    expect(open).toHaveLength(1);
+  });
+});
+
+describe("a rule for once", () => {
+  it("is gone when it has allowed something, and clearCache follows the answer", () => {
+    server.setRules([{ jid: PRIMARY, read: true, once: true }]);
+    expectSent(canRead().slice(0, 1), readResponse("result='true'"));
+    expect(server.rules).toEqual([]);
+    expect(server.unacknowledged).toEqual(["device@example.org"]);
+    const [clear] = canRead();
+    acknowledge(clear);
+    expectSent(canRead(), readResponse("result='false'"));
+  });
+
+  it("sends clearCache right behind the answer", () => {
+    server.setRules([{ jid: PRIMARY, friend: true, control: true, once: true }]);
+    const sent = iq(DEVICE, `<canControl xmlns='urn:xmpp:iot:provisioning' jid='${PRIMARY}'/>`);
+    expect(sent).toHaveLength(2);
+    expect(sent[0]?.toString()).toContain('result="true"');
+    expectClear(sent.slice(1), DEVICE);
+    acknowledge(sent[1]);
+    expect(isFriend(PRIMARY)[0]?.toString()).toContain('result="false"'); // it was for once, whatever it was
+  });
+
+  it("stays as long as it has only refused", () => {
+    server.setRules([{ jid: PRIMARY, read: { fields: ["Pressure"] }, friend: false, once: true }]);
+    canRead("", "<field name='Temperature'/>");
+    isFriend(PRIMARY);
+    expect(server.rules).toHaveLength(1);
+    expect(canRead("", "<field name='Pressure'/>")[0]?.toString()).toContain('result="true"');
+    expect(server.rules).toEqual([]);
   });
 });

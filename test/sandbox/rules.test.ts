@@ -11,14 +11,16 @@ import {
   decideControl,
   decideFriend,
   decideRead,
-  narrow,
-  narrowControl,
-  normaliseRules,
+  ruleFor,
   withRule,
+  type Acting,
   type ControlLimits,
   type ReadLimits,
   type Rule,
+  type Within,
 } from "../../src/sandbox/rules.ts";
+import { narrow, narrowControl } from "../../src/sandbox/narrowing.ts";
+import { normaliseRules } from "../../src/sandbox/rules-check.ts";
 
 const jid = (text: string): BareJid => text as BareJid;
 const thing = jid("thing@example.org");
@@ -527,3 +529,93 @@ function isWithin(node: NodeRef, asked: readonly NodeRef[]): boolean {
   const meant = world.filter((one) => refersTo(node, one));
   return meant.every((one) => asked.some((ref) => refersTo(ref, one)));
 }
+
+describe("a rule for just this much", () => {
+  const within = (given: Within, asked: Parameters<typeof asking>[0]): boolean =>
+    ruleFor(normaliseRules([{ read: true, within: given }]), "read", { thing, jid: reader, asked: asking(asked) }) !==
+    undefined;
+
+  it("speaks of questions for its fields, and nothing beyond", () => {
+    const fields = ["Temperature", "Pressure"];
+    expect(within({ fields }, { fields: ["Temperature"] })).toBe(true);
+    expect(within({ fields }, { fields })).toBe(true);
+    expect(within({ fields }, { fields: ["Temperature", "Humidity"] })).toBe(false);
+    expect(within({ fields }, {})).toBe(false); // everything
+  });
+
+  it("speaks of questions for its kinds of field, and nothing beyond", () => {
+    expect(within({ types: ["momentary"] }, { types: ["momentary"] })).toBe(true);
+    expect(within({ types: ["momentary"] }, { types: ["momentary", "peak"] })).toBe(false);
+    expect(within({ types: ["momentary"] }, {})).toBe(false);
+  });
+
+  it("speaks of questions for its nodes, and nothing beyond; what it leaves out may be anything", () => {
+    const nodes = [{ nodeId: "one", sourceId: "cellar" }, { nodeId: "two" }];
+    expect(within({ nodes }, { nodes: [{ nodeId: "two", sourceId: "attic" }] })).toBe(true);
+    expect(within({ nodes }, { nodes: [{ nodeId: "one", sourceId: "cellar" }] })).toBe(true);
+    expect(within({ nodes }, { nodes: [{ nodeId: "one" }] })).toBe(false); // in any source
+    expect(within({ nodes }, { nodes: [{ nodeId: "two" }, { nodeId: "three" }] })).toBe(false);
+    expect(within({ nodes: [], fields: [] }, {})).toBe(false);
+  });
+
+  it("speaks of questions for its parameters, and nothing beyond", () => {
+    const rules = normaliseRules([{ control: false, within: { parameters: ["Pump"] } }, { control: true }]);
+    const found = (...parameters: string[]): unknown =>
+      ruleFor(rules, "control", { thing, jid: reader, asked: { parameters } })?.control;
+    expect(found("Pump")).toBe(false);
+    expect(found("Pump", "Valve")).toBe(true);
+  });
+
+  it("stands beside a rule for all, and is replaced by one for as much", () => {
+    const [all, some, again] = normaliseRules([
+      { read: true },
+      { read: true, within: { fields: ["Temperature"] } },
+      { read: false, within: { fields: ["Temperature"] } },
+    ]) as readonly [Rule, Rule, Rule];
+    expect(withRule([all], some)).toEqual([some, all]);
+    expect(withRule([some, all], again)).toEqual([again, all]);
+  });
+});
+
+describe("a rule for once", () => {
+  it("stands in front of those that stay, and takes the place of none", () => {
+    const [stays, once] = normaliseRules([{ read: false }, { read: true, once: true }]) as readonly [Rule, Rule];
+    expect(withRule([stays], once)).toEqual([once, stays]);
+    expect(withRule([once, stays], stays)).toEqual([stays]);
+  });
+});
+
+describe("a rule by the name of a user", () => {
+  it("speaks of who has logged in by it at the service of the rule", () => {
+    const rules = normaliseRules([{ service: "billing", userName: "Kermit", read: true }]);
+    const found = (acting: Acting): boolean => decideRead(rules, thing, reader, acting) === true;
+    expect(found({ service: ["billing"], userName: "Kermit" })).toBe(true);
+    expect(found({ service: ["billing"], userName: "kermit" })).toBe(false);
+    expect(found({ service: ["other"], userName: "Kermit" })).toBe(false);
+    expect(found({ service: ["billing"], user: ["Kermit"] })).toBe(false);
+  });
+});
+
+describe("rules that are none", () => {
+  it.each([
+    [{ userName: "Kermit", read: true }, "goes with service"],
+    [{ userName: "", service: "billing", read: true }, "must be a text"],
+    [{ within: undefined, read: true }, "within: must be an object"],
+    [{ credentials: undefined, access: true }, "credentials: must be an object"],
+    [{ within: { fields: ["a"] }, friend: true }, "goes with read or control"],
+    [{ within: { fields: ["a"] }, friend: true, read: true }, "only"],
+    [{ within: { fields: ["a"] }, access: true, read: true }, "only"],
+    [{ within: { fields: undefined }, read: true }, "must be a list"],
+    [{ within: { fields: [""] }, read: true }, "not empty"],
+    [{ within: { colours: [] }, read: true }, "colours"],
+    [{ credentials: { userName: "a" }, read: true }, "goes with access"],
+    [{ credentials: { userName: "a" }, access: true, read: true }, "nothing else"],
+    [{ access: true, user: "anna" }, "not device, user or userName"],
+    [{ access: true, once: true }, "does not go with access"],
+    [{ once: "yes", read: true }, "must be true or false"],
+    [{ access: "yes" }, "must be true or false"],
+  ])("are refused: %j", (rule, words) => {
+    expect(() => normaliseRules([rule as unknown as Rule])).toThrow(ConfigError);
+    expect(() => normaliseRules([rule as unknown as Rule])).toThrow(words);
+  });
+});
