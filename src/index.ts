@@ -36,7 +36,19 @@ export type { ControlQuestion, FriendQuestion, Question, ReadQuestion } from "./
 export type { IncomingRequest } from "./provisioning/incoming-request.ts";
 export type { Grant } from "./provisioning/grants.ts";
 export type { ControlOptions, ControlOutcome, ParameterValues } from "./control/controller.ts";
-export type { ControlContext, ControlParameter } from "./control/definition.ts";
+export type {
+  BooleanParameter,
+  Bounds,
+  ColorParameter,
+  ControlContext,
+  ControlParameter,
+  DateTimeParameter,
+  LongParameter,
+  NumberParameter,
+  ParameterBase,
+  StringParameter,
+  TemporalParameter,
+} from "./control/definition.ts";
 export type { FieldDefinition, ReadContext, Reading, SensorDefinition } from "./sensor/definition.ts";
 export { ReadoutError, type NodeFailure } from "./sensor/readout-error.ts";
 export type { FieldReading } from "./sensor/field-reading.ts";

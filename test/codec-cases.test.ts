@@ -36,7 +36,7 @@ import { canonical } from "./support/canonical.ts";
 interface Case {
   /** Which codec reads and makes the payload; `empty` for none, `absent` for what this library does not know. */
   readonly codec: string;
-  /** The payload's parsed form. Field types are a sorted list, bytes an object with their `hex`. */
+  /** The payload's parsed form. Field types are a sorted list, bytes an object with their `hex`, an xs:long one with its `long`. */
   readonly value?: unknown;
   /** The parsed form of the listing as published, where that differs from the corrected one, or where it is `refused`. */
   readonly published?: unknown;
@@ -166,8 +166,9 @@ const stanzaCases = cases
   .filter(({ published }) => published.endsWith(".xml"))
   .map((listing) => ({ ...listing, json: listing.json as readonly Case[] }));
 
-/** Sets as sorted lists and bytes as digits, as JSON has them. */
+/** Sets as sorted lists, bytes and long integers as digits, as JSON has them. */
 function toJson(value: unknown): unknown {
+  if (typeof value === "bigint") return { long: String(value) };
   if (value instanceof Uint8Array) return { hex: Buffer.from(value).toString("hex") };
   if (value instanceof Set) return [...(value as Set<string>)].sort();
   if (Array.isArray(value)) return value.map(toJson);
@@ -179,6 +180,7 @@ function toJson(value: unknown): unknown {
 function fromJson(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value), (key, part: unknown) => {
     if (typeof part === "object" && part !== null && "hex" in part) return Buffer.from(String(part.hex), "hex");
+    if (typeof part === "object" && part !== null && "long" in part) return BigInt(String(part.long));
     return key === "types" ? new Set(part as string[]) : part;
   });
 }

@@ -6,13 +6,7 @@ import { SerialQueue } from "../core/serial-queue.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import { isXmlText } from "../codec/xml.ts";
 import type { IncomingRequest } from "../provisioning/incoming-request.ts";
-import type { ControlParameter } from "./definition.ts";
-
-/** A parameter and the value it is to have. */
-export interface Setting {
-  readonly parameter: ControlParameter;
-  readonly value: boolean;
-}
+import type { Setting } from "./setting.ts";
 
 /** What may be set still: rights can be taken back while a request waits for its turn. */
 export interface Permission {
@@ -90,16 +84,16 @@ export class Actuator {
         signal.throwIfAborted();
       }
       // From the last look to the call of `set` nothing is waited for: no clearCache and no end of the time comes between.
-      if (permission.allows(progress.node, setting.parameter.name)) await this.#setOne(setting, command, progress);
+      if (permission.allows(progress.node, setting.name)) await this.#setOne(setting, command, progress);
     }
   }
 
-  async #setOne({ parameter, value }: Setting, command: Command, progress: Progress): Promise<void> {
+  async #setOne(setting: Setting, command: Command, progress: Progress): Promise<void> {
     const { from, signal, request } = command;
-    const { name } = parameter;
+    const { name } = setting;
     progress.setting = name;
     try {
-      await parameter.set(value, { from, signal, request });
+      await setting.set({ from, signal, request });
       progress.done.push(name);
     } catch (error) {
       // Who has been told to stop has not failed.

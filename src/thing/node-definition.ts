@@ -5,7 +5,8 @@ import { nodeKey, nodeText, type NodeRef } from "../codec/node-ref.ts";
 import { toTags, type Tag, type Tags } from "../codec/tags.ts";
 import { toOwnChanges } from "./tags.ts";
 import { isXmlText } from "../codec/xml.ts";
-import { checkControl, type ControlParameter } from "../control/definition.ts";
+import { checkControl } from "../control/check-control.ts";
+import type { ControlParameter } from "../control/definition.ts";
 import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
 
 /**

@@ -23,7 +23,8 @@ import {
   type CertificateSettings,
 } from "../provisioning/certificate-options.ts";
 import type { RightsOptions } from "../provisioning/rights-cache.ts";
-import { checkControl, type ControlParameter } from "../control/definition.ts";
+import { checkControl } from "../control/check-control.ts";
+import type { ControlParameter } from "../control/definition.ts";
 import { checkSensor, type SensorDefinition } from "../sensor/definition.ts";
 import type { Storage } from "../storage/storage.ts";
 import { checkNodeList, type NodeDefinition, type NodeSettings } from "./node-definition.ts";

@@ -1,7 +1,14 @@
 // Values for property tests of the codecs. All of them may stand in XML; what may not is tested by itself.
 import fc from "fast-check";
 import type { CanControl, CanControlResponse } from "../../src/codec/can-control.ts";
-import type { ParameterSetting, SetRequest, SetResponse } from "../../src/codec/control.ts";
+import {
+  parameterKinds,
+  parseSetting,
+  type ParameterKind,
+  type ParameterSetting,
+  type SetRequest,
+  type SetResponse,
+} from "../../src/codec/control.ts";
 import { fieldTypes, type FieldTypeSet } from "../../src/codec/field-types.ts";
 import type {
   GetToken,
@@ -225,33 +232,49 @@ export const canControlResponse: Arbitrary<CanControlResponse> = fc
 /** What an error says of a parameter. */
 export const parameterProblem: Arbitrary<ParameterProblem> = fc.record({ name: text, text });
 
-const booleanSetting: Arbitrary<ParameterSetting> = fc.record({
-  kind: fc.constant("boolean" as const),
-  name: text,
-  value: fc.boolean(),
-});
-const otherKinds = ["int", "long", "string", "double", "date", "time", "dateTime", "duration", "color"] as const;
-const settings = (other: Arbitrary<ParameterSetting>): Arbitrary<SetRequest> =>
-  fc.record({
-    nodes: controlLists.nodes,
-    parameters: fc.array(fc.oneof(booleanSetting, other), { maxLength: 4 }),
-    tokens,
-    hasForm: fc.constant(false),
-  });
+const zone = fc.constantFrom("", "Z", "+02:00", "-14:00");
+const padded = (most: number): Arbitrary<string> => fc.nat(most).map((number) => String(number).padStart(2, "0"));
+const day = fc
+  .tuple(fc.integer({ min: 1, max: 9999 }), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 28 }))
+  .map(([year, ...rest]) => [String(year).padStart(4, "0"), ...rest.map((n) => String(n).padStart(2, "0"))].join("-"));
+const clockTime = fc
+  .tuple(padded(23), padded(59), padded(59), fc.constantFrom("", ".5", ".250", ".000001"))
+  .map(([hours, minutes, seconds, fraction]) => `${hours}:${minutes}:${seconds}${fraction}`);
+const joined = (...parts: readonly Arbitrary<string>[]): Arbitrary<string> =>
+  fc.tuple(...parts).map((texts) => texts.join(""));
 
-/** A request to set parameters, with values of all kinds: they are read as they are written. */
-export const setRequest: Arbitrary<SetRequest> = settings(
-  fc.record({ kind: fc.constantFrom(...otherKinds), name: text, value: text }),
-);
+/** A value of each kind of parameter, as it is written. */
+export const written: Readonly<Record<ParameterKind, Arbitrary<string>>> = {
+  boolean: fc.constantFrom("true", "false"),
+  int: fc.oneof(fc.integer(), fc.constantFrom(-(2 ** 31), 2 ** 31 - 1)).map(String),
+  long: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
+  string: text,
+  double: fc.oneof(
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
+    fc.tuple(fc.integer(), fc.nat(20)).map(([number, decimals]) => number.toFixed(decimals)),
+  ),
+  date: joined(day, zone),
+  time: joined(clockTime, zone),
+  dateTime: joined(day, fc.constant("T"), clockTime, zone),
+  duration: fc
+    .tuple(fc.constantFrom("", "-"), fc.nat(99), fc.nat(999), fc.nat(99), fc.nat(99), fc.constantFrom("0", "30", "1.5"))
+    .map(([sign, years, days, hours, minutes, seconds]) => `${sign}P${years}Y${days}DT${hours}H${minutes}M${seconds}S`),
+  color: fc.oneof(fc.stringMatching(/^[0-9a-fA-F]{6}$/), fc.stringMatching(/^[0-9a-fA-F]{8}$/)),
+};
 
-/** The same with values that the schema allows. */
-export const validSetRequest: Arbitrary<SetRequest> = settings(
-  fc.oneof(
-    fc.record({ kind: fc.constant("int" as const), name: text, value: fc.integer().map(String) }),
-    fc.record({ kind: fc.constant("string" as const), name: text, value: text }),
-    fc.record({ kind: fc.constant("color" as const), name: text, value: fc.stringMatching(/^[0-9a-fA-F]{6}$/) }),
+/** A parameter of any kind, and the value it is to have. */
+export const parameterSetting: Arbitrary<ParameterSetting> = fc.oneof(
+  ...parameterKinds.map((kind) =>
+    fc.tuple(text, written[kind]).map(([name, value]) => parseSetting(kind, name, value)),
   ),
 );
+
+/** A request to set parameters, with values of all kinds. */
+export const setRequest: Arbitrary<SetRequest> = fc.record({
+  nodes: controlLists.nodes,
+  parameters: fc.array(parameterSetting, { maxLength: 6 }),
+  tokens,
+});
 
 export const setResponse: Arbitrary<SetResponse> = fc.record(controlLists);
 

@@ -1,0 +1,133 @@
+// What a request asks to be set, and all of it checked before any is: XEP-0325 3.1.3, 3.4.3, 5.1, XEP-0324 3.4.2, 3.4.3.
+import { ProtocolError, type ParameterProblem } from "../core/errors.ts";
+import { Refusal } from "../core/refusal.ts";
+import { malformedSettings, parseSet, type ParameterSetting, type SetRequest } from "../codec/control.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
+import type { Tokens } from "../codec/tokens.ts";
+import type { XmlElement } from "../codec/xml.ts";
+import { devicesMeant, nodeOf, type Device, type Devices } from "../provisioning/devices.ts";
+import { grantsByNode, permitsControl, type Grant } from "../provisioning/grants.ts";
+import type { ControlParameter } from "./definition.ts";
+import { settingFor, type Setting } from "./setting.ts";
+
+/** A device, and what can be set of it. */
+export interface ControlDevice extends Device {
+  /** What can be set; left out if nothing can. */
+  readonly control?: readonly ControlParameter[];
+}
+
+/** What somebody asks to be set. */
+export interface Wanted {
+  /** On which nodes; none: on the Thing itself. */
+  readonly nodes: readonly NodeRef[];
+  /** The names of the parameters, each once. */
+  readonly names: readonly string[];
+  /** The tokens that came along. */
+  readonly tokens: Tokens;
+  /** What is to be set of a device: the values, in the order in which they are to be set. */
+  readonly settings: readonly ParameterSetting[];
+}
+
+// What may be named in one request: so many nodes and parameters, so many characters in all. As for readouts: it is asked
+// on as it is.
+const MOST_NAMES = 1_000;
+const MOST_CHARACTERS = 16_384;
+// A reference can mean several nodes.
+const MOST_DEVICES = 1_000;
+// Values that cannot be read: more of them are not told.
+const MOST_MALFORMED = 20;
+
+/** Reads a request, and refuses what cannot be one whoever asks. */
+export function understood(payload: XmlElement): Wanted {
+  const { nodes, parameters, tokens, form } = read(payload);
+  if (form !== undefined) throw new Refusal("feature-not-implemented", "Control forms are not supported.");
+  if (parameters.length === 0) throw new Refusal("bad-request", "Name at least one parameter.");
+  const names = parameters.map(({ name }) => name);
+  const characters = JSON.stringify([tokens, nodes, names]).length;
+  if (nodes.length + names.length > MOST_NAMES || characters > MOST_CHARACTERS) {
+    throw new Refusal("not-acceptable", "Name fewer nodes and parameters.");
+  }
+  // Which of the two is meant cannot be known.
+  const seen = new Set<string>();
+  const twice = names.filter((name) => seen.size === seen.add(name).size);
+  if (twice.length > 0) {
+    throw refusal(
+      "bad-request",
+      twice.map((name) => ({ name, text: "Named twice." })),
+    );
+  }
+  return { nodes, names, tokens, settings: parameters };
+}
+
+function read(payload: XmlElement): SetRequest {
+  try {
+    return parseSet(payload);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    const problems = malformedSettings(payload, MOST_MALFORMED);
+    throw problems.length === 0 ? error : refusal("bad-request", problems);
+  }
+}
+
+/** What is to be set of one device. */
+export interface Plan {
+  readonly device: ControlDevice;
+  readonly settings: readonly Setting[];
+}
+
+/**
+ * What is to be set: what is allowed, all of it checked on all nodes before any of it is done (XEP-0325 3.4.3). What is
+ * not allowed is left out (P-3.4.2-6, P-3.4.3-4), whether it exists or not; if nothing is left it is a no (P-E19).
+ */
+export function planned(
+  devices: Devices<ControlDevice>,
+  { nodes, settings }: Wanted,
+  grants: readonly Grant[],
+): readonly Plan[] {
+  const { found, unknown } = devicesMeant(devices, nodes);
+  if (found.size === 0) throw new Refusal("item-not-found", "No such node.");
+  // A concentrator of which nothing can be set is not told to without saying which node; as for readouts.
+  if (nodes.length === 0 && [...found].every(({ control = [] }) => control.length === 0)) {
+    throw new Refusal("bad-request", "Name a node.");
+  }
+  if (found.size > MOST_DEVICES) throw new Refusal("not-acceptable", "Name fewer nodes.");
+  const granted = grantsByNode(grants);
+  const allowed = [...found].flatMap((device) => {
+    const node = nodeOf(device);
+    const reaching = granted(node);
+    const some = settings.filter(({ name }) => permitsControl(reaching, { node, name }));
+    return some.length === 0 ? [] : [{ device, some, known: knownOf(device) }];
+  });
+  if (allowed.length === 0) throw new Refusal("forbidden", "Access denied.");
+  if (unknown.some((reference) => granted(reference).length > 0)) throw new Refusal("item-not-found", "No such node.");
+  const strange = allowed.flatMap(({ some, known }) => some.filter(({ name }) => !known.has(name)));
+  if (strange.length > 0) {
+    throw refusal(
+      "item-not-found",
+      strange.map(({ name }) => ({ name, text: "No such parameter." })),
+    );
+  }
+  const problems: ParameterProblem[] = [];
+  const plan = allowed.map(({ device, some, known }) => ({
+    device,
+    settings: some.flatMap((given) => {
+      const setting = settingFor(known.get(given.name) as ControlParameter, given);
+      if (typeof setting !== "string") return [setting];
+      problems.push({ name: given.name, text: setting });
+      return [];
+    }),
+  }));
+  if (problems.length > 0) throw refusal("bad-request", problems);
+  return plan;
+}
+
+const knownOf = ({ control = [] }: ControlDevice): ReadonlyMap<string, ControlParameter> =>
+  new Map(control.map((parameter) => [parameter.name, parameter]));
+
+/** An error about parameters (XEP-0325 3.1.3, 5.1): the first thing that is wrong with each. */
+function refusal(condition: "bad-request" | "item-not-found", problems: readonly ParameterProblem[]): Refusal {
+  const each = new Map<string, ParameterProblem>();
+  for (const one of problems) if (!each.has(one.name)) each.set(one.name, one);
+  const [first = "", ...others] = new Set([...each.values()].map(({ text }) => text));
+  return new Refusal(condition, others.length === 0 ? first : "Several parameters are wrong.", [...each.values()]);
+}

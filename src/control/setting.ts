@@ -1,0 +1,35 @@
+// A value that was sent for a parameter, checked, and ready to be handed to the device.
+import { textOfSetting, type ParameterSetting } from "../codec/control.ts";
+import type { ControlContext, ControlParameter } from "./definition.ts";
+import { limitsOf, momentOf, typeOf, type Limits } from "./limits.ts";
+
+/** A parameter and the value it is to have, which it takes. */
+export interface Setting {
+  /** The name of the parameter. */
+  readonly name: string;
+  /** Has the device do it. */
+  set(context: Omit<ControlContext, "text">): void | Promise<void>;
+}
+
+// Read once: a pattern is made into a machine.
+const limits = new WeakMap<ControlParameter, Limits>();
+
+/** What is to be done, or what is wrong with the value in words for the caller (XEP-0325 3.1.3, 3.3.4). */
+export function settingFor(parameter: ControlParameter, given: ParameterSetting): Setting | string {
+  if (given.kind !== typeOf(parameter)) return "Invalid parameter type.";
+  const of = limits.get(parameter) ?? limitsOf(parameter);
+  limits.set(parameter, of);
+  const problem = of(given);
+  if (problem !== undefined) return `Invalid parameter value: ${problem}.`;
+  const text = textOfSetting(given);
+  return {
+    name: parameter.name,
+    set: (context) => parameter.set(valueOf(given) as never, { ...context, text }),
+  };
+}
+
+/** The value as a device gets it: what was checked, and a `Date` of its own for each. */
+function valueOf({ kind, value }: ParameterSetting): boolean | number | bigint | string | Date {
+  if (kind === "dateTime") return new Date(momentOf(value));
+  return kind === "color" ? value.toUpperCase() : value;
+}
