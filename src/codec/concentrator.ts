@@ -170,15 +170,6 @@ export function notDoneCode(element: XmlElement): string | undefined {
   return code === "OK" ? undefined : code;
 }
 
-/** What the codes say in the words of RFC 6120; of others no more is known than that they are failures. */
-export const notDoneConditions: ReadonlyMap<string, string> = new Map([
-  ["InsufficientPrivileges", "forbidden"],
-  ["NotFound", "item-not-found"],
-  ["NotImplemented", "feature-not-implemented"],
-  ["Locked", "conflict"],
-  ["FormError", "bad-request"],
-]);
-
 /** A response that is a success; one without a code is none. */
 function expect(element: XmlElement | undefined, command: ConcentratorCommand): XmlElement {
   if (!element?.is(`${command}Response`, ns.concentrators)) {

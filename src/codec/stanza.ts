@@ -1,8 +1,7 @@
 // RFC 6120 section 8: the frame of every stanza, and error elements. RFC 6121 section 4.7.1: presence types.
 import { ProtocolError, StanzaError, type ParameterProblem, type StanzaErrorType } from "../core/errors.ts";
-import { refusalCode } from "./control.ts";
-import { notDoneCode, notDoneConditions } from "./concentrator.ts";
 import { ns } from "./namespaces.ts";
+import { oldRefusal } from "./old-refusals.ts";
 import { at, el, localName, optional, own, required, type XmlElement } from "./xml.ts";
 
 /** The four kinds of IQ (RFC 6120 section 8.2.3). */
@@ -119,24 +118,19 @@ function parseParamErrors(element: XmlElement | undefined): { parameters?: reado
 
 /**
  * The error that an answer holds, if it is one. Old peers put `<error/>` into a result: that is the error too, never
- * a success (P-E2). Nor is an old code of failure in the place of an error (P-E4), nor one of a concentrator (S-E7).
+ * a success (P-E2). Nor is a refusal in words of before 2014 in the place of an error (P-E3, P-E4), nor one of a
+ * concentrator (S-E7).
  */
 export function stanzaErrorOf(stanza: XmlElement, from: string): StanzaError | undefined {
   // In the stanza's own namespace: jabber:client, on a component's stream jabber:component:accept, or none.
   const child = stanza.getChildElements().find((element) => element.is("error") && element.getNS() === stanza.getNS());
   if (child === undefined) {
     for (const element of stanza.getChildElements()) {
-      const code = refusalCode(element) ?? notDoneCode(element);
-      if (code !== undefined) return new StanzaError(conditionOf(element, code), "cancel", from, code);
+      const old = oldRefusal(element);
+      if (old !== undefined) return new StanzaError(old.condition, "cancel", from, old.text, old.parameters);
     }
     if (optional(stanza, "type") !== "error") return undefined;
   }
   const { condition, type, text, parameters } = parseError(child);
   return new StanzaError(condition, type, from, text, parameters);
-}
-
-/** P-E4 names one code; of the others it says no more than that they are failures. Those of a concentrator are known. */
-function conditionOf(element: XmlElement, code: string): string {
-  if (element.getNS() === ns.concentrators) return notDoneConditions.get(code) ?? "undefined-condition";
-  return code === "InsufficientPrivileges" ? "forbidden" : "undefined-condition";
 }

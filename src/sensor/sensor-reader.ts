@@ -138,7 +138,6 @@ export class SensorReader {
     try {
       const limits = { signal: over.signal, timeout: patience.total };
       const answer = await this.#channel.request({ type: "get", to, payload }, limits);
-      refuseRejected(answer, to);
       const { queued } = parseAccepted(answer);
       // Its messages may have come first (XEP-0323 3.1): then it has begun.
       if (so.heard || readout.isOver) return;
@@ -169,11 +168,4 @@ type Part = Partial<ReturnType<typeof parseFields> & ReturnType<typeof parseFail
 function partOf(payload: XmlElement): Part {
   if (payload.is("done")) return { ...parseDone(payload), done: true };
   return payload.is("fields") ? parseFields(payload) : parseFailure(payload);
-}
-
-/** Things of before 2014 refuse in a result (P-E3). */
-function refuseRejected(answer: XmlElement | undefined, from: string): void {
-  if (!answer?.is("rejected", ns.sensorData)) return;
-  const reasons = answer.getChildren("error").map((error) => error.text());
-  throw new StanzaError("forbidden", "cancel", from, reasons.join(" "));
 }

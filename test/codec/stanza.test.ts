@@ -152,7 +152,11 @@ describe("an answer", () => {
 
   it.each([
     ["InsufficientPrivileges", "forbidden"],
-    ["Locked", "undefined-condition"],
+    ["NotFound", "item-not-found"],
+    ["Locked", "conflict"],
+    ["NotImplemented", "feature-not-implemented"],
+    ["FormError", "bad-request"],
+    ["OtherError", "undefined-condition"],
     ["ok", "undefined-condition"],
   ])("with the old code %s of control is an error, whatever its type (P-E4)", (code, condition) => {
     for (const type of ["result", "error"]) {
@@ -164,6 +168,30 @@ describe("an answer", () => {
         text: "",
       });
     }
+  });
+
+  it("with an old code of control says in the peer's own words what is wrong with which parameters (P-E4)", () => {
+    // As slixmpp writes it: the error names "Output" whatever it is about.
+    const response = `<setResponse xmlns='${ns.control}' responseCode='NotFound'><node nodeId='n'/><parameter name='Pump'/><parameter/><error var='Output'> Invalid field Pump </error><error/></setResponse>`;
+    for (const type of ["result", "error"]) {
+      expect(errorOf(`<iq xmlns='jabber:client' type='${type}'>${response}</iq>`)).toMatchObject({
+        condition: "item-not-found",
+        text: "Invalid field Pump",
+        parameters: [{ name: "Pump", text: "Invalid field Pump" }],
+      });
+    }
+  });
+
+  it("that is rejected, as before 2014, is an error, whatever its type; its reasons are told (P-E3)", () => {
+    for (const type of ["result", "error"]) {
+      const rejected = (reasons: string): string =>
+        `<iq xmlns='jabber:client' type='${type}'><rejected xmlns='${ns.sensorData}' seqnr='1'>${reasons}</rejected></iq>`;
+      expect(errorOf(rejected("<error>Access denied.</error><error xmlns=''>Really.</error>"))).toMatchObject({
+        ...{ condition: "forbidden", type: "cancel", from: "a@b.c", text: "Access denied. Really.", parameters: [] },
+      });
+      expect(errorOf(rejected(""))).toMatchObject({ condition: "forbidden", text: "" });
+    }
+    expect(errorOf("<iq xmlns='jabber:client' type='result'><rejected xmlns='urn:x'/></iq>")).toBeUndefined();
   });
 
   it("with the old code of success is none in a result, and one in an error (P-E4)", () => {

@@ -72,7 +72,7 @@ describe("controlling a Thing", () => {
     [
       "P-E4: any other old code",
       el("setResponse", { xmlns: ns.control, responseCode: "Locked" }),
-      { code: "ERR_STANZA", condition: "undefined-condition", text: "Locked" },
+      { code: "ERR_STANZA", condition: "conflict", text: "Locked" },
     ],
     ["an empty answer", undefined, { code: "ERR_PROTOCOL" }],
     ["an answer of another name", el("set", { xmlns: ns.control }), { code: "ERR_PROTOCOL", path: "set" }],

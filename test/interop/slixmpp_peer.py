@@ -56,7 +56,8 @@ class Peer(slixmpp.ClientXMPP):
     def __init__(self, jid, password, ca):
         super().__init__(jid, password)
         for plugin in PLUGINS:
-            self.register_plugin(plugin)
+            # By default the plugin answers readouts from a thread, and asyncio does not notice what a thread sends.
+            self.register_plugin(plugin, {"threaded": False} if plugin == "xep_0323" else None)
         self["xep_0077"].force_registration = True
         # Without it the registration is kept back until the session has begun, which it never does.
         self._always_send_everything = True
@@ -88,6 +89,11 @@ class Peer(slixmpp.ClientXMPP):
         self.send_presence()
         say("online", jid=self.boundjid.full)
         self.loop.add_reader(0, self.on_input)
+        self.wake()
+
+    def wake(self):
+        """The plugin's own time-outs come from threads whatever is set: this has asyncio look for what they send."""
+        self.loop.call_later(0.05, self.wake)
 
     def on_error(self, iq):
         error = iq["error"]
@@ -124,6 +130,10 @@ class Peer(slixmpp.ClientXMPP):
         for line in lines:
             command = json.loads(line)
             getattr(self, "do_" + command.pop("do"))(**command)
+
+    def do_mark(self):
+        """Whatever was seen before stands before this line."""
+        say("marked")
 
     # As a reader and controller
 

@@ -38,7 +38,8 @@ export class Slixmpp {
   readonly #seen: Sighting[] = [];
   readonly #watchers = new Set<() => void>();
   readonly #gone: Promise<unknown>;
-  #said = "";
+  /** What Python said on its standard error. */
+  said = "";
   #requests = 0;
   /** Its full JID. */
   jid = "";
@@ -52,7 +53,7 @@ export class Slixmpp {
     this.#child = child;
     this.#gone = new Promise((resolve) => child.once("error", resolve).once("close", resolve));
     process.once("exit", this.#onExit);
-    child.stderr.on("data", (chunk: Buffer) => (this.#said += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (this.said += chunk.toString()));
     createInterface({ input: child.stdout }).on("line", (line) => {
       this.#seen.push(JSON.parse(line) as Sighting);
       this.#watchers.forEach((watch) => watch());
@@ -96,7 +97,7 @@ export class Slixmpp {
     let watch: () => void = () => undefined;
     const waiting = new Promise<readonly Sighting[]>((resolve, reject) => {
       const give = (why: string): void =>
-        reject(new Error(`slixmpp ${why}; it saw ${JSON.stringify(this.#seen)} and said ${this.#said}`));
+        reject(new Error(`slixmpp ${why}; it saw ${JSON.stringify(this.#seen)} and said ${this.said}`));
       watch = () => {
         if (enough(this.#seen)) resolve(this.#seen);
         else if (this.#child.exitCode !== null) give("has ended");
