@@ -44,6 +44,8 @@ export class Link {
   #destroyed = false;
   // Bytes that were written, and that the network has not taken.
   #waiting = 0;
+  // What was written in this turn, and goes out at its end.
+  #outbox: { text: string; readonly gone: Promise<void> } | undefined;
 
   constructor(address: { host: string; port: number; domain: string }, limits: XmlLimits, listener: LinkListener) {
     this.#listener = listener;
@@ -116,7 +118,11 @@ export class Link {
     return this.#waiting;
   }
 
-  /** Writes text; resolves when it was handed to the network. The link ends when too much waits for that. */
+  /**
+   * Writes text; resolves when it was handed to the network. All that is written in one turn goes out in one piece: an
+   * answer with the count of stanzas before it, the answers to all that one packet has asked. The link ends when too much
+   * waits for the network.
+   */
   async write(text: string): Promise<void> {
     const bytes = Buffer.byteLength(text);
     if (this.#waiting > 0 && this.#waiting + bytes > MOST_WAITING) {
@@ -126,7 +132,7 @@ export class Link {
     }
     this.#waiting += bytes;
     try {
-      await this.#connection.write(text);
+      await this.#post(text);
     } finally {
       this.#waiting -= bytes;
     }
@@ -134,7 +140,23 @@ export class Link {
 
   /** Writes the end of the own stream. */
   writeEnd(): Promise<void> {
-    return this.#connection.write(this.#connection.footer());
+    return this.#post(this.#connection.footer());
+  }
+
+  #post(text: string): Promise<void> {
+    if (this.#outbox === undefined) {
+      const outbox = { text, gone: endOfTurn().then(() => this.#flush()) };
+      this.#outbox = outbox;
+      return outbox.gone;
+    }
+    this.#outbox.text += text;
+    return this.#outbox.gone;
+  }
+
+  #flush(): Promise<void> {
+    const text = this.#outbox?.text ?? "";
+    this.#outbox = undefined;
+    return this.#connection.write(text);
   }
 
   /** Gives up the socket, now. */
@@ -155,6 +177,11 @@ export class Link {
   #tell(what: () => void): void {
     if (!this.#destroyed) what();
   }
+}
+
+/** Resolves when all promises are settled that wait for nothing else: no byte comes in between. */
+function endOfTurn(): Promise<void> {
+  return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)));
 }
 
 type StreamListener = Omit<LinkListener, "onClosed">;

@@ -249,6 +249,37 @@ describe("a link", () => {
     await rejection(link.write("x"));
   });
 
+  it("writes in one piece what is written in one turn, also by promises that wait for nothing else, in its order", async () => {
+    const server = await serve(() => undefined);
+    const link = new Link(
+      addressOf(server),
+      { maxBytes: 1_000, maxDepth: 9, maxAttributes: 9, maxElements: 9, maxName: 99 },
+      new Proxy({} as LinkListener, { get: () => () => undefined }),
+    );
+    afterwards(() => {
+      link.destroy();
+      return Promise.resolve();
+    });
+    await link.connect();
+    const written = vi.spyOn(Socket.prototype, "write");
+    const later = async (): Promise<void> => {
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+      expect(written).not.toHaveBeenCalled();
+      const last = link.write("<b/>");
+      expect(link.backlog).toBe(8);
+      await last;
+    };
+    await Promise.all([link.write("<a/>"), later()]);
+    expect(link.backlog).toBe(0);
+    await link.write("<c/>");
+    expect(written.mock.calls.map(([text]) => text)).toEqual(["<a/><b/>", "<c/>"]);
+    await eventually(() => server.everything === "<a/><b/><c/>");
+    const [lost, end] = [link.write("<d/>"), link.writeEnd()];
+    link.destroy();
+    await Promise.all([rejection(lost), rejection(end)]);
+    expect(link.backlog).toBe(0);
+  });
+
   it("tells a mistake of the parser's that the framer has let through", async () => {
     const server = await serve((connection) =>
       connection.send("<s:s xmlns='jabber:client' xmlns:s='urn:s'><a>&bogus;</a><b/>"),
