@@ -2,6 +2,7 @@
 // over Prosody, the rights from the reference Provisioning Server. What it sees is asserted on its own side.
 // docs/interoperability.md lists what its plugins do differently from the XEPs.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { ControlContext, ControlParameter } from "../../src/control/definition.ts";
 import { Refusal } from "../../src/core/refusal.ts";
 import type { Rule } from "../../src/sandbox/rules.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
@@ -43,6 +44,27 @@ describe.skipIf(skipped)("slixmpp over Prosody", () => {
       set.push(`${where}${name} ${value}`);
     },
   });
+  /** Notes what was set, and how it was written. */
+  const note = (name: string) => ({
+    name,
+    set: (value: unknown, { text }: ControlContext) =>
+      void set.push(
+        `${name}: ${typeof value} ${value instanceof Date ? value.toISOString() : String(value)} (${text})`,
+      ),
+  });
+  const typed: readonly ControlParameter[] = [
+    { ...note("Level"), type: "int", min: 0, max: 100 },
+    { ...note("Counter"), type: "long" },
+    { ...note("Setpoint"), type: "double", min: -40, max: 40.5 },
+    { ...note("Sign"), type: "string", maxLength: 20 },
+    { ...note("Mode"), type: "string", options: ["off", "eco"] },
+    { ...note("Code"), type: "string", pattern: "[A-Z]{2}\\d{3}" },
+    { ...note("Day"), type: "date" },
+    { ...note("Wake"), type: "time" },
+    { ...note("At"), type: "dateTime" },
+    { ...note("For"), type: "duration" },
+    { ...note("Colour"), type: "color" },
+  ];
   const meter = (nodeId: string, power: number): NodeDefinition => ({
     nodeId,
     sensor: {
@@ -74,7 +96,7 @@ describe.skipIf(skipped)("slixmpp over Prosody", () => {
           { name: "Model", value: "IMC <&> °C" },
         ],
       },
-      control: [lamp("", "LED"), lamp("", "Fan"), lamp("", "Stuck")],
+      control: [lamp("", "LED"), lamp("", "Fan"), lamp("", "Stuck"), ...typed],
     });
     gateway = site.thing(memoryStorage(), {
       ...common,
@@ -211,6 +233,67 @@ describe.skipIf(skipped)("slixmpp over Prosody", () => {
       ]);
       expect(await outcome(request)).toEqual([done]);
       expect(set).toEqual(["LED true", "Fan false"]);
+    });
+
+    it("XEP-0325 3.2.1 to 3.2.10: sets parameters of every type that its plugin knows, in one request and in its order", async () => {
+      await allow({ control: true });
+      const request = await slix.set(thing.jid, [
+        ["Level", "int", "42"],
+        ["Counter", "long", "9007199254740993"],
+        ["Setpoint", "double", "-12.300"],
+        ["Sign", "string", "a <b> & 'c' °C"],
+        ["Mode", "string", "eco"],
+        ["Code", "string", "AB123"],
+        ["Day", "date", "2013-05-01"],
+        ["Wake", "time", "08:00:00"],
+        ["At", "dateTime", "2013-05-01T08:00:00Z"],
+        ["For", "duration", "PT3M30S"],
+        ["Colour", "color", "ff8000"],
+        ["LED", "boolean", "1"],
+      ]);
+      expect(await outcome(request)).toEqual([done]);
+      expect(set).toEqual([
+        "Level: number 42 (42)",
+        "Counter: bigint 9007199254740993 (9007199254740993)",
+        "Setpoint: number -12.3 (-12.300)",
+        "Sign: string a <b> & 'c' °C (a <b> & 'c' °C)",
+        "Mode: string eco (eco)",
+        "Code: string AB123 (AB123)",
+        "Day: string 2013-05-01 (2013-05-01)",
+        "Wake: string 08:00:00 (08:00:00)",
+        "At: object 2013-05-01T08:00:00.000Z (2013-05-01T08:00:00Z)",
+        "For: string PT3M30S (PT3M30S)",
+        "Colour: string FF8000 (ff8000)",
+        "LED true",
+      ]);
+    });
+
+    it.each([
+      ["Level", "int", "101"],
+      ["Level", "int", "4.5"],
+      ["Level", "double", "42"],
+      ["Counter", "long", "9223372036854775808"],
+      ["Setpoint", "double", "NaN"],
+      ["Setpoint", "double", "-41"],
+      ["Sign", "string", "x".repeat(21)],
+      ["Mode", "string", "on"],
+      ["Code", "string", "AB1234"],
+      ["Day", "date", "2013-02-30"],
+      ["Wake", "time", "25:00:00"],
+      ["At", "dateTime", "yesterday"],
+      ["For", "duration", "3 min"],
+      ["Colour", "color", "red"],
+    ])("XEP-0325 3.1.3, 5.2: %s is set to no %s %s, nor anything beside it", async (name, type, value) => {
+      await allow({ control: true });
+      const request = await slix.set(thing.jid, [
+        ["LED", "boolean", "true"],
+        [name, type, value],
+      ]);
+      expect(await slix.refused(request)).toMatchObject({
+        condition: "bad-request",
+        parameters: { [name]: expect.any(String) },
+      });
+      expect(set).toEqual([]);
     });
 
     it("P-3.4.2-7: sets what is granted, and is told which", async () => {
