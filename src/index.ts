@@ -54,7 +54,7 @@ export { ReadoutError, type NodeFailure } from "./sensor/readout-error.ts";
 export type { FieldReading } from "./sensor/field-reading.ts";
 export type { ReadOptions, ReadoutStage } from "./sensor/read-options.ts";
 export type { Readout } from "./sensor/remote-readout.ts";
-export type { FieldType, FieldTypeSet } from "./codec/field-types.ts";
+export type { FieldQuality, FieldQualitySet, FieldType, FieldTypeSet } from "./codec/field-types.ts";
 export type { NodeRef } from "./codec/node-ref.ts";
 export type { Field, FieldGroup, FieldValue, NumericValue } from "./codec/sensor-data.ts";
 export { formatClaimText, parseClaimText } from "./codec/claim-text.ts";

@@ -113,7 +113,10 @@ const codecs: Readonly<Record<string, Codec>> = {
   accepted: { parse: sensorData.parseAccepted, build: sensorData.buildAccepted },
   fields: { parse: sensorData.parseFields, build: sensorData.buildFields },
   failure: { parse: sensorData.parseFailure, build: sensorData.buildFailure },
-  done: { parse: sensorData.parseDone },
+  started: { parse: sensorData.parseStarted, build: sensorData.buildStarted },
+  done: { parse: sensorData.parseDone, build: sensorData.buildDone },
+  cancel: { parse: sensorData.parseCancel, build: sensorData.buildCancel },
+  cancelled: { parse: sensorData.parseCancelled, build: sensorData.buildCancelled },
   set: { parse: control.parseSet, build: control.buildSet },
   setResponse: { parse: control.parseSetResponse, build: control.buildSetResponse },
   getForm: { parse: parseGetForm, build: buildGetForm },
@@ -176,12 +179,12 @@ function toJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, toJson(part)]));
 }
 
-/** The other way round: `types` is the one name under which there are sets. */
+/** The other way round: `types` and `quality` are the names under which there are sets. */
 function fromJson(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value), (key, part: unknown) => {
     if (typeof part === "object" && part !== null && "hex" in part) return Buffer.from(String(part.hex), "hex");
     if (typeof part === "object" && part !== null && "long" in part) return BigInt(String(part.long));
-    return key === "types" ? new Set(part as string[]) : part;
+    return key === "types" || key === "quality" ? new Set(part as string[]) : part;
   });
 }
 

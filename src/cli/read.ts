@@ -101,7 +101,7 @@ function toJson({ node, timestamp, fields }: FieldGroup): readonly object[] {
     ...(node.nodeId !== "" && { node }),
     timestamp,
     name: field.name,
-    value: field.value,
+    value: typeof field.value === "bigint" ? String(field.value) : field.value,
     ...(field.kind === "numeric" && { text: field.text, unit: field.unit }),
     types: [...field.types],
   }));

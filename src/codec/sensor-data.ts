@@ -1,16 +1,14 @@
-// XEP-0323 Internet of Things - Sensor Data 0.6: sections 3.1 to 3.3, momentary readout.
+// XEP-0323 Internet of Things - Sensor Data 0.6: sections 3.1 to 3.7, the requests and the answers. Single fields: sensor-field.ts.
 import { ProtocolError } from "../core/errors.ts";
-import {
-  fieldFlagAttributes,
-  fieldTypeAttributes,
-  parseFieldFlags,
-  parseFieldTypes,
-  type FieldTypeSet,
-} from "./field-types.ts";
+import { fieldTypeAttributes, parseFieldTypes, type FieldTypeSet } from "./field-types.ts";
 import { ns } from "./namespaces.ts";
-import { nodeAttributes, parseNodeRef, type NodeRef } from "./node-ref.ts";
+import { nodeAttributes, nodeKey, parseNodeRef, type NodeRef } from "./node-ref.ts";
+import { buildField, parseField, type Field } from "./sensor-field.ts";
 import { parseTokens, tokenAttributes, type Tokens } from "./tokens.ts";
-import { at, el, flag, nonEmpty, optional, own, required, requiredFlag, requiredInt, type XmlElement } from "./xml.ts";
+import { at, el, flag, nonEmpty, own, required, requiredInt, type XmlElement } from "./xml.ts";
+import { parseXs } from "./xs-values.ts";
+
+export type { Field, FieldValue, NumericValue } from "./sensor-field.ts";
 
 /** A request to read (XEP-0323 3.1). Empty lists mean everything. */
 export interface ReadRequest {
@@ -24,36 +22,13 @@ export interface ReadRequest {
   readonly fields: readonly string[];
   /** The tokens the reader presents. */
   readonly tokens: Tokens;
-  /** When to read, as written; now if absent. */
+  /** Where the interval begins that is wanted of the past, an xs:dateTime; without it there is no such bound. */
+  readonly from?: string;
+  /** Where it ends, an xs:dateTime. */
+  readonly to?: string;
+  /** When to read, an xs:dateTime; now if absent. */
   readonly when?: string;
 }
-
-/** A numeric value. The number of its decimals is part of what was measured (XEP-0323 5.4). */
-export interface NumericValue {
-  readonly kind: "numeric";
-  /** The number. */
-  readonly value: number;
-  /** The number as it stands on the wire, with the decimals it was measured to. */
-  readonly text: string;
-  /** The unit, for instance `°C`; empty for none. */
-  readonly unit: string;
-}
-
-/** What a field holds. */
-export type FieldValue =
-  | NumericValue
-  | { readonly kind: "string"; readonly value: string }
-  | { readonly kind: "boolean"; readonly value: boolean };
-
-/** A field that was read. */
-export type Field = FieldValue & {
-  /** Its name, for instance `Temperature`. */
-  readonly name: string;
-  /** The kinds it is of. */
-  readonly types: FieldTypeSet;
-  /** True if read by the machine itself, not estimated or typed in (`automaticReadout`, XEP-0323 5.7). */
-  readonly automaticReadout: boolean;
-};
 
 /** Fields of one node at one moment. */
 export interface FieldGroup {
@@ -85,8 +60,6 @@ export interface Failure {
   readonly errors: readonly { readonly node: NodeRef; readonly timestamp: string; readonly text: string }[];
 }
 
-const double = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
-
 function expect(element: XmlElement | undefined, name: string): XmlElement {
   if (element?.is(name, ns.sensorData)) return element;
   throw new ProtocolError(`not a ${name} of XEP-0323`, element?.name ?? "");
@@ -94,10 +67,10 @@ function expect(element: XmlElement | undefined, name: string): XmlElement {
 
 /** Makes `req`. */
 export function buildReq(value: ReadRequest): XmlElement {
-  const attributes = { ...fieldTypeAttributes(value.types), when: value.when, ...tokenAttributes(value.tokens) };
+  const { seqnr, types, from, to, when, tokens } = value;
   return el(
     "req",
-    { xmlns: ns.sensorData, seqnr: value.seqnr, ...attributes },
+    { xmlns: ns.sensorData, seqnr, ...fieldTypeAttributes(types), from, to, when, ...tokenAttributes(tokens) },
     ...value.nodes.map((node) => el("node", nodeAttributes(node))),
     ...value.fields.map((name) => el("field", { name })),
   );
@@ -106,20 +79,29 @@ export function buildReq(value: ReadRequest): XmlElement {
 /** Reads `req`. */
 export function parseReq(element: XmlElement): ReadRequest {
   const req = expect(element, "req");
-  const when = nonEmpty(req, "when");
+  const from = moment(req, "from");
+  const to = moment(req, "to");
+  const when = moment(req, "when");
   return {
     seqnr: requiredInt(req, "seqnr"),
     types: parseFieldTypes(req),
     nodes: req.getChildren("node", ns.sensorData).map(parseNodeRef),
     fields: req.getChildren("field", ns.sensorData).map((field) => required(field, "name")),
     tokens: parseTokens(req),
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
     ...(when !== undefined && { when }),
   };
 }
 
-/** Makes `accepted`. */
-export function buildAccepted(value: { seqnr: number }): XmlElement {
-  return el("accepted", { xmlns: ns.sensorData, seqnr: value.seqnr });
+function moment(element: XmlElement, name: string): string | undefined {
+  const text = nonEmpty(element, name);
+  return text === undefined ? undefined : parseXs("dateTime", text, at(element, name)).text;
+}
+
+/** Makes `accepted`; `queued` says that the readout starts later (XEP-0323 3.4). */
+export function buildAccepted(value: { seqnr: number; queued?: boolean }): XmlElement {
+  return el("accepted", { xmlns: ns.sensorData, seqnr: value.seqnr, queued: value.queued === true ? true : undefined });
 }
 
 /** Reads `accepted`; `queued` says that the readout starts later. */
@@ -128,26 +110,21 @@ export function parseAccepted(element: XmlElement | undefined): { seqnr: number;
   return { seqnr: requiredInt(accepted, "seqnr"), queued: flag(accepted, "queued", false) };
 }
 
-/** Makes `fields`. */
+/** Makes `fields`. Moments of the same node that follow each other stand in one element. */
 export function buildFields(value: Fields): XmlElement {
+  const nodes: { readonly node: NodeRef; readonly key: string; readonly moments: XmlElement[] }[] = [];
+  for (const { node, timestamp, fields } of value.groups) {
+    const key = nodeKey(node);
+    const moment = el("timestamp", { value: timestamp }, ...fields.map(buildField));
+    const last = nodes.at(-1);
+    if (last?.key === key) last.moments.push(moment);
+    else nodes.push({ node, key, moments: [moment] });
+  }
   return el(
     "fields",
     { xmlns: ns.sensorData, seqnr: value.seqnr, done: value.done ? true : undefined },
-    ...value.groups.map(({ node, timestamp, fields }) =>
-      el(
-        "node",
-        { ...nodeAttributes(node), nodeId: node.nodeId },
-        el("timestamp", { value: timestamp }, ...fields.map(buildField)),
-      ),
-    ),
+    ...nodes.map(({ node, moments }) => el("node", { ...nodeAttributes(node), nodeId: node.nodeId }, ...moments)),
   );
-}
-
-function buildField(field: Field): XmlElement {
-  const automaticReadout = field.automaticReadout ? true : undefined;
-  const common = { name: field.name, ...fieldFlagAttributes(field.types), automaticReadout };
-  if (field.kind === "numeric") return el("numeric", { ...common, value: field.text, unit: field.unit });
-  return el(field.kind, { ...common, value: field.value });
 }
 
 /** Reads `fields`. Kinds of value that this library does not know are left out. */
@@ -161,29 +138,6 @@ export function parseFields(element: XmlElement | undefined): Fields {
     })),
   );
   return { seqnr: requiredInt(fields, "seqnr"), done: flag(fields, "done", false), groups };
-}
-
-function parseField(element: XmlElement): Field | undefined {
-  const value = element.getNS() === ns.sensorData ? parseValue(element) : undefined;
-  if (value === undefined) return undefined;
-  return {
-    ...value,
-    name: required(element, "name"),
-    types: parseFieldFlags(element),
-    automaticReadout: flag(element, "automaticReadout", false),
-  };
-}
-
-function parseValue(element: XmlElement): FieldValue | undefined {
-  if (element.is("string")) return { kind: "string", value: required(element, "value") };
-  if (element.is("boolean")) return { kind: "boolean", value: requiredFlag(element, "value") };
-  if (!element.is("numeric")) return undefined;
-  const text = required(element, "value").trim();
-  const value = Number(text);
-  if (!double.test(text) || !Number.isFinite(value)) {
-    throw new ProtocolError("not a finite xs:double", at(element, "value"));
-  }
-  return { kind: "numeric", value, text, unit: optional(element, "unit") ?? "" };
 }
 
 /** Makes `failure`. */
@@ -211,7 +165,38 @@ export function parseFailure(element: XmlElement): Failure {
   };
 }
 
-/** Reads `done`, the end of a readout in several parts. */
-export function parseDone(element: XmlElement): { seqnr: number } {
-  return { seqnr: requiredInt(expect(element, "done"), "seqnr") };
-}
+// What says no more than which readout it is about.
+type Word = "started" | "done" | "cancel" | "cancelled";
+
+const buildWord =
+  (name: Word) =>
+  ({ seqnr }: { seqnr: number }): XmlElement =>
+    el(name, { xmlns: ns.sensorData, seqnr });
+
+const parseWord =
+  (name: Word) =>
+  (element: XmlElement | undefined): { seqnr: number } => ({ seqnr: requiredInt(expect(element, name), "seqnr") });
+
+/** Makes `started`: a readout that was queued begins (XEP-0323 3.4). */
+export const buildStarted = buildWord("started");
+
+/** Reads `started`. */
+export const parseStarted = parseWord("started");
+
+/** Makes `done`, the end of a readout in several parts, where the last part does not say it. */
+export const buildDone = buildWord("done");
+
+/** Reads `done`. */
+export const parseDone = parseWord("done");
+
+/** Makes `cancel`: a readout that was queued or has begun is not wanted any more (XEP-0323 3.7). */
+export const buildCancel = buildWord("cancel");
+
+/** Reads `cancel`. */
+export const parseCancel = parseWord("cancel");
+
+/** Makes `cancelled`. */
+export const buildCancelled = buildWord("cancelled");
+
+/** Reads `cancelled`. */
+export const parseCancelled = parseWord("cancelled");

@@ -36,7 +36,7 @@ export type { StreamEnd } from "../connection/stream-end.ts";
 export type { Undelivered, UndeliveredStanza } from "../connection/undelivered.ts";
 export type { RegistryMethods } from "../discovery/service-options.ts";
 export type { TlsPolicy } from "../connection/tls-policy.ts";
-export type { FieldType, FieldTypeSet } from "../codec/field-types.ts";
+export type { FieldQuality, FieldQualitySet, FieldType, FieldTypeSet } from "../codec/field-types.ts";
 export type { NodeRef } from "../codec/node-ref.ts";
 export type { Field, FieldGroup, FieldValue, NumericValue } from "../codec/sensor-data.ts";
 export type { Tag, Tags } from "../codec/tags.ts";

@@ -8,7 +8,7 @@ import type { Field, FieldGroup } from "../codec/sensor-data.ts";
 import { isXmlText } from "../codec/xml.ts";
 import type { Grant } from "../provisioning/grants.ts";
 import type { IncomingRequest } from "../provisioning/incoming-request.ts";
-import type { FieldDefinition, SensorDefinition } from "./definition.ts";
+import type { FieldDefinition, ReadContext, SensorDefinition } from "./definition.ts";
 import { allowedFields, readOut } from "./readout.ts";
 
 /** A node to be read, and the fields of it that are granted. */
@@ -19,6 +19,9 @@ export interface NodePart {
   readonly allowed: ReadonlyMap<string, FieldDefinition>;
 }
 
+/** What of a sensor's values is wanted. */
+export type Wanted = Pick<ReadContext, "types" | "from" | "to">;
+
 /** What reading one node needs. */
 export interface NodeReadoutOptions {
   readonly part: NodePart;
@@ -26,6 +29,8 @@ export interface NodeReadoutOptions {
   readonly onFault: (code: "sensor", message: string, cause?: unknown) => void;
   /** What the reader has sent, for the sensor. */
   readonly request: IncomingRequest;
+  /** Which kinds of field, and which part of the past. */
+  readonly wanted: Wanted;
   /** Fires when the whole readout is to end. */
   readonly signal: AbortSignal;
 }
@@ -64,7 +69,7 @@ export class NodeReadout {
 
   /** Reads it, if so many milliseconds are left of the whole. Never rejects. */
   async read(left: number): Promise<void> {
-    const { part, clock, onFault, request, signal } = this.#options;
+    const { part, clock, onFault, request, wanted, signal } = this.#options;
     const deaf = onAbort(signal, () => this.#ended.abort(signal.reason));
     const limits = { timeout: Math.min(left, LONGEST_NODE), signal: this.#ended.signal };
     const { nodeId } = this.node;
@@ -72,7 +77,7 @@ export class NodeReadout {
     try {
       if (left <= 0) throw new Refusal("resource-constraint", "Timeout.");
       this.#fields = await withDeadline(clock, limits, "the sensor", (limited) =>
-        readOut(part.sensor, this.#allowed, { signal: limited, request }, (problem) =>
+        readOut(part.sensor, this.#allowed, { ...wanted, signal: limited, request }, (problem) =>
           onFault("sensor", which + problem),
         ),
       );

@@ -4,12 +4,12 @@ import type { NodeRef } from "../codec/node-ref.ts";
 import type { ReadRequest, Field } from "../codec/sensor-data.ts";
 import {
   categoriesOf,
-  toField,
   type FieldDefinition,
   type ReadContext,
   type Reading,
   type SensorDefinition,
 } from "./definition.ts";
+import { toField } from "./to-field.ts";
 
 /** The fields that a request means: named, or all of them, of a kind that is asked for. */
 export function wantedFields(
@@ -45,7 +45,7 @@ const MOST_READINGS = 1_000;
 export async function readOut(
   sensor: SensorDefinition,
   allowed: ReadonlyMap<string, FieldDefinition>,
-  { signal, request }: Pick<ReadContext, "signal" | "request">,
+  context: Omit<ReadContext, "fields">,
   onMistake: (problem: string) => void,
 ): Promise<readonly Field[]> {
   if (allowed.size === 0) return []; // nothing is worth measuring
@@ -57,8 +57,8 @@ export async function readOut(
   const known = new Set(sensor.fields.map((field) => field.name));
   const fields = new Map<string, Field>();
   let count = 0;
-  for await (const reading of readingsOf(await sensor.read({ fields: new Set(allowed.keys()), signal, request }))) {
-    signal.throwIfAborted();
+  for await (const reading of readingsOf(await sensor.read({ ...context, fields: new Set(allowed.keys()) }))) {
+    context.signal.throwIfAborted();
     if (typeof reading !== "object" || (reading as Reading | null) === null) {
       throw new Error(`sensor.read yielded ${naming(reading)}, not a reading: { name, value }`);
     }

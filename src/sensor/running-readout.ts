@@ -11,7 +11,7 @@ import { grantsByNode, type Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import type { IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { Run } from "../provisioning/running.ts";
-import { NodeReadout, type NodeError, type NodePart } from "./node-readout.ts";
+import { NodeReadout, type NodeError, type NodePart, type Wanted } from "./node-readout.ts";
 
 /** What a readout is made of. */
 export interface ReadoutOptions {
@@ -23,6 +23,8 @@ export interface ReadoutOptions {
   readonly seqnr: number;
   /** What they have sent, for the sensor. */
   readonly request: IncomingRequest;
+  /** Which kinds of field, and which part of the past. */
+  readonly wanted: Wanted;
   /** The nodes to be read, with the fields that were granted at that epoch. */
   readonly parts: readonly NodePart[];
   readonly epoch: number;

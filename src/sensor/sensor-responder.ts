@@ -6,6 +6,7 @@ import { ns } from "../codec/namespaces.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import { buildAccepted, parseReq, type ReadRequest } from "../codec/sensor-data.ts";
 import type { XmlElement } from "../codec/xml.ts";
+import { parseXs } from "../codec/xs-values.ts";
 import type { Channel } from "../channel/channel.ts";
 import type { IqReply } from "../channel/router.ts";
 import { devicesBelow, devicesMeant, nodeOf, type Device, type Devices } from "../provisioning/devices.ts";
@@ -13,7 +14,7 @@ import { grantsByNode, type Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import { IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { SensorDefinition } from "./definition.ts";
-import type { NodePart } from "./node-readout.ts";
+import type { NodePart, Wanted } from "./node-readout.ts";
 import { allowedFields, wantedFields } from "./readout.ts";
 import { Readout } from "./running-readout.ts";
 
@@ -84,11 +85,17 @@ export function answerReadouts(options: SensorResponderOptions): void {
       ask,
       stream,
       request: new IncomingRequest(from, tokens),
+      wanted: wantedOf(request),
     });
     slow++;
     void readout.done.then(() => slow--);
     return reply(options, readout, seqnr, stream);
   });
+}
+
+function wantedOf({ types, from, to }: ReadRequest): Wanted {
+  const ms = (text: string): number => parseXs("dateTime", text).value;
+  return { types, ...(from !== undefined && { from: ms(from) }), ...(to !== undefined && { to: ms(to) }) };
 }
 
 /** The nodes below those that were named which are not granted with them: they are asked about by name (X-E6). */

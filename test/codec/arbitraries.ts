@@ -9,7 +9,7 @@ import {
   type SetRequest,
   type SetResponse,
 } from "../../src/codec/control.ts";
-import { fieldTypes, type FieldTypeSet } from "../../src/codec/field-types.ts";
+import { fieldQualities, fieldTypes, type FieldQualitySet, type FieldTypeSet } from "../../src/codec/field-types.ts";
 import type {
   GetToken,
   GetTokenChallenge,
@@ -286,8 +286,9 @@ export const dateTime: Arbitrary<string> = fc
   .date({ min: new Date("0001-01-01T00:00:00Z"), max: new Date("9999-12-31T23:59:59Z"), noInvalidDate: true })
   .map((date) => date.toISOString());
 
+const when = partial<Pick<ReadRequest, "from" | "to" | "when">>({ from: dateTime, to: dateTime, when: dateTime });
 export const readRequest: Arbitrary<ReadRequest> = fc
-  .tuple(fc.record({ seqnr: int, tokens, ...lists }), partial<{ when?: string }>({ when: dateTime }))
+  .tuple(fc.record({ seqnr: int, tokens, ...lists }), when)
   .map(([value, when]) => ({ ...value, ...when }));
 
 const fieldValue: Arbitrary<FieldValue> = fc.oneof(
@@ -298,12 +299,30 @@ const fieldValue: Arbitrary<FieldValue> = fc.oneof(
     unit,
   })),
   fc.record({ kind: fc.constant("string" as const), value: text }),
+  fc.record({ kind: fc.constant("enum" as const), value: text, dataType: text }),
   fc.record({ kind: fc.constant("boolean" as const), value: fc.boolean() }),
+  fc.record({ kind: fc.constant("int" as const), value: int }),
+  fc.record({ kind: fc.constant("long" as const), value: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }) }),
+  fc.record({ kind: fc.constant("date" as const), value: dateTime.map((value) => value.slice(0, 10)) }),
+  fc.record({ kind: fc.constant("time" as const), value: dateTime.map((value) => value.slice(11)) }),
+  fc.record({ kind: fc.constant("duration" as const), value: fc.nat().map((value) => `-P${value}DT0.5S`) }),
+  dateTime.map((value) => ({ kind: "dateTime" as const, value, ms: Date.parse(value) })),
 );
 
+const qualities: Arbitrary<FieldQualitySet> = fc.subarray([...fieldQualities]).map((list) => new Set(list));
+const stringIds = fc.constantFrom("1", "1,2", "1,1|MathModule", "3||A1", "4||A1,5||3", "7|a.bc|x|y");
+
 export const field: Arbitrary<Field> = fc
-  .tuple(fieldValue, fc.record({ name: text, types, automaticReadout: fc.boolean() }))
-  .map(([value, rest]) => ({ ...value, ...rest }));
+  .tuple(
+    fieldValue,
+    fc.record({ name: text, types, quality: qualities }),
+    partial<Pick<Field, "writable" | "module" | "stringIds">>({
+      writable: fc.boolean(),
+      module: text.filter((value) => value !== ""),
+      stringIds,
+    }),
+  )
+  .map(([value, rest, more]) => ({ ...value, ...rest, ...more }));
 
 const group: Arbitrary<FieldGroup> = fc.record({
   node: nodeRef,

@@ -14,7 +14,16 @@ import { buildRegistration, buildRegistrationForm, buildRegistrationRequest } fr
 import { buildRoster, buildRosterRemoval } from "../../src/codec/roster.ts";
 import { buildFound, buildSearch } from "../../src/codec/search.ts";
 import * as service from "../../src/codec/service.ts";
-import { buildAccepted, buildFailure, buildFields, buildReq } from "../../src/codec/sensor-data.ts";
+import {
+  buildAccepted,
+  buildCancel,
+  buildCancelled,
+  buildDone,
+  buildFailure,
+  buildFields,
+  buildReq,
+  buildStarted,
+} from "../../src/codec/sensor-data.ts";
 import { buildError, iq, message, presence, type PresenceType } from "../../src/codec/stanza.ts";
 import { buildTokenChallenge, buildTokenChallengeResponse } from "../../src/codec/token-challenge.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
@@ -121,7 +130,11 @@ const builders: Readonly<Record<string, fc.Arbitrary<XmlElement>>> = {
   clearCache: fc.constant(asked(provisioning.buildClearCache())),
   clearCacheResponse: fc.constant(asked(provisioning.buildClearCacheResponse())),
   req: some.readRequest.map((value) => asked(buildReq(value))),
-  accepted: some.int.map((seqnr) => asked(buildAccepted({ seqnr }))),
+  accepted: fc.record({ seqnr: some.int, queued: fc.boolean() }).map((value) => asked(buildAccepted(value))),
+  started: some.int.map((seqnr) => told(buildStarted({ seqnr }))),
+  done: some.int.map((seqnr) => told(buildDone({ seqnr }))),
+  cancel: some.int.map((seqnr) => asked(buildCancel({ seqnr }))),
+  cancelled: some.int.map((seqnr) => asked(buildCancelled({ seqnr }))),
   fields: some.fields.map((value) => told(buildFields(value))),
   failure: some.failure.map((value) => told(buildFailure(value))),
   set: some.setRequest.map((value) => asked(buildSet(value))),

@@ -3,13 +3,8 @@ import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/core/errors.ts";
 import { buildFields, parseFields } from "../../src/codec/sensor-data.ts";
 import { parseXml } from "../../src/codec/xml.ts";
-import {
-  categoriesOf,
-  checkSensor,
-  toField,
-  type FieldDefinition,
-  type SensorDefinition,
-} from "../../src/sensor/definition.ts";
+import { categoriesOf, checkSensor, type FieldDefinition, type SensorDefinition } from "../../src/sensor/definition.ts";
+import { toField } from "../../src/sensor/to-field.ts";
 
 const read = (): [] => [];
 const withField = (field: unknown): SensorDefinition => ({ fields: [field as FieldDefinition], read });
@@ -37,7 +32,7 @@ describe("the definition of a sensor", () => {
     ["with a name that is no text", withField({ name: 5 }), "sensor.fields[0]: needs a name"],
     ["with a name that XML cannot hold", withField({ name: "a\u0000" }), "sensor.fields[0]: needs a name"],
     ["with a name twice", { fields: [{ name: "a" }, { name: "b" }, { name: "a" }], read }, 'sensor.fields[2]: "a" is'],
-    ["with an unknown type", withField({ name: "a", type: "enum" }), 'sensor.fields[0]: unknown type "enum"'],
+    ["with an unknown type", withField({ name: "a", type: "text" }), 'sensor.fields[0]: unknown type "text"'],
     ["with a unit on a text", withField({ name: "a", type: "string", unit: "m" }), "only numbers"],
     ["with decimals on a truth value", withField({ name: "a", type: "boolean", decimals: 1 }), "only numbers"],
     ["with a unit that is no text", withField({ name: "a", unit: 5 }), "sensor.fields[0]: the unit"],
@@ -129,7 +124,7 @@ describe("a reading as a field", () => {
       text: "21.5",
       unit: "°C",
       types: new Set(["momentary", "peak"]),
-      automaticReadout: true,
+      quality: new Set(["automaticReadout"]),
     });
     expect(toField({ name: "T" }, { name: "T", value: 1 })).toMatchObject({ unit: "", text: "1" });
     expect(toField({ name: "S", type: "string" }, { name: "S", value: "é\n<&" })).toMatchObject({ value: "é\n<&" });
@@ -137,7 +132,7 @@ describe("a reading as a field", () => {
   });
 
   test.each<[string, FieldDefinition, unknown]>([
-    ["a text for a number", { name: "T" }, "21.5"],
+    ["a word for a number", { name: "T" }, "warm"],
     ["what is not a number", { name: "T" }, NaN],
     ["what is not finite", { name: "T" }, -Infinity],
     ["nothing", { name: "T" }, undefined],

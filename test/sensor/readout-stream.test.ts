@@ -20,7 +20,7 @@ function field(name: string, text: string, types: readonly FieldType[] = ["momen
     unit: "°C",
     name,
     types: new Set(types),
-    automaticReadout: true,
+    quality: new Set(["automaticReadout"]),
   };
 }
 function group(name: string, text: string, timestamp = "2026-01-01T00:00:00Z", types?: FieldType[]): FieldGroup {
@@ -69,7 +69,7 @@ describe("going through a readout", () => {
         decimals: 3,
         unit: "°C",
         categories: ["momentary"],
-        automaticReadout: true,
+        quality: new Set(["automaticReadout"]),
       },
     ]);
     fields(true, group("Energy", "12"), group("Power", "1e3"));
@@ -352,7 +352,7 @@ describe("a Thing that sends more than is taken", () => {
     const long: FieldGroup = {
       node,
       timestamp: "2026-01-01T00:00:00Z",
-      fields: [{ kind: "string", value: "x".repeat(1_000_000), name: "T", types: new Set(), automaticReadout: false }],
+      fields: [{ kind: "string", value: "x".repeat(1_000_000), name: "T", types: new Set(), quality: new Set() }],
     };
     for (let message = 0; message < 17; message++)
       wire.tell(thing, buildFields({ seqnr: 1, done: false, groups: [long] }));

@@ -11,7 +11,7 @@ const other = "other@example.org/home";
 
 function field(name: string, value: string): Field {
   const text = { kind: "numeric", value: Number(value), text: value, unit: "°C" } as const;
-  return { ...text, name, types: new Set(["momentary"]), automaticReadout: true };
+  return { ...text, name, types: new Set(["momentary"]), quality: new Set(["automaticReadout"]) };
 }
 function group(name: string, value: string, timestamp = "2026-01-01T00:00:00Z"): FieldGroup {
   return { node: { nodeId: "" }, timestamp, fields: [field(name, value)] };

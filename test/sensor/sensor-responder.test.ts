@@ -353,7 +353,9 @@ describe("a request that is refused", () => {
     const answer = await wire.ask(reader, "get", req({ when: "2026-01-01T00:00:10" }));
     expect(answer).toMatchObject({ condition: "feature-not-implemented", errorType: "cancel" });
     wire.peer(server, () => says(false));
-    expect((await wire.ask("stranger@example.org/x", "get", req({ when: "x" }))).condition).toBe("forbidden");
+    expect((await wire.ask("stranger@example.org/x", "get", req({ when: "2026-01-01T00:00:10" }))).condition).toBe(
+      "forbidden",
+    );
   });
 
   test.each<[string, XmlElement]>([
