@@ -6,11 +6,13 @@ import { fileURLToPath } from "node:url";
 const folder = new URL("../examples/", import.meta.url);
 // A file, or a folder with a file of the same name.
 const known = new Map(
-  readdirSync(folder, { withFileTypes: true }).map((entry) =>
-    entry.isDirectory()
-      ? [entry.name, `${entry.name}/${entry.name}.mjs`]
-      : [entry.name.replace(/\.\w+$/, ""), entry.name],
-  ),
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() || entry.name.endsWith(".ts"))
+    .map((entry) =>
+      entry.isDirectory()
+        ? [entry.name, `${entry.name}/${entry.name}.mjs`]
+        : [entry.name.replace(/\.\w+$/, ""), entry.name],
+    ),
 );
 const [name, ...args] = process.argv.slice(2);
 

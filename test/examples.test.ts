@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connect, type Connection } from "../src/connection/connect.ts";
 import { OwnerClient } from "../src/owner/owner-client.ts";
 import { startSandbox, type Sandbox } from "../src/sandbox/sandbox.ts";
+import { ReadoutError } from "../src/sensor/readout-error.ts";
 import { memoryStorage } from "../src/storage/memory-storage.ts";
 import { Thing } from "../src/thing/thing.ts";
 import { thingOptions } from "./support/site.ts";
@@ -216,6 +217,95 @@ describe("what users run", () => {
     expect(await program.end("SIGTERM")).toBe(0);
     expect(program.output).toMatch(/\nstopped\n$/);
     expect(program.output).not.toContain("fault");
+  });
+
+  it("XEP-0323 3.1, 3.2: the 1-wire sensor is read from its files, and what is no measurement is a failure", async () => {
+    const bus = join(folder, "bus");
+    const id = "28-0316a2795caf";
+    const plug = (name: string, content: string): void => {
+      mkdirSync(join(bus, name), { recursive: true });
+      writeFileSync(join(bus, name, "w1_slave"), content);
+    };
+    /** The two lines of the kernel's. */
+    const lines = (bytes: string, temperature: number, crc = "YES"): string =>
+      `${bytes} : crc=${bytes.slice(-2)} ${crc}\n${bytes} t=${temperature}\n`;
+    mkdirSync(join(bus, "w1_bus_master1"), { recursive: true });
+    program = new Program(["scripts/example.mjs", "wire-sensor"], { ...settings(), WIRE_FOLDER: bus, WIRE_SENSOR: "" });
+    await program.says(/^ownership registered$/m);
+    await program.says(/^claim IoTDisco;.*$/m);
+    sandbox.provisioning.setRules([{ jid: ownerJid, friend: true, read: true }]);
+    const { jid = "" } = await owner.claim(/^claim (IoTDisco;.*)$/m.exec(program.output)?.[1] ?? "");
+    await program.says(/^ownership claimed$/m);
+    const full = /^online (\S+)$/m.exec(program.output)?.[1] ?? "";
+    expect(full).toContain(`${jid}/`);
+    /** What is read, or what the reader is told of the failure. */
+    const read = async (): Promise<string> => {
+      try {
+        const groups = await owner.read(full);
+        return groups
+          .flatMap(({ fields }) => fields)
+          .map((field) => (field.kind === "numeric" ? `${field.name} ${field.text} ${field.unit}` : field.kind))
+          .join();
+      } catch (error) {
+        if (!(error instanceof ReadoutError)) throw error;
+        return error.failures.map(({ text }) => text).join();
+      }
+    };
+    expect(await read()).toBe("There is no sensor on the bus.");
+    plug(id, lines("72 01 4b 46 7f ff 0e 10 57", 23_125));
+    expect(await read()).toBe("Temperature 23.125 °C");
+    plug(id, lines("5e ff 4b 46 7f ff 02 10 9f", -10_125));
+    expect(await read()).toBe("Temperature -10.125 °C");
+    plug(id, lines("00 00 4b 46 7f ff 10 10 a3", 0));
+    expect(await read()).toBe("Temperature 0.000 °C");
+
+    plug(id, lines("72 01 4b 46 7f ff 0e 10 56", 23_125, "NO"));
+    expect(await read()).toBe("What the sensor sends is damaged on the way.");
+    plug(id, "");
+    expect(await read()).toBe("What the sensor sends is damaged on the way.");
+    plug(id, lines("50 05 4b 46 7f ff 0c 10 1c", 85_000));
+    expect(await read()).toBe("The sensor has been reset: it has measured nothing yet.");
+    plug(id, lines("00 00 00 00 00 00 00 00 00", 0));
+    expect(await read()).toBe("The sensor does not answer.");
+    plug(id, lines("ff 07 4b 46 7f ff 0c 10 c9", 127_937));
+    expect(await read()).toBe("The sensor tells what it cannot measure.");
+    plug("28-000000000002", lines("72 01 4b 46 7f ff 0e 10 57", 23_125));
+    expect(await read()).toBe("There are several sensors on the bus, and none is chosen.");
+    rmSync(join(bus, id), { recursive: true });
+    expect(await read()).toBe("Temperature 23.125 °C");
+    expect(await program.end("SIGTERM")).toBe(0);
+    expect(program.output).toMatch(/\nstopped\n$/);
+    expect(program.output).not.toContain("fault");
+
+    // Another start, as systemd does it, with the sensor named: it is missing, which keeps the Thing from nothing else.
+    program = new Program(["scripts/example.mjs", "wire-sensor"], {
+      ...{ ...settings(), THING_STATE: "", STATE_DIRECTORY: join(folder, "state") },
+      ...{ WIRE_FOLDER: bus, WIRE_SENSOR: id },
+    });
+    await program.says(/^online \S+$/m);
+    const again = /^online (\S+)$/m.exec(program.output)?.[1] ?? "";
+    await expect(owner.read(again)).rejects.toMatchObject({ failures: [{ text: "The sensor cannot be reached." }] });
+    plug(id, lines("72 01 4b 46 7f ff 0e 10 57", 23_125));
+    expect((await owner.read(again))[0]?.fields).toMatchObject([{ text: "23.125" }]);
+    expect(await program.end("SIGTERM")).toBe(0);
+    expect(program.output).not.toContain("IoTDisco");
+  }, 60_000);
+
+  it("the unit of the 1-wire sensor starts it with a folder to keep, again when it ends, and takes away what it needs not", () => {
+    const unit = readFileSync(join(project, "examples", "wire-sensor.service"), "utf8");
+    const example = readFileSync(join(project, "examples", "wire-sensor.ts"), "utf8");
+    const values = (key: string): readonly string[] =>
+      [...unit.matchAll(new RegExp(`^#?${key}=(.*)$`, "gm"))].map(([, value]) => value ?? "");
+    expect(values("ExecStart")).toEqual(["/usr/bin/node --import tsx examples/wire-sensor.ts"]);
+    const variables = values("Environment").map((line) => line.split("=")[0] ?? "");
+    expect(variables).toEqual(["THING_SERVICE", "WIRE_SENSOR"]);
+    for (const name of [...variables, "STATE_DIRECTORY"]) expect(example).toContain(`env("${name}")`);
+    for (const [key, value] of Object.entries({
+      ...{ StateDirectory: "wire-sensor", StateDirectoryMode: "0700", Restart: "always", StartLimitIntervalSec: "0" },
+      ...{ DynamicUser: "yes", NoNewPrivileges: "yes", ProtectSystem: "strict", CapabilityBoundingSet: "" },
+    })) {
+      expect(values(key), key).toEqual([value]);
+    }
   });
 
   it.each([
