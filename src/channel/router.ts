@@ -37,9 +37,13 @@ export interface IncomingMessage {
   readonly from: Jid;
   /** The child element the handler was registered for. */
   readonly payload: XmlElement;
+  /** Whether a server has kept it for later (XEP-0203): it was sent some time ago, perhaps days. */
+  readonly delayed: boolean;
+  /** Fires when the stream ends. */
+  readonly stream: AbortSignal;
 }
 
-/** Takes a message. Nothing goes back, whatever happens. */
+/** Takes a message. Nothing goes back, whatever happens; `Refusal` says why nothing has come of it. */
 export type MessageHandler = (message: IncomingMessage) => void | Promise<void>;
 
 /** Presence, as a handler sees it. */
@@ -66,6 +70,7 @@ export class Router {
   readonly #urgent = new Set<IqHandler>();
   readonly #patient = new Set<IqHandler>();
   readonly #message = new Map<string, MessageHandler>();
+  readonly #counted = new Set<MessageHandler>();
   readonly #presence = new Set<PresenceHandler>();
 
   /**
@@ -92,10 +97,19 @@ export class Router {
     this.#otherIq.set(namespace, handler);
   }
 
-  /** Registers the handler of messages with that child. */
-  onMessage(namespace: string, name: string, handler: MessageHandler): void {
+  /**
+   * Registers the handler of messages with that child. A counted one has room beside requests, and no more: for what
+   * anybody may send, and what takes time or has others asked.
+   */
+  onMessage(
+    namespace: string,
+    name: string,
+    handler: MessageHandler,
+    { counted = false }: { counted?: boolean } = {},
+  ): void {
     if (this.#message.has(key(namespace, name))) throw new TypeError(`two handlers for ${name} in ${namespace}`);
     this.#message.set(key(namespace, name), handler);
+    if (counted) this.#counted.add(handler);
   }
 
   /** Registers a handler of presence; each gets all of it. Returns how to take it back. */
@@ -123,6 +137,11 @@ export class Router {
   /** The handler of a message, by one of its children. */
   messageHandler(payload: XmlElement): MessageHandler | undefined {
     return this.#message.get(key(payload.getNS() ?? "", localName(payload)));
+  }
+
+  /** Tells whether a handler of messages takes room that requests take too. */
+  isCounted(handler: MessageHandler): boolean {
+    return this.#counted.has(handler);
   }
 
   /** All handlers of presence. */

@@ -7,6 +7,7 @@ import type { Logger } from "../core/logger.ts";
 import { randomToken, type RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
 import { parseCaps } from "../codec/caps.ts";
+import { ns } from "../codec/namespaces.ts";
 import { buildError, iq, iqType, presencePriority, presenceType, stanzaErrorOf } from "../codec/stanza.ts";
 import { nonEmpty, required, type XmlElement } from "../codec/xml.ts";
 import type { Channel, IqRequest, Wire } from "./channel.ts";
@@ -241,10 +242,30 @@ export class StanzaChannel implements Channel {
     if (stanza.attrs["type"] === "error") return;
     const from = tryParseJid(stanza.attrs["from"] ?? "");
     if (from === undefined) return;
+    const stream = this.#stream?.ended.signal;
+    if (stream === undefined) return;
+    const delayed = wasDelayed(stanza);
     for (const payload of stanza.getChildElements()) {
       const handler = this.router.messageHandler(payload);
-      if (handler) this.#run(`the handler of ${payload.name}`, () => handler({ from, payload }));
+      if (handler === undefined) continue;
+      const giveBack = this.router.isCounted(handler) ? this.#room(stanza, from) : () => undefined;
+      if (giveBack === undefined) {
+        this.#logger.debug("dropped a message: too much is asked at once", { from: from.bare });
+        continue;
+      }
+      this.#run(`the handler of ${payload.name}`, async () => {
+        try {
+          await handler({ from, payload, delayed, stream });
+        } finally {
+          giveBack();
+        }
+      });
     }
+  }
+
+  /** Room for a message that is counted; none while the line is too thin for what may have to be asked because of it. */
+  #room(stanza: XmlElement, from: Jid): (() => void) | undefined {
+    return (this.#stream?.wire.backlog ?? 0) > MOST_BACKLOG ? undefined : this.#load.take(from.bare, stanza);
   }
 
   #receivePresence(stanza: XmlElement): void {
@@ -261,13 +282,18 @@ export class StanzaChannel implements Channel {
   /** Runs what nobody waits for. What is malformed is dropped in silence, anything else is a fault. */
   #run(what: string, handler: () => void | Promise<void>): void {
     void (async () => handler())().catch((error: unknown) => {
-      if (error instanceof ProtocolError || error instanceof ConnectionError) {
+      if (error instanceof ProtocolError || error instanceof ConnectionError || error instanceof Refusal) {
         this.#logger.debug(`${what}: dropped`, { why: messageOf(error) });
       } else {
         this.#onFault("handler-failed", `${what}: ${messageOf(error)}`);
       }
     });
   }
+}
+
+/** XEP-0203 2, and XEP-0091 before it: a server has kept it until we came. */
+function wasDelayed(message: XmlElement): boolean {
+  return message.getChild("delay", ns.delay) !== undefined || message.getChild("x", ns.oldDelay) !== undefined;
 }
 
 /** What an IQ is about, for messages. */

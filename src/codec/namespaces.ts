@@ -10,6 +10,10 @@ export const ns = {
   register: "jabber:iq:register",
   registerFeature: "http://jabber.org/features/iq-register",
   ping: "urn:xmpp:ping",
+  /** XEP-0203 Delayed Delivery */
+  delay: "urn:xmpp:delay",
+  /** XEP-0091 Legacy Delayed Delivery */
+  oldDelay: "jabber:x:delay",
   /** XEP-0347 Internet of Things - Discovery */
   discovery: "urn:xmpp:iot:discovery",
   /** XEP-0324 Internet of Things - Provisioning */

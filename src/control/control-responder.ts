@@ -3,14 +3,15 @@ import { onAbort, withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { TimeoutError } from "../core/errors.ts";
 import { fewAtOnce } from "../core/few-at-once.ts";
+import type { Jid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { XmlElement } from "../codec/xml.ts";
-import type { IncomingIq, Router } from "../channel/router.ts";
+import type { IncomingIq, MessageHandler, Router } from "../channel/router.ts";
 import { nodeOf, type Devices } from "../provisioning/devices.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import { IncomingRequest } from "../provisioning/incoming-request.ts";
-import { Actuator, type Progress } from "./actuator.ts";
+import { Actuator, type Permission, type Progress } from "./actuator.ts";
 import { namesDone, refuseEnded, refuseLate, whatWasDone, withDone } from "./outcome.ts";
 import { planned, understood, type ControlDevice } from "./plan.ts";
 import { RunningControl } from "./running-control.ts";
@@ -39,10 +40,40 @@ const MOST_AT_ONCE = 8;
 /** Obeys `set` on the Thing. */
 export function answerControl(options: ControlResponderOptions): void {
   const controls = new Controls(options);
+  const orders = new Orders();
   options.router.onIq(ns.control, "set", async (iq) => {
     if (iq.type !== "set") throw new Refusal("bad-request", "Parameters are set by an IQ of type set.");
     return { payload: await controls.obey(iq) };
   });
+  // XEP-0325 3.1.1: not a word goes back, whatever becomes of it.
+  const byMessage: MessageHandler = async ({ from, payload, delayed, stream: signal }) => {
+    // Nobody knows any more that it is to be done now: while the device was away its server has kept it, perhaps for days.
+    if (delayed) throw new Refusal("not-acceptable", "It was sent some time ago.");
+    await orders.next(from, (before) => controls.obey({ from, payload, signal }, before));
+  };
+  options.router.onMessage(ns.control, "set", byMessage, { counted: true });
+}
+
+/**
+ * What somebody sends by messages is done in the order in which it comes, as they cannot wait for an answer (RFC 6120
+ * 10.1): "on" and "off" sent one after the other leave it off, though another right had to be asked for first.
+ */
+class Orders {
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  /** Begins the next one of a sender, and hands it what resolves when those before it have come to their ends. */
+  async next({ full }: Jid, begin: (before: Promise<unknown>) => Promise<unknown>): Promise<void> {
+    const before = this.#last.get(full) ?? Promise.resolve();
+    const own = begin(before);
+    const last = Promise.allSettled([before, own]);
+    this.#last.set(full, last);
+    try {
+      await own;
+    } finally {
+      await last;
+      if (this.#last.get(full) === last) this.#last.delete(full);
+    }
+  }
 }
 
 /** Who tells the Thing what to do. */
@@ -57,8 +88,12 @@ class Controls {
     this.#options = options;
   }
 
-  /** Does what is allowed of it. Resolves to what the caller is told of that; rejects with what they are told instead. */
-  async obey({ from, payload, signal: ended }: Caller): Promise<XmlElement> {
+  /**
+   * Does what is allowed of it. Resolves to what the caller is told of that; rejects with what they are told instead.
+   *
+   * @param before what is to come to its end before any of it is done
+   */
+  async obey({ from, payload, signal: ended }: Caller, before?: Promise<unknown>): Promise<XmlElement> {
     const { guard, devices, clock, onFault } = this.#options;
     const wanted = understood(payload);
     const { nodes, names, tokens } = wanted;
@@ -73,14 +108,19 @@ class Controls {
       await withDeadline(clock, limits, "control", async (signal) => {
         onAbort(signal, () => (stopped = progress.map((one) => ({ ...one, done: [...one.done] }))));
         await control.refresh();
+        await before;
         const request = new IncomingRequest(from, tokens);
         const done = (): readonly string[] => namesDone(progress);
-        const command = { from: from.bare, signal, permission: control, request, done };
+        const command = { from: from.bare, signal, request, done };
         // Rights first: who may not control does not learn what there is to control.
         const plan = planned(devices, wanted, control.grants);
         progress.push(...plan.map(({ device }) => ({ node: nodeOf(device), setting: undefined, done: [] })));
         await fewAtOnce(plan.entries(), MOST_AT_ONCE, ([index, { device, settings }]) =>
-          this.#handOf(device).set(settings, command, progress[index] as Progress),
+          this.#handOf(device).set(
+            settings,
+            { ...command, permission: this.#whileThere(device, control) },
+            progress[index] as Progress,
+          ),
         );
       });
     } catch (error) {
@@ -92,6 +132,15 @@ class Controls {
     }
     if (stopped.every(({ done }) => done.length === 0)) throw new Refusal("forbidden", "Access denied.");
     return whatWasDone(wanted, devices, stopped);
+  }
+
+  /** What is allowed, as long as the device is there: a node may be taken away while a request waits for its turn. */
+  #whileThere(device: ControlDevice, control: RunningControl): Permission {
+    return {
+      isStale: () => control.isStale(),
+      refresh: () => control.refresh(),
+      allows: (node, name) => this.#options.devices.fitting(node).includes(device) && control.allows(node, name),
+    };
   }
 
   #handOf(device: ControlDevice): Actuator {

@@ -449,15 +449,87 @@ describe("a message", () => {
     channel.router.onMessage("urn:x", "tell", ({ payload }) => {
       if (payload.attrs["broken"] === "yes") throw new ProtocolError("missing attribute", "tell/@seqnr");
       if (payload.attrs["broken"] === "lost") return Promise.reject(new ConnectionError("link lost"));
+      if (payload.attrs["broken"] === "refused") throw new Refusal("forbidden");
       return Promise.reject(new Error("disk full"));
     });
     channel.receive(tell("<tell xmlns='urn:x' broken='yes'/>"));
     channel.receive(tell("<tell xmlns='urn:x' broken='lost'/>"));
+    channel.receive(tell("<tell xmlns='urn:x' broken='refused'/>"));
     channel.receive(tell("<tell xmlns='urn:x'/>"));
     await settle();
     expect(wire.writes).toEqual([]);
-    expect(logged).toHaveLength(2);
+    expect(logged).toHaveLength(3);
     expect(faults).toEqual([{ code: "handler-failed", message: "the handler of tell: disk full" }]);
+  });
+
+  it.each([
+    ["", false],
+    ["<delay xmlns='urn:xmpp:delay' stamp='2013-04-02T08:00:00Z'/>", true],
+    ["<x xmlns='jabber:x:delay' stamp='20130402T08:00:00'/>", true],
+    ["<delay xmlns='urn:x'/>", false],
+  ])("beside %j tells whether a server has kept it (XEP-0203)", async (beside, delayed) => {
+    const { channel } = startChannel();
+    const seen: boolean[] = [];
+    channel.router.onMessage("urn:x", "tell", (message) => void seen.push(message.delayed));
+    channel.receive(tell(`<tell xmlns='urn:x'/>${beside}`));
+    await settle();
+    expect(seen).toEqual([delayed]);
+  });
+
+  it("has handlers that hear of the end of its stream, and does not come from one that has ended", async () => {
+    const { channel } = startChannel();
+    const signals: AbortSignal[] = [];
+    channel.router.onMessage("urn:x", "tell", ({ stream }) => void signals.push(stream));
+    channel.receive(tell("<tell xmlns='urn:x'/>"));
+    await settle();
+    expect(signals[0]?.aborted).toBe(false);
+    channel.detach(new ConnectionError("gone"));
+    expect(signals[0]?.aborted).toBe(true);
+    channel.receive(tell("<tell xmlns='urn:x'/>"));
+    await settle();
+    expect(signals).toHaveLength(1);
+  });
+
+  it("that is counted takes the room that requests of its sender have, and is dropped where there is none; others are not", async () => {
+    const { channel, wire, faults } = startChannel();
+    const running: (() => void)[] = [];
+    const seen = { free: 0 };
+    const wait = (): Promise<void> => new Promise((end) => running.push(end));
+    channel.router.onMessage("urn:x", "tell", wait, { counted: true });
+    channel.router.onMessage("urn:x", "free", () => {
+      seen.free++;
+    });
+    channel.router.onIq("urn:x", "ask", () => ({}));
+    for (let count = 0; count < 100; count++) channel.receive(tell("<tell xmlns='urn:x'/><free xmlns='urn:x'/>"));
+    await settle();
+    expect([running.length, seen.free]).toEqual([64, 100]);
+    channel.receive(ask());
+    await settle();
+    expect(conditionOf(wire.last)).toBe("resource-constraint");
+    channel.receive(tell("<tell xmlns='urn:x'/>", "from='other@example.org/x'"));
+    await settle();
+    expect(running).toHaveLength(65);
+    running[0]?.();
+    await settle();
+    channel.receive(ask("2"));
+    await settle();
+    expect(wire.last.attrs).toMatchObject({ type: "result", id: "2" });
+    expect(faults).toEqual([]);
+  });
+
+  it("that is counted is dropped while more waits for the network than it takes", async () => {
+    const { channel, wire } = startChannel();
+    const seen: string[] = [];
+    channel.router.onMessage("urn:x", "tell", () => void seen.push("tell"), { counted: true });
+    channel.router.onMessage("urn:x", "free", () => void seen.push("free"));
+    wire.backlog = 262_145;
+    channel.receive(tell("<tell xmlns='urn:x'/><free xmlns='urn:x'/>"));
+    await settle();
+    expect(seen).toEqual(["free"]);
+    wire.backlog = 262_144;
+    channel.receive(tell("<tell xmlns='urn:x'/>"));
+    await settle();
+    expect(seen).toEqual(["free", "tell"]);
   });
 });
 

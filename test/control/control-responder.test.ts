@@ -142,13 +142,6 @@ describe("a request to set parameters", () => {
     done();
     await asking;
   });
-
-  test("by a message is not listened to: nobody could be told what became of it", async () => {
-    const { wire, calls } = await site();
-    wire.tell(caller, setting(on("LED")));
-    await settled();
-    expect([calls, wire.sent]).toEqual([[], []]);
-  });
 });
 
 describe("what is done", () => {

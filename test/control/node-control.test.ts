@@ -6,7 +6,7 @@ import type { NodeRef } from "../../src/codec/node-ref.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
 import type { ControlContext, ControlParameter } from "../../src/control/definition.ts";
 import { no, nodeSite, owner, reader, second, server, yes, type NodeDevice } from "../support/node-site.ts";
-import type { Outcome } from "../support/scripted-wire.ts";
+import { settled, type Outcome } from "../support/scripted-wire.ts";
 
 const refs = (...ids: readonly string[]): readonly NodeRef[] => ids.map((nodeId) => ({ nodeId }));
 const set = (nodes: readonly NodeRef[], names: readonly string[] = ["LED"]): XmlElement => {
@@ -233,6 +233,20 @@ describe("each node has a hand of its own", () => {
     await clock.advance(2_000);
     expect(answered(await asking)).toEqual({ nodes: [], parameters: ["LED"] });
     expect(log).toEqual(["a LED", "b LED"]);
+  });
+
+  test("that is taken away while a request waits for its turn is not set, and not acknowledged", async () => {
+    const { calls, devices } = lamps(["a", "b"]);
+    const ends: (() => void)[] = [];
+    const slow = { name: "Slow", set: () => new Promise<void>((end) => ends.push(end)) };
+    const [a, b] = devices.map((one) => ({ ...one, control: [slow, ...(one.control ?? [])] }));
+    const { wire, devices: index } = await nodeSite([a, b] as readonly NodeDevice[]);
+    const asking = wire.ask(reader, "set", set(refs("a", "b"), ["Slow", "LED"]));
+    await settled();
+    index.delete(b as NodeDevice);
+    for (const end of ends) end();
+    expect(answered(await asking)).toEqual({ nodes: ["a"], parameters: [] });
+    expect(calls).toEqual(["a LED"]);
   });
 
   test("P-3.5.1-5: a node that is not granted any more while it is set ends the request", async () => {
