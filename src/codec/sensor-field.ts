@@ -134,6 +134,8 @@ function parseValue(element: XmlElement): FieldValue | undefined {
     case "time":
     case "duration":
       return { kind, value: xs(kind).text };
+    case "timeSpan": // what a duration was called in 2013, and is by slixmpp's sensors
+      return { kind: "duration", value: xs("duration").text };
     case "dateTime": {
       const { text, value } = xs("dateTime");
       return { kind, value: text, ms: value };

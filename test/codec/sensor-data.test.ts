@@ -147,6 +147,11 @@ describe("fields (XEP-0323 3.1)", () => {
     ]);
   });
 
+  it("XEP-0323 5.4: hold what was called timeSpan in 2013 as a duration", () => {
+    const { groups } = parseFields(of(fieldsOf(`<timeSpan name='P' value='PT3H12M'/>`)));
+    expect(groups[0]?.fields).toMatchObject([{ kind: "duration", name: "P", value: "PT3H12M" }]);
+  });
+
   it("XEP-0323 5.7: say what a value is worth, in the order of importance, or nothing", () => {
     expect(fieldQualities).toHaveLength(14);
     for (const quality of fieldQualities) {

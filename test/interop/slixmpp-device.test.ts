@@ -46,6 +46,15 @@ describe.skipIf(skipped)("a device of slixmpp's over Prosody", () => {
       { name: "Temperature", type: "numeric", unit: "°C", value: "21.50" },
       { name: "Model", type: "string", value: "IMC <&> °C" },
       { name: "On", type: "boolean", value: "true" },
+      { name: "Since", type: "dateTime", value: "2026-01-01T00:00:00Z" },
+      { name: "For", type: "timeSpan", value: "PT3H12M" },
+      {
+        name: "State",
+        type: "enum",
+        dataType: "BoilerState",
+        value: "Idle",
+        flags: { manualEstimate: "true", signed: "true" },
+      },
       ...["12:00:00", "13:00:00"].map((time, index) => ({
         name: "Temperature",
         type: "numeric",
@@ -66,24 +75,32 @@ describe.skipIf(skipped)("a device of slixmpp's over Prosody", () => {
   }, 60_000);
 
   const momentary = new Set(["momentary"]);
+  const automatic = new Set(["automaticReadout"]);
   const temperature = {
     ...{ kind: "numeric", name: "Temperature", value: 21.5, text: "21.50", unit: "°C" },
-    ...{ types: momentary, automaticReadout: true },
+    ...{ types: momentary, quality: automatic },
   };
-  const model = { kind: "string", name: "Model", value: "IMC <&> °C", types: momentary, automaticReadout: true };
-  const on = { kind: "boolean", name: "On", value: true, types: momentary, automaticReadout: true };
+  const model = { kind: "string", name: "Model", value: "IMC <&> °C", types: momentary, quality: automatic };
+  const on = { kind: "boolean", name: "On", value: true, types: momentary, quality: automatic };
+  const since = { kind: "dateTime", name: "Since", value: "2026-01-01T00:00:00Z", ms: Date.UTC(2026, 0, 1) };
+  const span = { kind: "duration", name: "For", value: "PT3H12M" };
+  const state = {
+    ...{ kind: "enum", name: "State", value: "Idle", dataType: "BoilerState" },
+    quality: new Set(["manualEstimate", "signed"]),
+  };
+  const all = [temperature, model, on, since, span, state];
   const power = { ...temperature, name: "Power", value: 100, text: "100", unit: "W" };
 
   describe("that is a sensor", () => {
-    it("XEP-0323 3.1, 5.4: is read, numbers with their decimals", async () => {
+    it("XEP-0323 3.1, 5.4: is read, values of all its kinds, what was called timeSpan too, numbers with their decimals", async () => {
       expect(await owner.read(slix.jid, { nodes: [{ nodeId: "D1" }] })).toMatchObject([
-        { node: { nodeId: "D1" }, fields: [temperature, model, on] },
+        { node: { nodeId: "D1" }, fields: all },
       ]);
     });
 
     it("XEP-0323 3.3: several nodes, each in its own message", async () => {
       expect(await owner.read(slix.jid)).toMatchObject([
-        { node: { nodeId: "D1" }, fields: [temperature, model, on] },
+        { node: { nodeId: "D1" }, fields: all },
         { node: { nodeId: "D2" }, fields: [power] },
       ]);
     });

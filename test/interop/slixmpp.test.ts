@@ -89,11 +89,17 @@ describe.skipIf(skipped)("slixmpp over Prosody", () => {
           { name: "Temperature", unit: "°C", decimals: 3 },
           { name: "Door open", type: "boolean" },
           { name: "Model", type: "string", categories: ["identity"] },
+          { name: "Since", type: "dateTime", categories: ["status"] },
+          { name: "State", type: "enum", dataType: "BoilerState", categories: ["status"], writable: true },
+          { name: "Errors", type: "int", categories: ["status"] },
         ],
         read: () => [
           { name: "Temperature", value: 123.2 },
           { name: "Door open", value: false },
           { name: "Model", value: "IMC <&> °C" },
+          { name: "Since", value: new Date(Date.UTC(2026, 0, 1)) },
+          { name: "State", value: "Idle", quality: ["manualReadout", "signed"] },
+          { name: "Errors", value: 3 },
         ],
       },
       control: [lamp("", "LED"), lamp("", "Fan"), lamp("", "Stuck"), ...typed],
@@ -149,12 +155,28 @@ describe.skipIf(skipped)("slixmpp over Prosody", () => {
   describe("reads a Thing", () => {
     it.each([
       ["what is momentary", {}, [temperature, door]],
-      ["everything", { flags: { all: "true" } }, [temperature, door, model]],
       ["the union of two kinds", { flags: { momentary: "true", identity: "true" } }, [temperature, door, model]],
       ["the field that it names", { fields: ["Temperature"] }, [temperature]],
     ])("XEP-0323 3.1, 5.6: %s, with decimals, unit and flags, when it is granted", async (_, what, fields) => {
       await allow({ read: true });
       expect(await readout(await slix.read(thing.jid, what))).toEqual(read(...fields));
+    });
+
+    it("XEP-0323 5.4, 5.7: values of every type that its plugin knows, with what they are worth; those of later types it leaves out", async () => {
+      await allow({ read: true });
+      const request = await slix.read(thing.jid, { flags: { status: "true" } });
+      expect(await readout(request)).toEqual(
+        read(
+          {
+            ...{ name: "Since", typename: "dateTime", value: "2026-01-01T00:00:00.000Z" },
+            flags: { status: "true", automaticReadout: "true" },
+          },
+          {
+            ...{ name: "State", typename: "enum", value: "Idle", dataType: "BoilerState" },
+            flags: { status: "true", manualReadout: "true", signed: "true" },
+          },
+        ),
+      );
     });
 
     it("XEP-0323 3.1, P-3.3.3-1: no more than is granted", async () => {
