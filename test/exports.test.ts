@@ -337,6 +337,7 @@ describe("the names of", () => {
       {
         "types": [
           "AccountAttachment",
+          "AggregateOptions",
           "AnnounceOptions",
           "Announcement",
           "AskedQuestion",
@@ -364,6 +365,8 @@ describe("the names of", () => {
           "LogFields",
           "Logger",
           "NodeRef",
+          "Privilege",
+          "PrivilegeList",
           "ProtocolName",
           "ProvisioningServerOptions",
           "ProvisioningSettings",
@@ -382,6 +385,7 @@ describe("the names of", () => {
           "Sandbox",
           "SandboxOptions",
           "SandboxUser",
+          "SeenName",
           "SimulatedClockOptions",
           "StanzaListener",
           "StanzaService",
@@ -391,6 +395,7 @@ describe("the names of", () => {
           "TlsPolicy",
           "UndecidedListener",
           "UndecidedQuestion",
+          "User",
           "Within",
           "XmlElement",
         ],

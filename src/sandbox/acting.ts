@@ -1,4 +1,5 @@
 // XEP-0324 Internet of Things - Provisioning 0.5.1, sections 3.1.3 and 3.1.5: from the tokens of a question to who acts.
+import type { BareJid } from "../core/jid.ts";
 import { parseTokenList, type Tokens } from "../codec/tokens.ts";
 import { namesOf, type Identities, type Identity } from "./identities.ts";
 import type { UsedToken } from "./provisioning-server-challenges.ts";
@@ -21,24 +22,52 @@ export function usedTokens(identities: Identities, tokens: Tokens): readonly Use
     .slice(0, MOST_TOKENS);
 }
 
+/** The users of services, as far as a question is concerned (XEP-0324 5.6). */
+export interface UserSessions {
+  /** The name that a user of this service has logged in by; `undefined` also for the token of another one's user. */
+  userName(token: string, service: Identity): string | undefined;
+  /** Somebody asks with a user token: what they are told may change when the user logs in. */
+  answered(token: string, jid: BareJid): void;
+}
+
+/** The proved identities behind one attribute. */
+export function identitiesBehind(proved: readonly UsedToken[], list = ""): readonly Identity[] {
+  const byToken = new Map(proved.map(({ token, identity }) => [token, identity]));
+  return [...new Set(parseTokenList(list).flatMap((token) => byToken.get(token) ?? []))];
+}
+
 /**
  * Who may be acting: one for each choice of one proved identity of each kind, and at least one. Several tokens of a
- * kind are looked at one by one, so that the most forgiving answer can be chosen (P-3.1.5-3).
+ * kind are looked at one by one, so that the most forgiving answer can be chosen (P-3.1.5-3). A user token that the
+ * server gave a service for its user counts beside the proved token of that service only.
+ *
+ * @param thing who asks
  */
-export function whoActs(proved: readonly UsedToken[], tokens: Tokens): readonly Acting[] {
-  const byToken = new Map(proved.map(({ token, identity }) => [token, identity]));
-  const of = (list = ""): readonly (Identity | undefined)[] => {
-    const found = new Set(parseTokenList(list).flatMap((token) => byToken.get(token) ?? []));
-    return found.size === 0 ? [undefined] : [...found];
+export function whoActs(
+  proved: readonly UsedToken[],
+  tokens: Tokens,
+  sessions: UserSessions,
+  thing: BareJid,
+): readonly Acting[] {
+  const of = (list?: string): readonly (Identity | undefined)[] => {
+    const found = identitiesBehind(proved, list);
+    return found.length === 0 ? [undefined] : found;
   };
   const [services, devices, users] = [of(tokens.serviceToken), of(tokens.deviceToken), of(tokens.userToken)];
-  return services.flatMap((service) =>
-    devices.flatMap((device) =>
-      users.map((user) => ({
-        ...(service !== undefined && { service: namesOf(service) }),
-        ...(device !== undefined && { device: namesOf(device) }),
-        ...(user !== undefined && { user: namesOf(user) }),
-      })),
-    ),
-  );
+  const userTokens = parseTokenList(tokens.userToken ?? "").slice(0, MOST_TOKENS);
+  for (const token of userTokens) sessions.answered(token, thing);
+  return services.flatMap((service) => {
+    const named = service === undefined ? [] : userTokens.flatMap((token) => sessions.userName(token, service) ?? []);
+    const userNames = named.length === 0 ? [undefined] : [...new Set(named)];
+    return devices.flatMap((device) =>
+      users.flatMap((user) =>
+        userNames.map((userName) => ({
+          ...(service !== undefined && { service: namesOf(service) }),
+          ...(device !== undefined && { device: namesOf(device) }),
+          ...(user !== undefined && { user: namesOf(user) }),
+          ...(userName !== undefined && { userName }),
+        })),
+      ),
+    );
+  });
 }

@@ -22,6 +22,8 @@ export type {
   QuestionKind,
   UndecidedQuestion,
 } from "./provisioning-server-options.ts";
+export type { PrivilegeList, User } from "./people.ts";
+export type { AggregateOptions, SeenName } from "./seen-names.ts";
 export type { UndecidedListener } from "./rule-book.ts";
 export type { CredentialConditions } from "./credential-conditions.ts";
 export type { ChallengePolicy } from "./provisioning-server-challenges.ts";
@@ -39,6 +41,7 @@ export { SeededRandom } from "./seeded-random.ts";
 export type { XmlElement } from "../codec/xml.ts";
 export type { Credential, ProtocolName } from "../codec/credentials.ts";
 export type { FieldType } from "../codec/field-types.ts";
+export type { Privilege } from "../codec/privileges.ts";
 export type { NodeRef } from "../codec/node-ref.ts";
 export type { RosterItem, Subscription } from "../codec/roster.ts";
 export type { Tag } from "../codec/tags.ts";

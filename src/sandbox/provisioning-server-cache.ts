@@ -7,6 +7,7 @@ import { buildClearCache } from "../codec/provisioning.ts";
 import { iq } from "../codec/stanza.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { XmlElement } from "../codec/xml.ts";
+import type { QuestionKind } from "./provisioning-server-options.ts";
 import type { ServiceReply } from "./service-frame.ts";
 
 /** What {@link CacheInvalidation} is made of. */
@@ -27,6 +28,12 @@ export interface CacheInvalidationOptions {
   readonly byPresence: boolean;
 }
 
+/** Tells whether somebody who asked is concerned by a change, by the services that asked from there. */
+export type IsConcerned = (jid: BareJid, services: ReadonlySet<string>) => boolean;
+
+// Several from one address are rare; a certificate of one's own costs nothing.
+const MOST_SERVICES = 32;
+
 /** An address at which a Thing can be told. */
 interface Address {
   readonly full: string;
@@ -42,6 +49,10 @@ interface Device {
   readonly addresses: Map<string, Address>;
   /** It keeps answers: it has asked something, ever. */
   asked: boolean;
+  /** It has asked about friends, ever (P-3.2.3-2). */
+  consulted: boolean;
+  /** What services that have asked from there are called. */
+  readonly services: Set<string>;
   /** The rules changed, and it has not acknowledged since. */
   due: boolean;
   timer: Timer | undefined;
@@ -64,18 +75,30 @@ export class CacheInvalidation {
     return [...this.#devices].filter(([, device]) => device.due).map(([jid]) => jid);
   }
 
+  /** Tells whether a Thing has asked about friends before (P-3.2.3-2). */
+  hasConsulted(thing: BareJid): boolean {
+    return this.#devices.get(thing)?.consulted ?? false;
+  }
+
   /** A Thing asked a question whose answer it may keep. */
-  asked(from: Jid): void {
+  asked(from: Jid, kind?: QuestionKind): void {
     const device = this.#device(from.bare);
     device.asked = true;
+    if (kind === "isFriend") device.consulted = true;
     if (!this.#options.byPresence && isAddress(from)) this.#address(device, from.full);
   }
 
-  /** Something changed: every Thing that ever asked, and is concerned, must forget. Left out: all are. */
-  changed(isConcerned: (thing: BareJid) => boolean = () => true): void {
+  /** A service that is called so asks from there. */
+  serves(jid: BareJid, service: readonly string[]): void {
+    const { services } = this.#device(jid);
+    for (const name of service) if (services.size < MOST_SERVICES) services.add(name);
+  }
+
+  /** Something changed: every Thing and service that ever asked, and is concerned, must forget. Left out: all are. */
+  changed(isConcerned: IsConcerned = () => true): void {
     const stanzas: XmlElement[] = [];
     for (const [jid, device] of this.#devices) {
-      if (!device.asked || !isConcerned(jid)) continue;
+      if (!device.asked || !isConcerned(jid, device.services)) continue;
       this.#isDue(device);
       stanzas.push(...this.#send(device, [...device.addresses.values()]));
     }
@@ -155,7 +178,11 @@ export class CacheInvalidation {
   #device(jid: BareJid): Device {
     const known = this.#devices.get(jid);
     if (known !== undefined) return known;
-    const device: Device = { addresses: new Map(), asked: false, due: false, timer: undefined };
+    const device: Device = {
+      ...{ asked: false, consulted: false, due: false, timer: undefined },
+      addresses: new Map(),
+      services: new Set(),
+    };
     this.#devices.set(jid, device);
     return device;
   }

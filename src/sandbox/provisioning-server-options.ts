@@ -8,7 +8,9 @@ import type { FieldType } from "../codec/field-types.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { ChallengePadding } from "./identity-certificate.ts";
 import type { ChallengePolicy } from "./provisioning-server-challenges.ts";
+import type { PrivilegeList, User } from "./people.ts";
 import type { Rule } from "./rules.ts";
+import type { AggregateOptions } from "./seen-names.ts";
 
 /** What a reference Provisioning Server is made of. */
 export interface ProvisioningServerOptions {
@@ -24,6 +26,15 @@ export interface ProvisioningServerOptions {
   readonly retry?: number | undefined;
   /** The rules it begins with. Default none: everything is refused. */
   readonly rules?: readonly Rule[] | undefined;
+  /** The users it begins with: the names that they log in to services by, and their roles. Default none. */
+  readonly users?: readonly User[] | undefined;
+  /** The privileges it begins with, of users and roles in services (XEP-0324 3.7). Default none: nobody may anything. */
+  readonly privileges?: readonly PrivilegeList[] | undefined;
+  /**
+   * Whether new names of services, users and privileges are noted for the operator (XEP-0324 5.4): see `seenNames`.
+   * Default: they are ignored.
+   */
+  readonly aggregate?: AggregateOptions | undefined;
   /** Whether Things may trust further servers (XEP-0324 3.1.4). Default false. */
   readonly secondaryTrustAllowed?: boolean | undefined;
   /** How it pads what it encrypts for the holder of a certificate (P-E12). Default `oaep`. */

@@ -1,8 +1,8 @@
 // XEP-0324 Internet of Things - Provisioning 0.5.1, sections 3.1.3.2 and 3.1.5: a question is decided once its tokens are proved.
 import type { BareJid, Jid } from "../core/jid.ts";
 import type { Tokens } from "../codec/tokens.ts";
-import { usedTokens, whoActs } from "./acting.ts";
-import type { Identities } from "./identities.ts";
+import { identitiesBehind, usedTokens, whoActs, type UserSessions } from "./acting.ts";
+import type { Identities, Identity } from "./identities.ts";
 import type { TokenChallenges, UsedToken } from "./provisioning-server-challenges.ts";
 import type { LaterAnswer, ServiceAnswer } from "./service-frame.ts";
 import type { Acting } from "./rules.ts";
@@ -11,6 +11,8 @@ import type { Acting } from "./rules.ts";
 export interface Proved {
   /** Who may be acting: at least one. */
   readonly acting: readonly Acting[];
+  /** The identities behind its service tokens. */
+  readonly services: readonly Identity[];
   /** The identities behind its tokens, by name or else fingerprint. */
   readonly names: readonly string[];
 }
@@ -19,10 +21,12 @@ export interface Proved {
 export class Proofs {
   readonly #identities: Identities;
   readonly #challenges: TokenChallenges;
+  readonly #sessions: UserSessions;
 
-  constructor(identities: Identities, challenges: TokenChallenges) {
+  constructor(identities: Identities, challenges: TokenChallenges, sessions: UserSessions) {
     this.#identities = identities;
     this.#challenges = challenges;
+    this.#sessions = sessions;
   }
 
   /**
@@ -53,6 +57,7 @@ export class Proofs {
     // Who cannot answer loses the identity, not what it may without (P-3.1.3-6); so does who has lost it meanwhile.
     const valid = sent.filter(({ token }) => proved.has(token) && this.#identities.behind(token) !== undefined);
     const names = [...new Set(valid.map(({ identity }) => identity.name ?? identity.certificate.fingerprint))];
-    return { acting: whoActs(valid, tokens), names };
+    const services = identitiesBehind(valid, tokens.serviceToken);
+    return { acting: whoActs(valid, tokens, this.#sessions, from.bare), services, names };
   }
 }

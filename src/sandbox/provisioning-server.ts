@@ -1,35 +1,21 @@
-// XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.1 to 3.5.
+// XEP-0324 Internet of Things - Provisioning 0.5.1, the server's side: sections 3.1 to 3.7.
 import type { CallOptions } from "../core/abort.ts";
-import { systemClock } from "../core/clock.ts";
 import { ConfigError, StateError } from "../core/errors.ts";
-import { configJid, type BareJid, type Jid } from "../core/jid.ts";
-import { silentLogger } from "../core/logger.ts";
-import { systemRandom } from "../core/random.ts";
+import { configJid, type BareJid } from "../core/jid.ts";
 import { buildFriend, buildUnfriend } from "../codec/friendship.ts";
-import { ns } from "../codec/namespaces.ts";
 import { message } from "../codec/stanza.ts";
-import { localName, type XmlElement } from "../codec/xml.ts";
-import { Identities, type KnownIdentity } from "./identities.ts";
+import type { XmlElement } from "../codec/xml.ts";
+import type { KnownIdentity } from "./identities.ts";
 import type { ChallengePadding } from "./identity-certificate.ts";
-import { CacheInvalidation } from "./provisioning-server-cache.ts";
-import { AskedQuestions } from "./provisioning-server-asked.ts";
-import { TokenChallenges, type ChallengePolicy } from "./provisioning-server-challenges.ts";
+import type { PrivilegeList, User } from "./people.ts";
+import type { ChallengePolicy } from "./provisioning-server-challenges.ts";
 import type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server-options.ts";
-import { Proofs } from "./provisioning-server-proofs.ts";
-import { RightsDesk } from "./provisioning-server-rights.ts";
-import { TokenDesk } from "./provisioning-server-tokens.ts";
-import { RuleBook, areAbout, type UndecidedListener } from "./rule-book.ts";
+import { assemble, type ServerParts } from "./provisioning-server-parts.ts";
+import type { UndecidedListener } from "./rule-book.ts";
 import type { ControlLimits, ReadLimits, Rule } from "./rules.ts";
-import { ServiceFriends, type FriendshipOutcome } from "./service-friends.ts";
-import {
-  serve,
-  serviceAddress,
-  serviceInfo,
-  type LaterAnswer,
-  type ServiceAnswer,
-  type ServiceHandlers,
-  type ServiceRequest,
-} from "./service-frame.ts";
+import type { SeenName } from "./seen-names.ts";
+import type { FriendshipOutcome } from "./service-friends.ts";
+import { serve } from "./service-frame.ts";
 import type { HostedAccount, StanzaService } from "./stanza-service.ts";
 
 /**
@@ -51,127 +37,51 @@ export class ReferenceProvisioningServer implements StanzaService {
   padding: ChallengePadding;
   /** When it challenges the use of a token. */
   challenge: ChallengePolicy;
-  readonly #handlers: ServiceHandlers;
-  readonly #cache: CacheInvalidation;
-  readonly #identities: Identities;
-  readonly #tokens: TokenDesk;
-  readonly #challenges: TokenChallenges;
-  readonly #friends: ServiceFriends | undefined;
-  readonly #asked = new AskedQuestions();
-  readonly #answers: ReadonlyMap<string, (payload: XmlElement, from: Jid) => ServiceAnswer | LaterAnswer>;
-  readonly #book: RuleBook;
-  /** The Things that have asked isFriend. */
-  readonly #consulted = new Set<BareJid>();
+  readonly #parts: ServerParts;
   #carry: (stanzas: readonly XmlElement[]) => void = () => undefined;
 
   /** Throws `ERR_CONFIG` if `jid` or a JID in the rules is none, or `jid` has a resource. */
   constructor(options: ProvisioningServerOptions) {
-    const address = serviceAddress(options.jid);
-    const { random = systemRandom, clock = systemClock, logger = silentLogger, retry = 10_000 } = options;
-    const output = (stanzas: readonly XmlElement[]): void => this.#carry(stanzas);
-    const isAccount = address.local !== "";
-    this.jid = address.full;
     this.secondaryTrustAllowed = options.secondaryTrustAllowed ?? false;
     this.padding = options.padding ?? "oaep";
     this.challenge = options.challenge ?? "always";
-    this.#book = new RuleBook({
-      logger,
-      changed: (_, news) => this.#cache.changed((thing) => areAbout(news, thing, ["friend", "read", "control"])),
-    });
-    this.#book.begin(options.rules ?? []);
-    this.#cache = new CacheInvalidation({
-      from: this.jid,
-      random,
-      clock,
-      logger,
-      retry,
-      output,
-      byPresence: isAccount,
-    });
-    this.#friends = isAccount ? new ServiceFriends({ clock, output }) : undefined;
-    const { unknownCertificates: unknown = "accept", challengeTimeout: timeout = 5_000 } = options;
-    const changed = (isConcerned: (thing: BareJid) => boolean): void => this.#cache.changed(isConcerned);
-    const padding = (): ChallengePadding => this.padding;
-    const policy = (): ChallengePolicy => this.challenge;
-    this.#identities = new Identities({ random, clock, unknown, changed });
-    const tokens = new TokenDesk({ identities: this.#identities, random, clock, padding });
-    this.#tokens = tokens;
-    this.#challenges = new TokenChallenges({
-      from: this.jid,
-      random,
-      clock,
-      logger,
-      policy,
-      padding,
-      timeout,
-      output,
-    });
-    const rights = new RightsDesk({
-      proofs: new Proofs(this.#identities, this.#challenges),
-      book: this.#book,
+    this.#parts = assemble(options, this.name, {
+      output: (stanzas) => this.#carry(stanzas),
       secondaryTrustAllowed: () => this.secondaryTrustAllowed,
-      asked: (from, question) => {
-        this.#cache.asked(from);
-        if (question.kind === "isFriend") this.#consulted.add(from.bare);
-        this.#asked.note(from, question);
-      },
-      forget: (from) => this.#cache.forget(from),
+      padding: () => this.padding,
+      policy: () => this.challenge,
     });
-    this.#answers = new Map(
-      Object.entries({
-        isFriend: (payload, from) => rights.isFriend(payload, from),
-        canRead: (payload, from) => rights.canRead(payload, from),
-        canControl: (payload, from) => rights.canControl(payload, from),
-        getToken: (payload, from) => ({ payload: tokens.challenge(payload, from) }),
-        getTokenChallengeResponse: (payload, from) => ({ payload: tokens.response(payload, from) }),
-      } satisfies Record<string, (payload: XmlElement, from: Jid) => ServiceAnswer | LaterAnswer>),
-    );
-    this.#handlers = {
-      address,
-      info: serviceInfo(address, this.name, ns.provisioning),
-      friends: this.#friends,
-      seen: (from) => this.#cache.request(from),
-      count: () => undefined,
-      request: (request) => this.#request(request),
-      output,
-      reply: (reply) => {
-        if (!this.#challenges.reply(reply)) this.#cache.reply(reply);
-      },
-      presence: (from, available) => {
-        if (!available) this.#challenges.gone(from);
-        return this.#cache.presence(from, available);
-      },
-    };
+    this.jid = this.#parts.handlers.address.full;
   }
 
   /** The rules in force, the one that decides first in front. */
   get rules(): readonly Rule[] {
-    return this.#book.rules;
+    return this.#parts.book.rules;
   }
 
   /** The questions asked, oldest first; of very many the newest 10,000. */
   get questions(): readonly AskedQuestion[] {
-    return this.#asked.list;
+    return this.#parts.asked.list;
   }
 
   /** The Things that have not yet acknowledged the last change of the rules. */
   get unacknowledged(): readonly BareJid[] {
-    return this.#cache.due;
+    return this.#parts.cache.due;
   }
 
   /** The identities that it knows, in the order in which they came. */
   get identities(): readonly KnownIdentity[] {
-    return this.#identities.list;
+    return this.#parts.identities.list;
   }
 
   /** How many questions wait for challenges of their tokens. */
   get pending(): number {
-    return this.#challenges.pending;
+    return this.#parts.challenges.pending;
   }
 
   /** How many questions were asked, of one kind or of all. */
   count(kind?: QuestionKind): number {
-    return this.#asked.count(kind);
+    return this.#parts.asked.count(kind);
   }
 
   /**
@@ -179,7 +89,7 @@ export class ReferenceProvisioningServer implements StanzaService {
    * asked. Throws `ERR_CONFIG` if a JID in them is none; then nothing changes.
    */
   setRules(rules: readonly Rule[]): void {
-    this.#book.replace(rules);
+    this.#parts.book.replace(rules);
   }
 
   /**
@@ -187,7 +97,7 @@ export class ReferenceProvisioningServer implements StanzaService {
    * goes to the Things that it is about. Throws `ERR_CONFIG` if it is none; then nothing changes.
    */
   addRule(rule: Rule): void {
-    this.#book.add(rule);
+    this.#parts.book.add(rule);
   }
 
   /**
@@ -196,7 +106,7 @@ export class ReferenceProvisioningServer implements StanzaService {
    * how to take it back.
    */
   onUndecided(listener: UndecidedListener): () => void {
-    return this.#book.onUndecided(listener);
+    return this.#parts.book.onUndecided(listener);
   }
 
   /**
@@ -207,7 +117,7 @@ export class ReferenceProvisioningServer implements StanzaService {
    * @param certificate PEM, or the bytes of PEM or DER; no private key
    */
   enrol(certificate: string | Uint8Array, name: string): string {
-    return this.#identities.enrol(certificate, name);
+    return this.#parts.identities.enrol(certificate, name);
   }
 
   /**
@@ -218,7 +128,49 @@ export class ReferenceProvisioningServer implements StanzaService {
    * @param identity the name, or the fingerprint
    */
   withdraw(identity: string): boolean {
-    return this.#identities.withdraw(identity);
+    return this.#parts.identities.withdraw(identity);
+  }
+
+  /** The users that it knows. */
+  get users(): readonly User[] {
+    return this.#parts.people.users;
+  }
+
+  /** The privileges of users and roles in services. */
+  get privileges(): readonly PrivilegeList[] {
+    return this.#parts.people.lists;
+  }
+
+  /** The names of services, users and privileges that services have used, and nobody told the server of (XEP-0324 5.4). */
+  get seenNames(): readonly SeenName[] {
+    return this.#parts.names.list;
+  }
+
+  /**
+   * Puts users in the place of all others: the names that they log in to services by, and their roles. `clearCache` goes
+   * to all services that have asked. Throws `ERR_CONFIG` for what is no user; then nothing changes.
+   */
+  setUsers(users: readonly User[]): void {
+    this.#parts.people.setUsers(users);
+    this.#parts.cache.changed((_, services) => services.size > 0);
+  }
+
+  /**
+   * Puts lists in the place of all others: the privileges of users and roles in services (XEP-0324 3.7). `clearCache`
+   * goes to the services whose lists have changed. Throws `ERR_CONFIG` for what is no list; then nothing changes.
+   *
+   * @example
+   * ```ts
+   * server.setUsers([{ name: "Kermit", roles: ["operator"] }]);
+   * server.setPrivileges([
+   *   { service: "energy", role: "operator", privileges: [{ exclude: "Databases.Energy.Delete" }, { include: "Databases" }] },
+   *   { service: "energy", privileges: [{ include: "Sensors.View" }] }, // everybody, also before a login
+   * ]);
+   * ```
+   */
+  setPrivileges(lists: readonly PrivilegeList[]): void {
+    const affected = this.#parts.people.setLists(lists);
+    this.#parts.cache.changed((_, services) => [...services].some((service) => affected.has(service)));
   }
 
   /** Lets two be friends, or no longer. A rule in front of the others. */
@@ -247,14 +199,14 @@ export class ReferenceProvisioningServer implements StanzaService {
    */
   unfriend(thing: string, jid: string): boolean {
     const other = configJid(jid, "jid").bare;
-    if (!this.#consulted.has(configJid(thing, "thing").bare)) return false;
+    if (!this.#parts.cache.hasConsulted(configJid(thing, "thing").bare)) return false;
     this.#tell(thing, buildUnfriend({ jid: other }));
     return true;
   }
 
   /** As an account: the Things whose presence it sees. */
   get friends(): readonly BareJid[] {
-    return this.#friends?.list ?? [];
+    return this.#parts.friends?.list ?? [];
   }
 
   /**
@@ -270,14 +222,14 @@ export class ReferenceProvisioningServer implements StanzaService {
    */
   async askFriendship(thing: string, options: CallOptions = {}): Promise<FriendshipOutcome> {
     const { local, bare } = configJid(thing, "thing");
-    if (this.#friends === undefined) {
+    if (this.#parts.friends === undefined) {
       throw new StateError(
         `${this.jid} is a component and befriends nobody (XEP-0324 5.1): ` +
           `let the Thing find it, or run the server as an account (jid "name@domain", attachAccount)`,
       );
     }
     if (local === "") throw new ConfigError(`thing: "${thing}" is no account: components are not befriended`);
-    return this.#friends.ask(bare, options);
+    return this.#parts.friends.ask(bare, options);
   }
 
   /** Lets somebody control all or some of a Thing, or nothing any more. A rule in front of the others. */
@@ -286,7 +238,7 @@ export class ReferenceProvisioningServer implements StanzaService {
   }
 
   receive(stanza: XmlElement): readonly XmlElement[] {
-    return serve(stanza, this.#handlers);
+    return serve(stanza, this.#parts.handlers);
   }
 
   onOutput(carry: (stanzas: readonly XmlElement[]) => void): void {
@@ -294,26 +246,22 @@ export class ReferenceProvisioningServer implements StanzaService {
   }
 
   onAccount(account?: HostedAccount): void {
-    this.#friends?.onAccount(account);
-    this.#cache.forgetPresence();
-    this.#challenges.stop();
+    this.#parts.friends?.onAccount(account);
+    this.#parts.cache.forgetPresence();
+    this.#parts.challenges.stop();
   }
 
   stop(): void {
-    this.#cache.stop();
-    this.#challenges.stop();
-    this.#identities.stop();
-    this.#tokens.stop();
+    this.#parts.cache.stop();
+    this.#parts.challenges.stop();
+    this.#parts.services.stop();
+    this.#parts.identities.stop();
+    this.#parts.tokens.stop();
   }
 
   /** Messages go to the bare JID: its server knows where the Thing is, or keeps them until it comes (P-E8). */
   #tell(thing: string, payload: XmlElement): void {
     const to = configJid(thing, "thing").bare;
     this.#carry([message({ to, from: this.jid }, payload)]);
-  }
-
-  #request({ from, payload }: ServiceRequest): ServiceAnswer | LaterAnswer | undefined {
-    if (payload.getNS() !== ns.provisioning) return undefined;
-    return this.#answers.get(localName(payload))?.(payload, from);
   }
 }

@@ -61,6 +61,8 @@ export interface ServiceHandlers {
   request(request: ServiceRequest): ServiceAnswer | LaterAnswer | undefined;
   /** Carries away what answers a request later. */
   output?(stanzas: readonly XmlElement[]): void;
+  /** Takes a message, which nobody is answered; left out where messages mean nothing. */
+  message?(from: Jid, payload: XmlElement): void;
   /** Takes an answer. */
   reply(reply: ServiceReply): void;
   /** Somebody came or went. */
@@ -86,7 +88,14 @@ export function serve(stanza: XmlElement, handlers: ServiceHandlers): readonly X
   if (from === undefined) return []; // nobody to answer
   if (stanza.is("iq")) return serveIq(stanza, from, handlers);
   if (stanza.is("presence") && isForService(stanza, handlers)) return servePresence(stanza, from, handlers);
-  return []; // messages mean nothing to either service
+  if (stanza.is("message") && isForService(stanza, handlers)) serveMessage(stanza, from, handlers);
+  return [];
+}
+
+/** Errors come back of what the service has sent by itself: nothing to take. */
+function serveMessage(stanza: XmlElement, from: Jid, handlers: ServiceHandlers): void {
+  if (optional(stanza, "type") === "error") return;
+  for (const payload of stanza.getChildElements()) handlers.message?.(from, payload);
 }
 
 /**

@@ -279,7 +279,7 @@ describe("questions", () => {
   });
 
   it("of other kinds are not answered here", () => {
-    for (const name of ["canAccess", "getTokenResponse", "isFriendResponse"]) {
+    for (const name of ["canAccessResponse", "getTokenResponse", "isFriendResponse"]) {
       const content = `<${name} xmlns='urn:xmpp:iot:provisioning' jid='a@b'/>`;
       expect(refusal(iq(DEVICE, content))).toBe("error cancel service-unavailable");
     }

@@ -1,0 +1,146 @@
+// XEP-0324 Internet of Things - Provisioning 0.5.1, section 3.6.2: users whom services have let in, and their tokens.
+import { base64Of } from "../codec/base64.ts";
+import type { Credential } from "../codec/credentials.ts";
+import type { BareJid } from "../core/jid.ts";
+import { randomToken, type RandomSource } from "../core/random.ts";
+
+/** A user in a service, behind a user token. */
+export interface Session {
+  /** The user token. */
+  readonly token: string;
+  /** The service that it was given to, by the name or else the fingerprint of its certificate. */
+  readonly service: string;
+  /** The JID that the service asked from. */
+  readonly by: BareJid;
+  /** What the service knows of the user: looked at again each time, so that new rules count at once. */
+  readonly credentials: readonly Credential[];
+  /** The name that the user has logged in by. */
+  userName: string | undefined;
+  /** The Things and services that were answered because of it. */
+  readonly concerned: Set<BareJid>;
+  /** So many are concerned that all count as such. */
+  countless: boolean;
+}
+
+/** What {@link Sessions} are made of. */
+export interface SessionsOptions {
+  /** Randomness for tokens. */
+  readonly random: RandomSource;
+  /** A session is another now, or gone (`undefined`). */
+  readonly changed: (session: Session, is: Session | undefined) => void;
+}
+
+const MOST_SESSIONS = 10_000;
+// Nor may one service take the room of others.
+const MOST_OF_ONE = 1_000;
+const MOST_CONCERNED = 1_000;
+
+/** The users in services, by their tokens; of very many those that were used last. */
+export class Sessions {
+  readonly #options: SessionsOptions;
+  /** The one that was used last stands last. */
+  readonly #all = new Map<string, Session>();
+  readonly #counts = new Map<string, number>();
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Lets a user in (P-3.6.2-12). The same user in the same service again is another session: they may be two people. */
+  begin(service: string, by: BareJid, credentials: readonly Credential[]): Session {
+    const count = this.#counts.get(service) ?? 0;
+    if (count >= MOST_OF_ONE) this.#endOldest((session) => session.service === service);
+    else if (this.#all.size >= MOST_SESSIONS) this.#endOldest(() => true);
+    const token = randomToken(this.#options.random, 24); // base64url: no white space (P-3.1.3-14)
+    const session: Session = {
+      ...{ token, service, by, credentials },
+      userName: undefined,
+      concerned: new Set(),
+      countless: false,
+    };
+    this.#add(session);
+    this.#options.changed(session, session);
+    return session;
+  }
+
+  /** Takes one up again that was kept. */
+  restore(session: Session): void {
+    this.#add(session);
+  }
+
+  /** The session of a token that a service has, and no other one (P-3.7.1-4). */
+  find(token: string, service: readonly string[]): Session | undefined {
+    const session = this.#all.get(token);
+    if (session === undefined || !service.includes(session.service)) return undefined;
+    this.#all.delete(token);
+    this.#all.set(token, session);
+    return session;
+  }
+
+  /** A Thing or service asks with a token: what it is told may change with the session. */
+  answered(token: string, jid: BareJid): void {
+    const session = this.#all.get(token);
+    if (session === undefined) return;
+    if (session.concerned.size < MOST_CONCERNED) session.concerned.add(jid);
+    else if (!session.concerned.has(jid)) session.countless = true;
+  }
+
+  /** A user has logged in. Tells whether that is news. */
+  loggedIn(session: Session, userName: string): boolean {
+    if (session.userName === userName) return false;
+    session.userName = userName;
+    this.#options.changed(session, session);
+    return true;
+  }
+
+  /** Tells whether somebody was answered because of a session of a user. */
+  concern(jid: BareJid): boolean {
+    return [...this.#all.values()].some((session) => session.countless || session.concerned.has(jid));
+  }
+
+  #add(session: Session): void {
+    this.#all.set(session.token, session);
+    this.#counts.set(session.service, (this.#counts.get(session.service) ?? 0) + 1);
+  }
+
+  #endOldest(is: (session: Session) => boolean): void {
+    for (const session of this.#all.values()) {
+      if (!is(session)) continue;
+      this.#all.delete(session.token);
+      const left = (this.#counts.get(session.service) ?? 1) - 1;
+      if (left > 0) this.#counts.set(session.service, left);
+      else this.#counts.delete(session.service);
+      return this.#options.changed(session, undefined);
+    }
+  }
+}
+
+/** A session as it is kept: plain data, fit for JSON. */
+export interface KeptSession extends Pick<Session, "service" | "by" | "userName"> {
+  /** The credentials; bytes as base-64. */
+  readonly credentials: readonly { readonly type: Credential["type"]; readonly value: string | number }[];
+}
+
+/** What is kept of a session. */
+export function keptSession({ service, by, userName, credentials }: Session): KeptSession {
+  const plain = credentials.map(({ type, value }) => ({
+    type,
+    value: value instanceof Uint8Array ? base64Of(value) : value,
+  }));
+  return { service, by, userName, credentials: plain };
+}
+
+/** The session that was kept under a token. Whom it concerned is not known any more: everybody. */
+export function sessionOf(token: string, { service, by, userName, credentials }: KeptSession): Session {
+  const read = credentials.map(({ type, value }) =>
+    type === "x509Certificate" || type === "x509CertificateThumbprint"
+      ? { type, value: new Uint8Array(Buffer.from(String(value), "base64")) }
+      : ({ type, value } as Credential),
+  );
+  return { ...{ token, service, by, userName, credentials: read }, concerned: new Set(), countless: true };
+}
