@@ -52,7 +52,7 @@ export type {
 export type { FieldDefinition, ReadContext, Reading, SensorDefinition } from "./sensor/definition.ts";
 export { ReadoutError, type NodeFailure } from "./sensor/readout-error.ts";
 export type { FieldReading } from "./sensor/field-reading.ts";
-export type { ReadOptions, ReadoutStage } from "./sensor/read-options.ts";
+export type { Moment, ReadOptions, ReadoutStage } from "./sensor/read-options.ts";
 export type { Readout } from "./sensor/remote-readout.ts";
 export type { FieldQuality, FieldQualitySet, FieldType, FieldTypeSet } from "./codec/field-types.ts";
 export type { NodeRef } from "./codec/node-ref.ts";

@@ -50,5 +50,5 @@ export type { SdkError } from "../core/errors.ts";
 export type { ControlOptions, ControlOutcome, ParameterValues } from "../control/controller.ts";
 export { ReadoutError, type NodeFailure } from "../sensor/readout-error.ts";
 export type { FieldReading } from "../sensor/field-reading.ts";
-export type { ReadOptions, ReadoutStage } from "../sensor/read-options.ts";
+export type { Moment, ReadOptions, ReadoutStage } from "../sensor/read-options.ts";
 export type { Readout } from "../sensor/remote-readout.ts";

@@ -16,7 +16,7 @@ export type FieldReading = Without<Field, "types"> & {
   readonly timestamp: string;
   /** The kinds of field it is of, all of them at once (XEP-0323 5.6). */
   readonly categories: readonly FieldType[];
-  /** Of a number: how many decimals it was measured to; left out where it was written with an exponent. */
+  /** Of a number: how many decimals it was measured to; left out where it has more than 20, or an exponent. */
   readonly decimals?: number;
 };
 
@@ -26,9 +26,12 @@ export function readingOf({ node, timestamp }: FieldGroup, { types, ...field }: 
   return { ...field, node, timestamp, categories: [...types], ...(decimals !== undefined && { decimals }) };
 }
 
-/** How many decimals stand in a number; `undefined` with an exponent, of which nobody can say it. */
+// More is no precision that anything is measured to, nor what a number can be written with.
+const MOST_DECIMALS = 20;
+
 function decimalsOf(text: string): number | undefined {
   if (/e/i.test(text)) return undefined;
   const point = text.indexOf(".");
-  return point < 0 ? 0 : text.length - point - 1;
+  const count = point < 0 ? 0 : text.length - point - 1;
+  return count > MOST_DECIMALS ? undefined : count;
 }

@@ -5,9 +5,13 @@ import { checkKnown, checkTexts } from "../core/options.ts";
 import { fieldTypes, type FieldType } from "../codec/field-types.ts";
 import { checkNodes, type NodeRef } from "../codec/node-ref.ts";
 import type { Tokens } from "../codec/tokens.ts";
+import { formatXs, parseXs } from "../codec/xs-values.ts";
 
 /** How far a readout has come: accepted, to begin at once or later (`queued`), and begun after it was queued. */
 export type ReadoutStage = "accepted" | "queued" | "started";
+
+/** A moment: a `Date`, milliseconds since 1970, or an xs:dateTime (`2013-03-07T16:24:30Z`). */
+export type Moment = Date | number | string;
 
 /** What to read. */
 export interface ReadOptions extends CallOptions {
@@ -17,6 +21,15 @@ export interface ReadOptions extends CallOptions {
   readonly types?: readonly FieldType[];
   /** Nodes of a concentrator. Default: the Thing itself. */
   readonly nodes?: readonly NodeRef[];
+  /** Of the past, nothing before this moment: a `Date`, milliseconds since 1970, or an xs:dateTime. Default: no such bound. */
+  readonly from?: Moment | undefined;
+  /** Of the past, nothing after this moment. Default: no such bound. */
+  readonly to?: Moment | undefined;
+  /**
+   * When the Thing is to read, if not now (XEP-0323 3.4). It may do so later than that, when it can. Both time-outs count
+   * from then on, the clock of this machine taken for right.
+   */
+  readonly when?: Moment | undefined;
   /** Tokens to present. Default none. */
   readonly tokens?: Tokens;
   /**
@@ -35,6 +48,9 @@ export const readOptionNames = [
   "fields",
   "types",
   "nodes",
+  "from",
+  "to",
+  "when",
   "tokens",
   "timeout",
   "totalTimeout",
@@ -49,11 +65,28 @@ export function checkReadOptions(options: ReadOptions): void {
   if (fields !== undefined) checkTexts(fields, "fields");
   if (types !== undefined) checkTypes(types);
   if (nodes !== undefined) checkNodes(nodes, "nodes");
+  const [from = -Infinity, to = Infinity] = [momentOf(options, "from")?.ms, momentOf(options, "to")?.ms];
+  if (from > to) throw new ConfigError("from: must not be after to");
+  momentOf(options, "when");
   checkCall(options);
   if (totalTimeout !== undefined && (typeof totalTimeout !== "number" || Number.isNaN(totalTimeout))) {
     throw new ConfigError("totalTimeout: must be a number of milliseconds");
   }
   if (onStage !== undefined && typeof onStage !== "function") throw new ConfigError("onStage: must be a function");
+}
+
+/** One of the moments of the options, as it goes over the wire and in milliseconds since 1970. Throws `ERR_CONFIG`. */
+export function momentOf(
+  options: ReadOptions,
+  name: "from" | "to" | "when",
+): { readonly text: string; readonly ms: number } | undefined {
+  const given = options[name];
+  if (given === undefined) return undefined;
+  const written = formatXs("dateTime", given);
+  if ("problem" in written) {
+    throw new ConfigError(`${name}: must be a Date, milliseconds since 1970, or an xs:dateTime`);
+  }
+  return { text: written.text, ms: parseXs("dateTime", written.text).value };
 }
 
 function checkTypes(types: readonly FieldType[]): void {

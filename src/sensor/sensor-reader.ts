@@ -7,6 +7,7 @@ import { randomFraction, systemRandom, type RandomSource } from "../core/random.
 import { fieldTypes } from "../codec/field-types.ts";
 import { ns } from "../codec/namespaces.ts";
 import {
+  buildCancel,
   buildReq,
   parseAccepted,
   parseDone,
@@ -14,10 +15,10 @@ import {
   parseFields,
   type FieldGroup,
 } from "../codec/sensor-data.ts";
-import { el, type XmlElement } from "../codec/xml.ts";
+import type { XmlElement } from "../codec/xml.ts";
 import type { Channel } from "../channel/channel.ts";
 import { Patience } from "./patience.ts";
-import { checkReadOptions, type ReadOptions } from "./read-options.ts";
+import { checkReadOptions, momentOf, type ReadOptions } from "./read-options.ts";
 import { RemoteReadout, type Readout } from "./remote-readout.ts";
 import { wantedOf } from "./wanted-groups.ts";
 
@@ -96,8 +97,12 @@ export class SensorReader {
     const to = parseJid(jid).full;
     this.#seqnr = (this.#seqnr + 1) % SEQUENCE_NUMBERS;
     const seqnr = this.#seqnr;
-    const wanted = { types: new Set(types), fields: new Set(fields) };
-    const patience = new Patience(this.#clock, `reading ${to}`, options, (error) => readout.fail(error));
+    const [after, before, when] = (["from", "to", "when"] as const).map((name) => momentOf(options, name));
+    const wanted = { types: new Set(types), fields: new Set(fields), from: after?.ms, to: before?.ms };
+    const later = when === undefined ? {} : { later: Math.max(0, when.ms - this.#clock.now()) };
+    const patience = new Patience(this.#clock, `reading ${to}`, { ...options, ...later }, (error) =>
+      readout.fail(error),
+    );
     const over = new AbortController();
     const deaf = signal === undefined ? undefined : onAbort(signal, () => readout.abort(signal.reason));
     const so = { heard: false, refused: false };
@@ -134,6 +139,9 @@ export class SensorReader {
       nodes,
       fields,
       tokens,
+      ...(after !== undefined && { from: after.text }),
+      ...(before !== undefined && { to: before.text }),
+      ...(when !== undefined && { when: when.text }),
     });
     try {
       const limits = { signal: over.signal, timeout: patience.total };
@@ -153,7 +161,7 @@ export class SensorReader {
 
   /** Tells a Thing that nobody waits any more (XEP-0323 3.7). Whether it goes on is its own decision. */
   #cancel(to: string, seqnr: number): void {
-    const payload = el("cancel", { xmlns: ns.sensorData, seqnr });
+    const payload = buildCancel({ seqnr });
     this.#channel.request({ type: "get", to, payload }, { timeout: CANCEL_TIMEOUT }).catch(() => undefined);
   }
 }

@@ -1,12 +1,12 @@
 // A Thing takes what it is asked for as a hint: the reader MUST take out what it did not want (XEP-0323 3.1, 3.6, 5.6).
-import type { FieldType } from "../codec/field-types.ts";
+import { withFiner, type FieldTypeSet } from "../codec/field-types.ts";
 import type { Field, FieldGroup } from "../codec/sensor-data.ts";
 import { parseXs } from "../codec/xs-values.ts";
 
 /** What was wanted. */
 export interface Wanted {
   /** The kinds of field. */
-  readonly types: ReadonlySet<FieldType>;
+  readonly types: FieldTypeSet;
   /** The names of the fields; empty for all. */
   readonly fields: ReadonlySet<string>;
   /** The oldest historical value, in milliseconds since 1970. */
@@ -31,7 +31,7 @@ function isWanted({ name, types }: Field, wanted: Wanted, isInTime: boolean): bo
   if (wanted.fields.size > 0 && !wanted.fields.has(name)) return false;
   if (types.size === 0) return true;
   // The time that was asked for is that of historical values (XEP-0323 3.1); what is now, is now.
-  return [...types].some((type) => wanted.types.has(type) && (isInTime || !type.startsWith("historical")));
+  return [...withFiner(types)].some((type) => wanted.types.has(type) && (isInTime || !type.startsWith("historical")));
 }
 
 function isWithin(timestamp: string, { from, to }: Wanted): boolean {

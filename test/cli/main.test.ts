@@ -28,6 +28,9 @@ describe("the command line", () => {
     { argv: ["read", "localhost"], says: "is not the address of a Thing" },
     { argv: ["read", "a@b", "c"], says: '"c" is one word too many' },
     { argv: ["read", "a@b", "--type", "yesterday"], says: "--type must be all or one of" },
+    { argv: ["read", "a@b", "--from", "yesterday"], says: "--from must be a day or a time" },
+    { argv: ["read", "a@b", "--to", "2026-02-30"], says: "--to must be a day or a time" },
+    { argv: ["read", "a@b", "--history", "--type", "peak"], says: "--type or --history, not both" },
     { argv: ["read", "a@b", "--timeout", "0"], says: "--timeout must be a whole number from 1" },
     { argv: ["control"], says: "JID is missing" },
     { argv: ["control", "a@b"], says: "NAME=true|false... is missing" },
@@ -309,10 +312,12 @@ describe("xmpp-thing claim and read", () => {
       {
         timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
         name: "Temperature",
+        kind: "numeric",
         value: 21.5,
         text: "21.5",
         unit: "°C",
         types: ["momentary"],
+        quality: ["automaticReadout"],
       },
     ]);
   });

@@ -239,6 +239,29 @@ describe("how long a readout may take", () => {
     expect([await ended, got.length]).toEqual(["done", 1]);
   });
 
+  test("XEP-0323 3.4: one that is to be later is waited for until then, and a silence longer", async () => {
+    const queued = (seqnr: number): Said => el("accepted", { xmlns: ns.sensorData, seqnr, queued: true });
+    const { reader, clock, wire, names } = site(queued);
+    const when = new Date(clock.now() + 3_600_000);
+    const { ended } = through(reader, { when, timeout: 1_000 });
+    await settled();
+    expect(wire.asked(thing)[0]?.attrs["when"]).toBe(when.toISOString());
+    let over = false;
+    void ended.then(() => (over = true));
+    await clock.advance(3_600_999);
+    expect(over).toBe(false);
+    await clock.advance(1);
+    expect(await ended).toMatchObject({ code: "ERR_TIMEOUT" });
+    expect(names()).toEqual(["req", "cancel"]);
+  });
+
+  test("XEP-0323 3.4: one that was to be in the past is waited for as one that is to be now", async () => {
+    const { reader, clock } = site(() => "silent");
+    const { ended } = through(reader, { when: clock.now() - 3_600_000, timeout: 1_000 });
+    await clock.advance(1_000);
+    expect(await ended).toMatchObject({ code: "ERR_TIMEOUT" });
+  });
+
   test("XEP-0323 3.1: `accepted` is told of, and may be left out by a Thing that is quick", async () => {
     const stages: string[] = [];
     const slow = site();
@@ -270,6 +293,11 @@ describe("how long a readout may take", () => {
     ["totalTimeout", { totalTimeout: NaN }],
     ["onStage", { onStage: "log" }],
     ["until", { until: 5 }],
+    ["from", { from: "yesterday" }],
+    ["from", { from: new Date(NaN) }],
+    ["to", { to: NaN }],
+    ["when", { when: true }],
+    ["from", { from: 2, to: 1 }],
   ])("what is no option is refused: %s", async (name, options) => {
     const { reader, names } = site();
     const { ended } = through(reader, options);
@@ -292,6 +320,36 @@ describe("what was not asked for", () => {
     fields(true, group("B", "5", at, ["status", "peak"]), group("C", "6", at, []));
     const names = (await reading).map((one) => one.fields.map(({ name, value }) => `${name} ${String(value)}`));
     expect(names).toEqual([["A 1"], ["B 5"], ["C 6"]]);
+  });
+
+  test("XEP-0323 3.1: from and to go along, and historical values beyond them are taken out; what is now, is now", async () => {
+    const { reader, fields, wire } = site();
+    const [from, to] = [new Date("2026-01-02T00:00:00Z"), "2026-01-03T01:00:00+01:00"];
+    const reading = reader.read(thing, { types: ["momentary", "historicalSecond"], from, to });
+    await settled();
+    expect(wire.asked(thing)[0]?.attrs).toMatchObject({ from: "2026-01-02T00:00:00.000Z", to });
+    fields(
+      true,
+      group("early", "1", "2026-01-01T23:59:59.999Z", ["historicalSecond"]),
+      group("first", "1", "2026-01-02T00:00:00Z", ["historicalSecond"]),
+      group("an hourly value is one of seconds too", "1", "2026-01-02T06:00:00+05:00", ["historicalHour"]),
+      group("last", "1", "2026-01-03T00:00:00Z", ["historicalSecond"]),
+      group("late", "1", "2026-01-03T00:00:00.001Z", ["historicalSecond"]),
+      group("now", "1", "2026-06-01T00:00:00Z", ["momentary"]),
+      group("both", "1", "2026-06-01T00:00:00Z", ["momentary", "historicalSecond"]),
+    );
+    const names = (await reading).flatMap((one) => one.fields.map(({ name }) => name));
+    expect(names).toEqual(["first", "an hourly value is one of seconds too", "last", "now", "both"]);
+  });
+
+  test("XEP-0323 3.1: one bound is enough, and a moment that is none makes the readout fail where it matters", async () => {
+    const { reader, fields } = site();
+    const reading = reader.read(thing, { types: ["historicalDay"], to: Date.UTC(2026, 0, 2) });
+    await settled();
+    fields(false, group("A", "1", "2026-01-01T00:00:00Z", ["historicalDay"]));
+    fields(false, group("B", "1", "2026-01-03T00:00:00Z", ["historicalDay"]));
+    fields(true, group("C", "1", "yesterday", ["historicalDay"]));
+    await expect(reading).rejects.toMatchObject({ code: "ERR_PROTOCOL" });
   });
 
   test("XEP-0323 5.8: nodes below one that was named belong to it", async () => {
