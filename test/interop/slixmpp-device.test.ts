@@ -135,6 +135,18 @@ describe.skipIf(skipped)("a device of slixmpp's over Prosody", () => {
         groups: [{ node: { nodeId: "D2" }, fields: [power] }],
       });
     });
+
+    it("XEP-0323 3.7: is told to stop when nobody wants the rest", async () => {
+      await sensor("D3", [{ name: "Power", type: "numeric", value: "1" }], { silent: true, seconds: 60 });
+      const sessions = async (): Promise<unknown> => (await slix.did({ do: "sessions" }, "sessions"))["count"];
+      const before = await sessions();
+      for await (const reading of owner.read(slix.jid, { nodes: ["D2", "D3"].map((nodeId) => ({ nodeId })) })) {
+        expect(reading).toMatchObject({ node: { nodeId: "D2" }, text: "100" });
+        expect(await sessions()).toBe(Number(before) + 1);
+        break;
+      }
+      await expect.poll(sessions, { timeout: 10_000 }).toBe(before);
+    });
   });
 
   describe("that is an actuator", () => {

@@ -362,6 +362,23 @@ describe.skipIf(skipped)("slixmpp over Prosody", () => {
         expect(set).toEqual([]);
       },
     );
+
+    it("XEP-0325 3.1.1: sets by message what it may, all or nothing, and is never answered", async () => {
+      await allow({ control: { parameters: ["LED", "Level"] } });
+      const from = slix.seen.length;
+      const command = (...fields: readonly (readonly string[])[]): Promise<Sighting> =>
+        slix.did({ do: "command", to: thing.jid, fields }, "sent");
+      await command(["Level", "int", "7"], ["LED", "boolean", "true"]);
+      await expect.poll(() => set, { timeout: 10_000 }).toEqual(["Level: number 7 (7)", "LED true"]);
+      await command(["Fan", "boolean", "true"]);
+      await command(["LED", "boolean", "false"], ["Level", "int", "101"]);
+      await command(["Pump", "boolean", "true"]);
+      // What comes after them is done after them.
+      await command(["LED", "boolean", "false"]);
+      await expect.poll(() => set.slice(2), { timeout: 10_000 }).toEqual(["LED false"]);
+      await slix.did({ do: "mark" }, "marked");
+      expect(slix.seen.slice(from).filter(({ event }) => event !== "sent" && event !== "marked")).toEqual([]);
+    });
   });
 
   it("nothing that a Thing has said was more than slixmpp could understand", () => {

@@ -68,6 +68,9 @@ class Peer(slixmpp.ClientXMPP):
             self.add_event_handler(event, lambda what, event=event: say("failed", why=f"{event}: {what}"))
         # The plugins hand on no error that is one of RFC 6120: what slixmpp itself makes of it is told here.
         self.register_handler(Callback("errors", StanzaPath("iq@type=error"), self.on_error))
+        self.register_handler(
+            Callback("message errors", StanzaPath("message@type=error"), lambda message: say("message error"))
+        )
         # Nor do they hand on what a response names, though slixmpp's stanzas know it.
         self.register_handler(Callback("responses", StanzaPath("iq@type=result/setResponse"), self.on_response))
         self.buffer = b""
@@ -182,6 +185,10 @@ class Peer(slixmpp.ClientXMPP):
             actuator._add_control_field(name, kind, value)
         self["xep_0325"].register_node(nodeId, actuator, seconds)
         say("registered", nodeId=nodeId)
+
+    def do_sessions(self):
+        """How many readouts the plugin's sensors have under way."""
+        say("sessions", count=len(self["xep_0323"].sessions))
 
     def do_admit(self, jid):
         """From now on the plugin's devices obey nobody else."""
