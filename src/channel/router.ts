@@ -12,7 +12,10 @@ export interface IncomingIq {
   readonly from: Jid;
   /** The one child element. */
   readonly payload: XmlElement;
-  /** Fires when the stream ends or the time budget is used up: nobody waits for the answer any more. */
+  /**
+   * Fires when the stream ends or the time budget is used up: nobody waits for the answer any more. Made when it is first
+   * looked at: who answers at once leaves it alone.
+   */
   readonly signal: AbortSignal;
   /** Fires when the stream ends, and not before: for what goes on after the answer. */
   readonly stream: AbortSignal;

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { withDeadline, type CallOptions } from "../core/abort.ts";
+import { withLimit, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConnectionError, ProtocolError, isSdkError, messageOf } from "../core/errors.ts";
 import { parseJid, tryParseJid, type Jid } from "../core/jid.ts";
@@ -93,26 +93,26 @@ export class StanzaChannel implements Channel {
     }
   }
 
-  request(request: IqRequest, options: CallOptions = {}): Promise<XmlElement | undefined> {
+  async request(request: IqRequest, options: CallOptions = {}): Promise<XmlElement | undefined> {
     const to = request.to ?? this.jid?.bare ?? "";
     const limits = { signal: options.signal, timeout: options.timeout ?? DEFAULT_TIMEOUT };
-    return withDeadline(this.#clock, limits, `${request.payload.name} to ${to}`, async (signal) => {
-      const own = this.jid;
-      if (own === undefined) throw new ConnectionError("not connected");
-      const asked = request.to === undefined ? undefined : parseJid(request.to, "iq/@to");
-      // Unguessable, so that nobody can answer in another's place by guessing.
-      const id = randomToken(this.#random);
-      const answer = new Promise<XmlElement | undefined>((resolve, reject) => {
-        this.#pending.set(id, { allowed: allowedResponder(own, asked), to, resolve, reject });
-      });
-      signal.addEventListener("abort", () => this.#pending.delete(id), { once: true });
-      const sent = this.send(iq({ type: request.type, id, to: request.to }, request.payload));
-      try {
-        // Not one after the other: a stream may end while a write hangs.
-        return await Promise.race([answer, sent.then(() => answer)]);
-      } finally {
-        this.#pending.delete(id);
-      }
+    // Unguessable, so that nobody can answer in another's place by guessing.
+    const id = randomToken(this.#random);
+    try {
+      return await withLimit(this.#clock, limits, `${request.payload.name} to ${to}`, () => this.#ask(request, to, id));
+    } finally {
+      this.#pending.delete(id);
+    }
+  }
+
+  #ask(request: IqRequest, to: string, id: string): Promise<XmlElement | undefined> {
+    const own = this.jid;
+    if (own === undefined) throw new ConnectionError("not connected");
+    const asked = request.to === undefined ? undefined : parseJid(request.to, "iq/@to");
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { allowed: allowedResponder(own, asked), to, resolve, reject });
+      // Not one after the other: a stream may end while a write hangs.
+      this.send(iq({ type: request.type, id, to: request.to }, request.payload)).catch(reject);
     });
   }
 
@@ -217,8 +217,13 @@ export class StanzaChannel implements Channel {
     const tellSlow = (): void => this.#onFault("handler-slow", `${what} has taken ${SLOW_HANDLER} ms`);
     const slow = this.router.isPatient(handler) ? undefined : this.#clock.schedule(SLOW_HANDLER, tellSlow);
     try {
-      return await withDeadline(this.#clock, { signal: ended, timeout: LONGEST_HANDLER }, what, async (signal) =>
-        handler({ type, from, payload, signal, stream: ended }),
+      return await withLimit(this.#clock, { signal: ended, timeout: LONGEST_HANDLER }, what, (limit) =>
+        handler({
+          ...{ type, from, payload, stream: ended },
+          get signal() {
+            return limit.signal;
+          },
+        }),
       );
     } finally {
       slow?.cancel();
@@ -308,6 +313,7 @@ function nameOf(stanza: XmlElement): string {
 function allowedResponder(own: Jid, asked: Jid | undefined): (from: string | undefined) => boolean {
   const ownAccount = asked === undefined || asked.full === own.bare || asked.full === own.full;
   return (from) => {
+    if (asked !== undefined && from === asked.full) return true;
     const sender = from === undefined ? undefined : tryParseJid(from);
     if (ownAccount) {
       return from === undefined || (sender !== undefined && [own.bare, own.full, own.domain].includes(sender.full));

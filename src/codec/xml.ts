@@ -1,5 +1,5 @@
 // The one place that knows how XML elements are made. Everything above reads them through `XmlElement`.
-import xml, { Parser, type Element } from "@xmpp/xml";
+import { Element, Parser } from "@xmpp/xml";
 import { ProtocolError } from "../core/errors.ts";
 import { own } from "../core/own.ts";
 
@@ -38,9 +38,36 @@ export function el(
   attributes: Attributes = {},
   ...children: readonly (XmlElement | string | undefined)[]
 ): XmlElement {
-  const attrs: Record<string, string> = {};
-  for (const [key, value] of Object.entries(attributes)) if (value !== undefined) attrs[key] = String(value);
-  return xml(name, attrs, ...(children as never[]));
+  const element = new Element(name);
+  for (const key of Object.keys(attributes)) {
+    const value = attributes[key];
+    if (value !== undefined) element.attrs[key] = String(value);
+  }
+  for (const child of children) if (child !== undefined && child !== "") element.append(child as Element);
+  return element;
+}
+
+const special = /["&'<>]/;
+const entities: Readonly<Record<string, string>> = {
+  ...{ "&": "&amp;", "<": "&lt;", ">": "&gt;" },
+  ...{ '"': "&quot;", "'": "&apos;" },
+};
+const escaped = (text: string): string =>
+  special.test(text) ? text.replace(/["&'<>]/g, (character) => entities[character] as string) : text;
+
+/** An element as XML: what its `toString` gives, in a fraction of the time. */
+export function xmlOf({ name, attrs, children }: XmlElement): string {
+  let text = `<${name}`;
+  for (const key of Object.keys(attrs)) {
+    const value = attrs[key];
+    if (value !== undefined) text += ` ${key}="${escaped(value)}"`;
+  }
+  if (children.length === 0) return `${text}/>`;
+  text += ">";
+  for (const child of children) {
+    text += typeof child === "string" ? child.replace(/[&<>]/g, (one) => entities[one] as string) : xmlOf(child);
+  }
+  return `${text}</${name}>`;
 }
 
 /** Parses one XML document. For tests, tools and the sandbox; streams are parsed by the connection. */

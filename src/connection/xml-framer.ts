@@ -20,6 +20,9 @@ export interface XmlLimits {
 const name = `[^\\s"'<>/=]+`;
 const attribute = `\\s+${name}\\s*=\\s*(?:"[^"<]*"|'[^'<]*')`;
 const tagForm = new RegExp(`^<(?:/(${name})\\s*|(${name})((?:${attribute})*)\\s*/?)>$`);
+const wholeTag = new RegExp(tagForm.source.slice(1, -1), "y");
+// Longer ones are taken piece by piece, as those that are cut by the end of a packet.
+const LONGEST_WHOLE = 1_024;
 const attributeNames = new RegExp(`\\s+(${name})\\s*=\\s*(?:"[^"]*"|'[^']*')`, "gy");
 // RFC 6120 section 11.5
 const declaration = /^<\?xml\s[^?]*\?>$/;
@@ -73,12 +76,32 @@ export class XmlFramer {
       const run = text.slice(at, stop < 0 ? text.length : stop);
       this.#take(run);
       if (stop < 0) return;
+      const tag = this.#place === "text" ? this.#wholeTag(text, stop) : undefined;
+      if (tag !== undefined) {
+        at = stop + tag.text.length;
+        this.#tag = tag.text;
+        const frame = this.#endTag(tag.text, tag) ? this.#frame() : "";
+        if (frame !== "") yield frame;
+        continue;
+      }
       at = stop + (this.#place === "cdata" ? 3 : 1);
       if (this.#turn(text.charAt(stop))) {
         const frame = this.#frame();
         if (frame !== "") yield frame;
       }
     }
+  }
+
+  /** A tag that is there as a whole, as nearly all are; any that is odd is looked at character by character. */
+  #wholeTag(text: string, from: number): Tag | undefined {
+    const first = text.charAt(from + 1);
+    if (this.#passingOver || first === "!" || first === "?") return undefined;
+    wholeTag.lastIndex = from;
+    const tag = tagIn(wholeTag.exec(text));
+    if (tag === undefined || tag.text.length > LONGEST_WHOLE || tag.names.length > this.#limits.maxAttributes) {
+      return undefined;
+    }
+    return tag;
   }
 
   /** Where the present run ends. */
@@ -150,7 +173,7 @@ export class XmlFramer {
     return false;
   }
 
-  #endTag(tag: string): boolean {
+  #endTag(tag: string, whole?: Tag): boolean {
     this.#place = "text";
     if (tag.startsWith("<?")) {
       // The declaration in front of the stream is for nobody; any other instruction is forbidden.
@@ -161,7 +184,7 @@ export class XmlFramer {
     if (tag.startsWith("</")) this.#depth--;
     else if (!tag.endsWith("/>")) this.#depth++;
     if (this.#depth < 0) throw broken("an end without a beginning");
-    if (!this.#passingOver) this.#checkTag(tag);
+    if (!this.#passingOver) this.#checkTag(whole ?? tagIn(tagForm.exec(tag)));
     this.#open.length = Math.min(this.#open.length, this.#depth);
     if (!tag.startsWith("</") && before > this.#limits.maxDepth) this.#passOver("nests too deeply");
     this.#keep(tag);
@@ -170,19 +193,18 @@ export class XmlFramer {
   }
 
   /** The parser would notice a wrong end only when it comes to it, and all that follows would wait for that. */
-  #checkTag(tag: string): void {
-    const [form, end, start, attributes = ""] = tagForm.exec(tag) ?? [];
-    if (form === undefined) throw broken("a broken tag");
+  #checkTag(tag: Tag | undefined): void {
+    if (tag === undefined) throw broken("a broken tag");
+    const { text, end, start, names } = tag;
     if (start === undefined) {
       if (this.#open[this.#depth] !== end) throw broken("an end without a beginning");
       return;
     }
-    this.#open[this.#depth - (tag.endsWith("/>") ? 0 : 1)] = start;
+    this.#open[this.#depth - (text.endsWith("/>") ? 0 : 1)] = start;
     if (++this.#elements > this.#limits.maxElements) this.#passOver("has too many elements");
-    const names = [...attributes.matchAll(attributeNames)].map((match) => match[1] as string);
     // XML 1.0 section 3.1. The parser would take the last one, where another reader takes the first.
     if (new Set(names).size < names.length) throw broken("an attribute twice");
-    if ([start, ...names].some(({ length }) => length > this.#limits.maxName)) {
+    if (text.length > this.#limits.maxName && [start, ...names].some(({ length }) => length > this.#limits.maxName)) {
       // Strangers send stanzas; whatever else stands here is the server's own.
       if (!stanzas.has(this.#open[1] ?? "")) throw broken("too long a name");
       this.#passOver("has too long a name");
@@ -221,6 +243,25 @@ export class XmlFramer {
     this.#passingOver = false;
     return frame;
   }
+}
+
+/** A tag: one that begins an element with the names of its attributes, or one that ends it. */
+interface Tag {
+  readonly text: string;
+  readonly start: string | undefined;
+  readonly end: string | undefined;
+  readonly names: readonly string[];
+}
+
+function tagIn(form: RegExpExecArray | null): Tag | undefined {
+  if (form === null) return undefined;
+  const [text, end, start, attributes = ""] = form as readonly [string, string?, string?, string?];
+  const names: string[] = [];
+  attributeNames.lastIndex = 0;
+  for (let one = attributeNames.exec(attributes); one !== null; one = attributeNames.exec(attributes)) {
+    names.push(one[1] as string);
+  }
+  return { text, start, end, names };
 }
 
 function broken(what: string): ProtocolError {

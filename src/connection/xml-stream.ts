@@ -11,7 +11,7 @@ import {
   type SdkError,
 } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import { el, isXmlText, type XmlElement } from "../codec/xml.ts";
+import { el, isXmlText, xmlOf, type XmlElement } from "../codec/xml.ts";
 import { ns } from "../codec/namespaces.ts";
 import type { ChannelBindings } from "./channel-binding.ts";
 import { streamNs } from "./namespaces.ts";
@@ -207,7 +207,7 @@ export class XmlStream {
   async write(elements: readonly XmlElement[]): Promise<void> {
     let text = "";
     for (const element of elements) {
-      const one = element.toString();
+      const one = xmlOf(element);
       if (!isXmlText(one)) throw new ProtocolError("characters that XML forbids", element.name);
       if (Buffer.byteLength(one) > this.#options.maxStanzaBytes) {
         throw new ProtocolError(`larger than ${this.#options.maxStanzaBytes} bytes`, element.name);

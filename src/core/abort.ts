@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock, Timer } from "./clock.ts";
 import { ConfigError, TimeoutError } from "./errors.ts";
 import { checkKnown, hasMethods } from "./options.ts";
 
@@ -66,36 +66,86 @@ export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise
   });
 }
 
+/** How long something may take, for whoever works on it. */
+export interface Limit {
+  /** Fires when nobody waits any more. Made when it is first looked at: to make one takes longer than many an answer. */
+  readonly signal: AbortSignal;
+}
+
+class OpenLimit implements Limit {
+  #controller: AbortController | undefined;
+  #end: { readonly reason: unknown } | undefined;
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#end !== undefined) this.#controller.abort(this.#end.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  end(reason: unknown): void {
+    this.#end = { reason };
+    this.#controller?.abort(reason);
+  }
+}
+
 /**
- * Runs something under a deadline. The signal handed to it fires when the caller's does, or when the time is up; the
- * result is a rejection at that moment even if the work does not listen. Rejects with `ERR_CONFIG` for what is no signal
- * and no time.
+ * Runs something under a deadline. Its signal fires when the caller's does, or when the time is up; the result is a
+ * rejection at that moment even if the work does not listen. Rejects with `ERR_CONFIG` for what is no signal and no time.
  *
  * @param what names the wait in the message of `ERR_TIMEOUT`
  */
-export async function withDeadline<T>(
+export function withLimit<T>(
+  clock: Clock,
+  options: CallOptions,
+  what: string,
+  run: (limit: Limit) => T | PromiseLike<T>,
+): Promise<T> {
+  // Not AbortSignal.any: on Node 20 it keeps every derived signal alive as long as its sources live.
+  return new Promise<T>((resolve, reject) => {
+    checkCall(options);
+    const { signal, timeout } = options;
+    signal?.throwIfAborted();
+    const limit = new OpenLimit();
+    let timer: Timer | undefined;
+    const settle = (): void => {
+      timer?.cancel();
+      signal?.removeEventListener("abort", onAbort);
+    };
+    const giveUp = (reason: unknown): void => {
+      settle();
+      limit.end(reason);
+      reject(reason);
+    };
+    const onAbort = (): void => giveUp(signal?.reason);
+    const fail = (error: unknown): void => {
+      settle();
+      reject(error);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (timeout !== undefined) {
+      timer = clock.schedule(timeout, () => giveUp(new TimeoutError(`${what}: no answer within ${timeout} ms`)));
+    }
+    try {
+      Promise.resolve(run(limit)).then((value) => {
+        settle();
+        resolve(value);
+      }, fail);
+    } catch (error) {
+      fail(error);
+    }
+  });
+}
+
+/** As {@link withLimit}, for work that listens to its signal. */
+export function withDeadline<T>(
   clock: Clock,
   options: CallOptions,
   what: string,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  checkCall(options);
-  const { signal, timeout } = options;
-  signal?.throwIfAborted();
-  // Not AbortSignal.any: on Node 20 it keeps every derived signal alive as long as its sources live.
-  const deadline = new AbortController();
-  const onAbort = (): void => deadline.abort(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  const timer =
-    timeout === undefined
-      ? undefined
-      : clock.schedule(timeout, () => deadline.abort(new TimeoutError(`${what}: no answer within ${timeout} ms`)));
-  try {
-    return await raceSignal(run(deadline.signal), deadline.signal);
-  } finally {
-    timer?.cancel();
-    signal?.removeEventListener("abort", onAbort);
-  }
+  return withLimit(clock, options, what, (limit) => run(limit.signal));
 }
 
 /** What the source gives, until the signal fires, also in the middle of a search that does not end. */

@@ -6,8 +6,26 @@ export interface RandomSource {
   bytes(count: number): Uint8Array;
 }
 
+// Asked for in larger pieces: each question takes longer than the bytes themselves. What was given out is wiped here.
+const POOL = 1_024;
+const LARGE = 64;
+let pool = Buffer.alloc(0);
+let used = 0;
+
 /** The operating system's randomness. */
-export const systemRandom: RandomSource = { bytes: (count) => new Uint8Array(randomBytes(count)) };
+export const systemRandom: RandomSource = {
+  bytes: (count) => {
+    if (count > LARGE) return new Uint8Array(randomBytes(count));
+    if (used + count > pool.length) {
+      pool = randomBytes(POOL);
+      used = 0;
+    }
+    const given = Uint8Array.prototype.slice.call(pool, used, used + count);
+    pool.fill(0, used, used + count);
+    used += count;
+    return given;
+  },
+};
 
 /** A text of letters, digits, `-` and `_` that holds `bytes` bytes of randomness (default 16: 128 bits). */
 export function randomToken(random: RandomSource, bytes = 16): string {

@@ -13,6 +13,8 @@ import {
   required,
   requiredFlag,
   requiredInt,
+  xmlOf,
+  type XmlElement,
 } from "../../src/codec/xml.ts";
 import { text } from "./arbitraries.ts";
 import { overTheWire, refuses, thrownBy } from "./laws.ts";
@@ -32,6 +34,28 @@ describe("el", () => {
         expect(back.getChild("c")?.text()).toBe(content);
       }),
     );
+  });
+});
+
+describe("xmlOf", () => {
+  it("gives what the element's own toString gives, whatever is in it", () => {
+    const { element } = fc.letrec<{ element: XmlElement; child: XmlElement | string }>((tie) => ({
+      child: fc.oneof({ maxDepth: 3 }, text, tie("element")),
+      element: fc
+        .tuple(
+          fc.constantFrom("a", "b:c"),
+          fc.dictionary(fc.constantFrom("x", "xmlns", "y:z", "__proto__"), text),
+          fc.array(tie("child"), { maxLength: 4 }),
+        )
+        .map(([name, attributes, children]) => el(name, attributes, ...children)),
+    }));
+    fc.assert(
+      fc.property(element, (one) => {
+        expect(xmlOf(one)).toBe(String(one));
+      }),
+    );
+    const parsed = parseXml("<a b='&quot;&apos;&lt;&#13;'>&amp;<c/>&gt;'\"</a>");
+    expect(xmlOf(parsed)).toBe(String(parsed));
   });
 });
 

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
-import { describe, expect, it } from "vitest";
-import { raceSignal, sleep, withDeadline } from "../../src/core/abort.ts";
+import { describe, expect, it, vi } from "vitest";
+import { raceSignal, sleep, withDeadline, withLimit, type Limit } from "../../src/core/abort.ts";
 import { TimeoutError } from "../../src/core/errors.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 
@@ -208,5 +208,39 @@ describe("withDeadline", () => {
     clock.schedule(100, () => work.resolve("too late"));
     await clock.advance(100);
     await outcome;
+  });
+});
+
+describe("withLimit", () => {
+  it("makes its signal when it is first looked at: the same one each time, and fired if the wait is over", async () => {
+    const made = vi.spyOn(globalThis, "AbortController");
+    const clock = new SimulatedClock();
+    const limits: Limit[] = [];
+    const never = (limit: Limit): Promise<never> => {
+      limits.push(limit);
+      return new Promise(() => undefined);
+    };
+    await expect(withLimit(clock, { timeout: 5 }, "work", () => 7)).resolves.toBe(7);
+    const call = withLimit(clock, { timeout: 5 }, "work", never);
+    const outcome = expect(call).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+    await clock.advance(5);
+    await outcome;
+    expect(made).not.toHaveBeenCalled();
+    made.mockRestore();
+    expect(limits[0]?.signal.aborted).toBe(true);
+    expect(limits[0]?.signal.reason).toBe(await call.catch((error: unknown) => error));
+    expect(limits[0]?.signal).toBe(limits[0]?.signal);
+  });
+
+  it("is given up also while the work begins", async () => {
+    const clock = new SimulatedClock();
+    const controller = new AbortController();
+    const call = withLimit(clock, { signal: controller.signal, timeout: 5 }, "work", ({ signal }) => {
+      controller.abort(reason);
+      return signal.aborted ? Promise.reject(new Error("the work's own")) : 0;
+    });
+    await expect(call).rejects.toBe(reason);
+    expect(clock.pending).toBe(0);
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
   });
 });

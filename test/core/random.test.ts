@@ -10,6 +10,18 @@ describe("systemRandom", () => {
     expect(seen.size).toBe(200);
     for (const text of seen) expect(text).toHaveLength(32);
   });
+
+  it("keeps nothing of what it has given, however much is asked for: nobody else is given a byte of it", () => {
+    const given = [16, 64, 65, 1, 2_000, 63, 64].flatMap((count) => {
+      const lists = Array.from({ length: 40 }, () => systemRandom.bytes(count));
+      for (const bytes of lists) expect(bytes).toHaveLength(count);
+      return lists;
+    });
+    expect(new Set(given.map(({ buffer }) => buffer)).size).toBe(given.length);
+    for (const bytes of given) if (bytes.length >= 16) expect(bytes.some((byte) => byte !== 0)).toBe(true);
+    given[0]?.fill(0);
+    expect(Buffer.from(systemRandom.bytes(16))).not.toEqual(Buffer.alloc(16));
+  });
 });
 
 describe("randomToken", () => {
