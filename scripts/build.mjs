@@ -1,7 +1,7 @@
 // Builds dist/: a file for each subpath of the package and for the command, what several of them share beside them, and
 // the declarations. Why it is cut so, and what is bundled, is told in docs/architecture.md ("The package").
 //
-//   index.js, discovery.js, owner.js, sandbox.js, cli.js   the subpaths and the command
+//   index.js, discovery.js, owner.js, service.js, sandbox.js, cli.js   the subpaths and the command
 //   shared.js   what more than one subpath needs: a class exists once, whichever way it was imported
 //   thing.js    what only the Thing needs (index.js names what of it is public)
 //   lazy-*.js   what these two load when it is wanted
@@ -23,6 +23,7 @@ const subpaths = {
   index: "src/index.ts",
   discovery: "src/discovery/index.ts",
   owner: "src/owner/index.ts",
+  service: "src/service/index.ts",
   sandbox: "src/sandbox/index.ts",
 };
 const entries = { ...subpaths, cli: "src/cli/bin.ts" };

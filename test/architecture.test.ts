@@ -41,6 +41,12 @@ const layers: Readonly<Record<string, Layer>> = {
     packages: [],
     world: [],
   },
+  // Known by its token like a Thing, with the Thing's own code; but it answers no questions of others.
+  service: {
+    folders: [...lower, "discovery", "connection", "provisioning", "sensor", "control"],
+    packages: [],
+    world: [],
+  },
   // The other side shares no more than the words with the Thing: a misreading is not mirrored.
   sandbox: {
     folders: ["core", "codec", "storage"],

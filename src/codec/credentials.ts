@@ -6,10 +6,19 @@ import { ns } from "./namespaces.ts";
 import { at, el, localName, required, type XmlElement } from "./xml.ts";
 
 /** How a user has come to a service (P-3.6.2-11). */
-export type ProtocolName = (typeof protocolNames)[number];
+export type ProtocolName = "XMPP" | "HTTP" | "HTTPS" | "TcpSocket" | "UdpSocket" | "Queue" | "Internal" | "Other";
 
 /** All of them, as the schema writes them. */
-export const protocolNames = ["XMPP", "HTTP", "HTTPS", "TcpSocket", "UdpSocket", "Queue", "Internal", "Other"] as const;
+export const protocolNames: readonly ProtocolName[] = [
+  "XMPP",
+  "HTTP",
+  "HTTPS",
+  "TcpSocket",
+  "UdpSocket",
+  "Queue",
+  "Internal",
+  "Other",
+];
 
 const byteTypes = ["x509Certificate", "x509CertificateThumbprint"] as const;
 const numberTypes = ["longitude", "latitude", "altitude"] as const;
@@ -24,13 +33,13 @@ export type Credential =
     }
   | {
       /** The client's certificate in DER, or a digest of it (its thumbprint). */
-      readonly type: (typeof byteTypes)[number];
+      readonly type: "x509Certificate" | "x509CertificateThumbprint";
       /** The bytes, at least one. */
       readonly value: Uint8Array;
     }
   | {
       /** Where the user is: degrees east, degrees north, metres above the sea. */
-      readonly type: (typeof numberTypes)[number];
+      readonly type: "longitude" | "latitude" | "altitude";
       /** A finite number. */
       readonly value: number;
     }
