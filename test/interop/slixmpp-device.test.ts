@@ -113,6 +113,32 @@ describe.skipIf(skipped)("a device of slixmpp's over Prosody", () => {
       ]);
     });
 
+    it("XEP-0323 3.1: of a time of the past it gives too much, of which the reader keeps what it has asked for", async () => {
+      const groups = await owner.read(slix.jid, {
+        nodes: [{ nodeId: "D1" }],
+        types: ["historicalHour"],
+        from: new Date("2026-01-01T12:30:00"),
+      });
+      expect(groups.map(({ timestamp }) => timestamp)).toEqual(["2026-01-01T13:00:00"]);
+    });
+
+    it("XEP-0323 3.4, 6.1: schedules a readout for a local time without a zone only", async () => {
+      const soon = new Date(Date.now() + 4_000);
+      const read = (when: Date | string) =>
+        owner.read(slix.jid, { nodes: [{ nodeId: "D2" }], when, onStage: (stage) => stages.push(stage) });
+      const stages: string[] = [];
+      await expect(read(soon)).rejects.toMatchObject({
+        ...{ code: "ERR_STANZA", condition: "forbidden" },
+        text: expect.stringContaining("Invalid datetime in 'when' flag"),
+      });
+      const two = (part: number): string => String(part).padStart(2, "0");
+      const [year, month, day] = [soon.getFullYear(), soon.getMonth() + 1, soon.getDate()];
+      const time = [soon.getHours(), soon.getMinutes(), soon.getSeconds()].map(two).join(":");
+      const groups = await read(`${year}-${two(month)}-${two(day)}T${time}`);
+      expect(stages).toEqual(["queued", "started"]);
+      expect(groups).toMatchObject([{ node: { nodeId: "D2" }, fields: [power] }]);
+    });
+
     it("P-E3: rejects what it does not have as before 2014, and the reader is told why", async () => {
       const reads = [{ nodes: [{ nodeId: "D9" }] }, { fields: ["Pressure"] }];
       const outcomes = await Promise.all(
