@@ -77,6 +77,8 @@ const setting = (parameters: readonly ParameterSetting[], parts: Partial<SetRequ
   buildSet({ nodes: [], tokens: {}, parameters, ...parts });
 const xml = (inside: string): XmlElement => parseXml(`<set xmlns='${ns.control}'>${inside}</set>`);
 
+const filled = "<x xmlns='jabber:x:data' type='submit'><field var='LED'><value>1</value></field></x>";
+
 /** What the caller is told, in short. */
 function told(outcome: Outcome): unknown {
   if (outcome.type === "error") {
@@ -302,6 +304,16 @@ describe("a request that is refused", () => {
       },
     ],
     [
+      "has what is wrong in several ways",
+      xml("<string name='Fan' value=''/><color name='LED' value='000000'/><boolean name='Pump' value='1'/>"),
+      {
+        condition: "bad-request",
+        type: "modify",
+        text: "Invalid parameter type.",
+        parameters: ["Fan: Invalid parameter type.", "LED: Invalid parameter type."],
+      },
+    ],
+    [
       "names a node that is not there",
       setting(on("LED"), { nodes: [{ nodeId: "x" }] }),
       { condition: "item-not-found", type: "cancel", text: "No such node.", parameters: [] },
@@ -329,6 +341,8 @@ describe("a request that is refused", () => {
     ["cannot be understood", "set", xml("<bool name='LED' value='1'/>"), { condition: "bad-request" }],
     ["is half understood", "set", xml("<boolean name='LED' value='1'/><x/>"), { condition: "bad-request" }],
     ["has a value that is none", "set", xml("<boolean name='LED' value='on'/>"), { condition: "bad-request" }],
+    ["has a number that is none", "set", xml("<double name='LED' value='NaN'/>"), { condition: "bad-request" }],
+    ["is a second form", "set", xml(`${filled}${filled}`), { condition: "bad-request" }],
     [
       "holds a control form",
       "set",
@@ -364,6 +378,25 @@ describe("a request that is refused", () => {
     const { wire, calls } = await site();
     expect(await wire.ask(caller, type, request)).toMatchObject(error);
     expect([wire.asked(server), calls]).toEqual([[], []]);
+  });
+
+  test("XEP-0325 3.1.3: is told which values cannot be read, twenty of them at most", async () => {
+    const { wire } = await site();
+    const some = await wire.ask(
+      caller,
+      "set",
+      xml("<int name='A' value='x'/><boolean name='B' value='1'/><date name='C' value='x'/>"),
+    );
+    expect(told(some)).toEqual({
+      condition: "bad-request",
+      type: "modify",
+      text: "Several parameters are wrong.",
+      parameters: ["A: Invalid parameter value: not an xs:int.", "C: Invalid parameter value: not an xs:date."],
+    });
+    const many = Array.from({ length: 2_000 }, (_, index) => `<int name='${index}' value='x'/>`).join("");
+    const answer = await wire.ask("stranger@example.org/x", "set", xml(many));
+    expect(parseError(answer.write[0]?.getChild("error")).parameters).toHaveLength(20);
+    expect(wire.asked(server)).toEqual([]);
   });
 
   test("that is as large as one may be is asked about", async () => {
@@ -471,6 +504,39 @@ function heldDevice() {
   );
   return { ...of, held };
 }
+
+describe("one request", () => {
+  test("has one answer and never two, however it ends, and whatever the device does afterwards", async () => {
+    const { held, ...of } = heldDevice();
+    const { wire, cache, clock, channel } = await site(of);
+    const answers = (): number => wire.sent.filter(({ attrs }) => /^(result|error)$/.test(attrs["type"] ?? "")).length;
+    const late = wire.ask(caller, "set", setting(on("LED")));
+    await clock.advance(20_000); // past the time of the responder and that of the handler
+    await late;
+    held[0]?.end();
+    const revoked = wire.ask(caller, "set", setting(on("LED")));
+    await settled();
+    wire.peer(server, () => says(false));
+    await cache.clear();
+    await revoked;
+    held[1]?.fail(new Error("stopped"));
+    await clock.advance(20_000);
+    wire.peer(server, () => says(true));
+    await cache.clear();
+    const refused = wire.ask(caller, "set", setting(on("LED", "Fan")));
+    await settled();
+    held[2]?.fail(new Refusal("conflict", "Locked."));
+    await refused;
+    await clock.advance(20_000);
+    expect(answers()).toBe(3);
+    void wire.ask(caller, "set", setting(on("LED")));
+    await settled();
+    channel.detach(new Error("gone"));
+    held[3]?.end();
+    await clock.advance(20_000);
+    expect([answers(), held.length]).toEqual([3, 4]);
+  });
+});
 
 describe("a device that takes its time", () => {
   test("is never given two calls at once, and does one request after the other", async () => {

@@ -3,6 +3,7 @@ import type { Clock } from "../../src/core/clock.ts";
 import { Refusal } from "../../src/core/refusal.ts";
 import { buildSet, parseSetResponse, type ParameterSetting } from "../../src/codec/control.ts";
 import type { NodeRef } from "../../src/codec/node-ref.ts";
+import { parseError } from "../../src/codec/stanza.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
 import type { ControlContext, ControlParameter } from "../../src/control/definition.ts";
 import { no, nodeSite, owner, reader, second, server, yes, type NodeDevice } from "../support/node-site.ts";
@@ -139,6 +140,95 @@ describe("a request to set parameters of nodes", () => {
     const { wire } = await nodeSite(lamps(["a"]).devices, []);
     expect(answered(await wire.ask(`${owner}/x`, "set", set(refs("a"))))).toEqual(all);
     expect(await wire.ask(reader, "set", set(refs("a")))).toMatchObject({ condition: "forbidden" });
+  });
+});
+
+describe("values for several nodes", () => {
+  /** Outputs with a range of their own each, and what was done to them. */
+  function outputs(...ranges: readonly ControlParameter[]) {
+    const calls: string[] = [];
+    const devices = ranges.map((range, index): NodeDevice => ({
+      node: { nodeId: `n${index}` },
+      control: [
+        {
+          ...range,
+          set: (value: unknown) =>
+            void calls.push(`n${index} ${value instanceof Date ? value.getTime() : String(value)}`),
+        },
+      ],
+    }));
+    return { calls, devices };
+  }
+  const set = (): void => undefined;
+  const out = { name: "Output", set };
+  const to = (setting: ParameterSetting): XmlElement =>
+    buildSet({ nodes: refs("n0", "n1"), parameters: [setting], tokens: {} });
+
+  test("XEP-0325 Listing 21: nothing is set if one of them has another type", async () => {
+    const { calls, devices } = outputs({ ...out, type: "boolean" }, { ...out, type: "int" });
+    const { wire } = await nodeSite(devices);
+    const answer = await wire.ask(reader, "set", to({ kind: "boolean", name: "Output", value: true }));
+    expect(parseError(answer.write[0]?.getChild("error"))).toEqual({
+      condition: "bad-request",
+      type: "modify",
+      text: "Invalid parameter type.",
+      parameters: [{ name: "Output", text: "Invalid parameter type." }],
+    });
+    expect(calls).toEqual([]);
+  });
+
+  test("XEP-0325 3.4.3: nothing is set if one of them does not take it, and each parameter is named once", async () => {
+    const { calls, devices } = outputs({ ...out, type: "int", max: 10 }, { ...out, type: "int", max: 5 });
+    const { wire } = await nodeSite(devices);
+    const answer = await wire.ask(reader, "set", to({ kind: "int", name: "Output", value: 7 }));
+    expect(parseError(answer.write[0]?.getChild("error")).parameters).toEqual([
+      { name: "Output", text: "Invalid parameter value: it takes 5 at most." },
+    ]);
+    expect(calls).toEqual([]);
+    expect(answered(await wire.ask(reader, "set", to({ kind: "int", name: "Output", value: 5 })))).toEqual(all);
+    expect(calls).toEqual(["n0 5", "n1 5"]);
+  });
+
+  test("P-3.4.2-6, XEP-0325 3.4.3: of a node that is not granted nothing is checked: nobody finds out what it takes", async () => {
+    const { calls, devices } = outputs({ ...out, type: "int" }, { ...out, type: "color" });
+    const { wire } = await nodeSite(devices);
+    wire.peer(server, (question) => yes(question, refs("n0")));
+    const answer = await wire.ask(reader, "set", to({ kind: "int", name: "Output", value: 7 }));
+    expect(answered(answer)).toEqual({ nodes: ["n0"], parameters: [] });
+    expect(calls).toEqual(["n0 7"]);
+  });
+
+  test("P-3.5.1-5: a right that is taken back between the check and the last of many nodes holds for those that follow", async () => {
+    const ids = Array.from({ length: 20 }, (_, index) => `n${index}`);
+    const { calls, devices } = outputs(...ids.map((): ControlParameter => ({ ...out, type: "dateTime" })));
+    const ends: (() => void)[] = [];
+    const slow = devices.map(({ control = [], ...device }) => ({
+      ...device,
+      control: control.map((parameter) => ({
+        ...parameter,
+        set: async (...given: readonly unknown[]) => {
+          await (parameter.set as (...args: readonly unknown[]) => unknown)(...given);
+          await new Promise<void>((end) => ends.push(end));
+        },
+      })),
+    }));
+    const { wire, cache } = await nodeSite(slow);
+    const value = "2013-04-02T08:00:00Z";
+    const asking = wire.ask(
+      reader,
+      "set",
+      buildSet({ nodes: refs(...ids), parameters: [{ kind: "dateTime", name: "Output", value }], tokens: {} }),
+    );
+    await settled();
+    expect(calls).toHaveLength(8);
+    wire.peer(server, (question) => yes(question, refs(...ids.slice(0, 8), "n19")));
+    await cache.clear();
+    for (let round = 0; round < 3; round++) {
+      for (const end of ends.splice(0)) end();
+      await settled();
+    }
+    expect(answered(await asking)).toEqual({ nodes: [...ids.slice(0, 8), "n19"], parameters: [] });
+    expect(calls).toEqual([...ids.slice(0, 8), "n19"].map((id) => `${id} ${Date.parse(value)}`));
   });
 });
 
