@@ -1,7 +1,7 @@
 // XEP-0323 3.1 to 3.7 as the reader sees it: for owners, services, and Things that read Things.
 import { onAbort } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { StanzaError, TimeoutError } from "../core/errors.ts";
+import { StanzaError, StateError, TimeoutError } from "../core/errors.ts";
 import { parseJid } from "../core/jid.ts";
 import { randomFraction, systemRandom, type RandomSource } from "../core/random.ts";
 import { fieldTypes } from "../codec/field-types.ts";
@@ -128,7 +128,7 @@ export class SensorReader {
       this.#waiting.delete(key(to, seqnr));
       patience.end();
       deaf?.();
-      over.abort();
+      over.abort(noMore);
       const isDone = "by" in end && end.by === "thing";
       const isGone = "error" in end && end.error instanceof TimeoutError && !so.heard;
       if (!isDone && !isGone && !so.refused) this.#cancel(to, seqnr);
@@ -165,6 +165,9 @@ export class SensorReader {
     this.#channel.request({ type: "get", to, payload }, { timeout: CANCEL_TIMEOUT }).catch(() => undefined);
   }
 }
+
+// One for all: the fields come with the answer, so that nearly every request ends by it, and an error takes long to make.
+const noMore = new StateError("the readout is over");
 
 const key = (jid: string, seqnr: number): string => `${seqnr} ${jid}`;
 

@@ -12,16 +12,14 @@ export function toField(definition: FieldDefinition, reading: Reading): Field | 
   const value = toValue(definition, reading);
   const types = typesOf(definition, reading.categories);
   const quality = qualityOf(reading.quality);
-  const problem = [value, types, quality].find((part) => typeof part === "string");
-  if (typeof value === "string" || typeof types === "string" || typeof quality === "string") {
-    return `${definition.name}: ${problem as string}`;
-  }
+  if (typeof value === "string") return `${definition.name}: ${value}`;
+  if (typeof types === "string") return `${definition.name}: ${types}`;
+  if (typeof quality === "string") return `${definition.name}: ${quality}`;
   const { name, writable, module, stringIds } = definition;
+  const field = { ...value, name, types, quality };
+  if (writable === undefined && module === undefined && stringIds === undefined) return field;
   return {
-    ...value,
-    name,
-    types,
-    quality,
+    ...field,
     ...(writable !== undefined && { writable }),
     ...(module !== undefined && { module }),
     ...(stringIds !== undefined && { stringIds }),
@@ -33,8 +31,8 @@ const usual = new WeakMap<FieldDefinition, FieldTypeSet>();
 
 function typesOf(definition: FieldDefinition, given: unknown): FieldTypeSet | string {
   if (given === undefined) {
-    const types = usual.get(definition) ?? usualCategories(definition);
-    usual.set(definition, types);
+    let types = usual.get(definition);
+    if (types === undefined) usual.set(definition, (types = usualCategories(definition)));
     return types;
   }
   const all = categoriesOf(definition);
