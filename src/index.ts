@@ -5,7 +5,7 @@
  */
 export { Thing } from "./thing/thing.ts";
 export type { AccountOptions, ServerOptions, ThingOptions } from "./thing/options.ts";
-export type { OnBehalf, ThingControlOptions, ThingReadOptions } from "./thing/acting.ts";
+export type { OnBehalf, ThingControlOptions, ThingFormOptions, ThingReadOptions } from "./thing/acting.ts";
 export type { DecisionMade, ThingClaimed, ThingDisowned, ThingEvents, ThingRemoved } from "./thing/events.ts";
 export type { Fault, FaultCode } from "./thing/faults.ts";
 export type { ResetOptions } from "./thing/reset.ts";
@@ -35,7 +35,9 @@ export type { Decision, DecisionSource } from "./provisioning/decision.ts";
 export type { ControlQuestion, FriendQuestion, Question, ReadQuestion } from "./provisioning/questions.ts";
 export type { IncomingRequest } from "./provisioning/incoming-request.ts";
 export type { Grant } from "./provisioning/grants.ts";
-export type { ControlOptions, ControlOutcome, ParameterValues } from "./control/controller.ts";
+export type { ControlForm, ControlValue, FormParameter, ParameterOption } from "./control/control-form.ts";
+export type { ParameterValue, ParameterValues } from "./control/control-values.ts";
+export type { ControlOptions, ControlOutcome, FormOptions } from "./control/controller.ts";
 export type {
   BooleanParameter,
   Bounds,
@@ -61,6 +63,7 @@ export { formatClaimText, parseClaimText } from "./codec/claim-text.ts";
 export type { Tag, Tags } from "./codec/tags.ts";
 export type { Tokens } from "./codec/tokens.ts";
 export type { CanControl } from "./codec/can-control.ts";
+export type { ParameterKind } from "./codec/control.ts";
 export type { CanRead } from "./codec/provisioning.ts";
 export type { KeepaliveOptions } from "./connection/keepalive.ts";
 export type { TlsPolicy } from "./connection/tls-policy.ts";

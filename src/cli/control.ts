@@ -1,55 +1,121 @@
-import { StanzaError, TimeoutError } from "../core/errors.ts";
+import { ProtocolError, StanzaError, TimeoutError } from "../core/errors.ts";
 import { tryParseJid } from "../core/jid.ts";
+import { parameterKinds, type ParameterKind } from "../codec/control.ts";
+import { parseXs } from "../codec/xs-values.ts";
+import type { ControlForm } from "../control/control-form.ts";
+import type { ParameterValue } from "../control/control-values.ts";
 import { OwnerClient } from "../owner/owner-client.ts";
 import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts";
 import { UsageError, parse } from "./args.ts";
+import { formJson, formLines } from "./form-words.ts";
 import { exitCode } from "./io.ts";
 import { nodeHelp, nodeOf, nodeOptions } from "./named-thing.ts";
 import type { Command } from "./command.ts";
 import { jsonText, printable } from "./printable.ts";
 
-/** `xmpp-thing control JID NAME=true` (XEP-0325 3.1.2, 3.2.1). */
+/** `xmpp-thing control JID NAME=VALUE`, `xmpp-thing control JID --form` (XEP-0325 3.1.2, 3.2, 3.3.1). */
 export const control: Command = {
   summary: "Set what can be controlled of a Thing",
-  help: `Usage: xmpp-thing control JID NAME=true|false ... [OPTIONS]
+  help: `Usage: xmpp-thing control JID NAME=VALUE ... [OPTIONS]
+       xmpp-thing control JID --form [OPTIONS]
 
 Sets parameters of a Thing, in this order. A bare JID (name@domain) is befriended first; a full one
 (name@domain/resource) is told as it is. Ends with 1 if you may not set all of them.
 
+The types of values other than true and false are looked up in the control form of the Thing, unless
+they are named: NAME:TYPE=VALUE, with one of boolean, int, long, double, string, date, time, dateTime,
+duration, color.
+
+  --form            show what you may control, and set nothing
 ${nodeHelp}
 ${accountHelp}`,
   async run(argv, io) {
-    const args = parse(argv, { ...accountOptions, ...nodeOptions }, ["JID", "NAME=true|false..."]);
+    const options = { ...accountOptions, ...nodeOptions, form: { type: "boolean" } } as const;
+    const args = parse(argv, options, argv.includes("--form") ? ["JID"] : ["JID", "NAME=VALUE..."]);
     const [jid = "", ...words] = args.operands;
     const address = tryParseJid(jid);
     if (address === undefined || address.local === "") {
       throw new UsageError(`"${jid}" is not the address of a Thing, name@domain`);
     }
-    const values = valuesOf(words);
+    const wishes = wishesOf(words);
     const thing = { jid, node: nodeOf(args) };
     await using connection = await connectAs(args, io);
     const owner = new OwnerClient(connection);
-    const { parameters } = await explained(
-      owner.control(thing, values, { timeout: timeoutOf(args), signal: io.ended }),
-    );
-    const left = [...values.keys()].filter((name) => !parameters.includes(name));
+    const limits = { timeout: timeoutOf(args), signal: io.ended };
+    if (args.flags.has("form")) {
+      const form = await explained(owner.getForm(thing, limits));
+      if (args.flags.has("json")) io.out(jsonText(formJson(form)));
+      else for (const line of formLines(form)) io.out(printable(line));
+      return exitCode.done;
+    }
+    const form = wishes.some(isOpen) ? await formIfAny(owner.getForm(thing, limits)) : undefined;
+    const { parameters } = await explained(owner.control(thing, valuesOf(wishes, form), limits));
+    const left = wishes.map(({ name }) => name).filter((name) => !parameters.includes(name));
     if (args.flags.has("json")) io.out(jsonText({ set: parameters, notAllowed: left }));
-    else for (const name of parameters) io.out(printable(`${name}: ${String(values.get(name))}`));
+    else for (const { name, text } of wishes) if (!left.includes(name)) io.out(printable(`${name}: ${text}`));
     if (left.length === 0) return exitCode.done;
     io.err(`You may not set: ${left.join(", ")}`);
     return exitCode.failed;
   },
 };
 
-function valuesOf(words: readonly string[]): ReadonlyMap<string, boolean> {
-  const values = new Map<string, boolean>();
-  for (const word of words) {
-    const [, name, value] = /^(.+)=(true|false)$/s.exec(word) ?? [];
-    if (name === undefined) throw new UsageError(`"${word}" is not NAME=true or NAME=false`);
-    if (values.has(name)) throw new UsageError(`"${name}" is given twice`);
-    values.set(name, value === "true");
+/** A word of the command line. */
+interface Wish {
+  readonly name: string;
+  readonly type: ParameterKind | undefined;
+  readonly text: string;
+}
+
+const typed = new RegExp(`^(.+):(${parameterKinds.join("|")})$`, "s");
+
+function wishesOf(words: readonly string[]): readonly Wish[] {
+  const names = new Set<string>();
+  return words.map((word): Wish => {
+    const [, given, text = ""] = /^([^=]+)=(.*)$/s.exec(word) ?? [];
+    if (given === undefined) throw new UsageError(`"${word}" is not NAME=VALUE`);
+    const [, name = given, type] = typed.exec(given) ?? [];
+    if (names.has(name)) throw new UsageError(`"${name}" is given twice`);
+    names.add(name);
+    return { name, type: parameterKinds.find((kind) => kind === type), text };
+  });
+}
+
+const isFlag = (text: string): boolean => text === "true" || text === "false";
+
+/** Whether the Thing has to be asked for the type. */
+const isOpen = ({ type, text }: Wish): boolean => type === undefined && !isFlag(text);
+
+function valuesOf(wishes: readonly Wish[], form: ControlForm | undefined): readonly ParameterValue[] {
+  const types = new Map(form?.parameters.map(({ name, type }) => [name, type]));
+  return wishes.map(({ name, type = types.get(name), text }) => {
+    const kind = type ?? likeliest(text);
+    try {
+      const { value } = parseXs(kind, text);
+      // As they are written: with their decimals, and their zone.
+      return { name, type: kind, value: kind === "double" || kind === "dateTime" ? text.trim() : value };
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      throw new UsageError(`${name}: "${text}" is ${error.message}`);
+    }
+  });
+}
+
+/** The type of a parameter of which the Thing says nothing. */
+function likeliest(text: string): ParameterKind {
+  if (isFlag(text)) return "boolean";
+  if (/^-?\d{1,9}$/.test(text)) return "int";
+  return /^-?\d+\.\d+$/.test(text) ? "double" : "string";
+}
+
+/** The form; `undefined` from a Thing that has none: the types are guessed then. */
+async function formIfAny(asking: Promise<ControlForm>): Promise<ControlForm | undefined> {
+  try {
+    return await asking;
+  } catch (error) {
+    const without: readonly string[] = ["feature-not-implemented", "service-unavailable", "bad-request"];
+    if (error instanceof StanzaError && without.includes(error.condition)) return undefined;
+    return explained(Promise.reject(error as Error));
   }
-  return values;
 }
 
 async function explained<T>(controlling: Promise<T>): Promise<T> {

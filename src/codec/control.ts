@@ -7,8 +7,12 @@ import { parseTokens, tokenAttributes, type Tokens } from "./tokens.ts";
 import { at, el, localName, nonEmpty, optional, required, type XmlElement } from "./xml.ts";
 import { formatXs, parseXs, type XsValues } from "./xs-values.ts";
 
+/** The kind of a control parameter. */
+export type ParameterKind =
+  "boolean" | "int" | "long" | "string" | "double" | "date" | "time" | "dateTime" | "duration" | "color";
+
 /** The kinds of control parameter (XEP-0325 3.2.1 to 3.2.10). */
-export const parameterKinds = [
+export const parameterKinds: readonly ParameterKind[] = [
   "boolean",
   "int",
   "long",
@@ -19,10 +23,7 @@ export const parameterKinds = [
   "dateTime",
   "duration",
   "color",
-] as const;
-
-/** The kind of a control parameter. */
-export type ParameterKind = (typeof parameterKinds)[number];
+];
 
 /** A parameter of one kind, and the value it is to have. */
 export interface SettingOf<K extends ParameterKind> {

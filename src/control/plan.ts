@@ -1,19 +1,37 @@
-// What a request asks to be set, and all of it checked before any is: XEP-0325 3.1.3, 3.4.3, 5.1, XEP-0324 3.4.2, 3.4.3.
+// What a request asks to be set, and all of it checked before any is: XEP-0325 3.1.3, 3.3.3, 3.4.3, 3.4.6, 5.1, XEP-0324 3.4.2, 3.4.3.
 import { ProtocolError, type ParameterProblem } from "../core/errors.ts";
 import { Refusal } from "../core/refusal.ts";
-import { malformedSettings, parseSet, type ParameterSetting, type SetRequest } from "../codec/control.ts";
+import {
+  malformedSettings,
+  parseSet,
+  type ParameterKind,
+  type ParameterSetting,
+  type SetRequest,
+} from "../codec/control.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Tokens } from "../codec/tokens.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import { devicesMeant, nodeOf, type Device, type Devices } from "../provisioning/devices.ts";
 import { grantsByNode, permitsControl, type Grant } from "../provisioning/grants.ts";
 import type { ControlParameter } from "./definition.ts";
+import { editedFields, settingOfField } from "./form-settings.ts";
+import { typeOf } from "./limits.ts";
 import { settingFor, type Setting } from "./setting.ts";
 
 /** A device, and what can be set of it. */
 export interface ControlDevice extends Device {
   /** What can be set; left out if nothing can. */
   readonly control?: readonly ControlParameter[];
+}
+
+/** A value that is asked for. */
+export interface Asked {
+  /** The name of the parameter. */
+  readonly name: string;
+  /** It is a field of a control form: its words get their type from the device, and the device has its own order for it. */
+  readonly isOfForm: boolean;
+  /** The value for a parameter of that type, or what is wrong with it in words for the caller. */
+  as(kind: ParameterKind): ParameterSetting | string;
 }
 
 /** What somebody asks to be set. */
@@ -24,8 +42,8 @@ export interface Wanted {
   readonly names: readonly string[];
   /** The tokens that came along. */
   readonly tokens: Tokens;
-  /** What is to be set of a device: the values, in the order in which they are to be set. */
-  readonly settings: readonly ParameterSetting[];
+  /** The values, in the order in which they are to be set. */
+  readonly asked: readonly Asked[];
 }
 
 // What may be named in one request: so many nodes and parameters, so many characters in all. As for readouts: it is asked
@@ -40,9 +58,13 @@ const MOST_MALFORMED = 20;
 /** Reads a request, and refuses what cannot be one whoever asks. */
 export function understood(payload: XmlElement): Wanted {
   const { nodes, parameters, tokens, form } = read(payload);
-  if (form !== undefined) throw new Refusal("feature-not-implemented", "Control forms are not supported.");
-  if (parameters.length === 0) throw new Refusal("bad-request", "Name at least one parameter.");
-  const names = parameters.map(({ name }) => name);
+  const fields = form === undefined ? [] : editedFields(form);
+  const asked = [
+    ...parameters.map((setting): Asked => ({ name: setting.name, isOfForm: false, as: () => setting })),
+    ...fields.map((field): Asked => ({ name: field.name, isOfForm: true, as: (kind) => settingOfField(field, kind) })),
+  ];
+  if (asked.length === 0) throw new Refusal("bad-request", "Name at least one parameter.");
+  const names = asked.map(({ name }) => name);
   const characters = JSON.stringify([tokens, nodes, names]).length;
   if (nodes.length + names.length > MOST_NAMES || characters > MOST_CHARACTERS) {
     throw new Refusal("not-acceptable", "Name fewer nodes and parameters.");
@@ -56,7 +78,7 @@ export function understood(payload: XmlElement): Wanted {
       twice.map((name) => ({ name, text: "Named twice." })),
     );
   }
-  return { nodes, names, tokens, settings: parameters };
+  return { nodes, names, tokens, asked };
 }
 
 function read(payload: XmlElement): SetRequest {
@@ -81,7 +103,7 @@ export interface Plan {
  */
 export function planned(
   devices: Devices<ControlDevice>,
-  { nodes, settings }: Wanted,
+  { nodes, asked }: Wanted,
   grants: readonly Grant[],
 ): readonly Plan[] {
   const { found, unknown } = devicesMeant(devices, nodes);
@@ -95,7 +117,7 @@ export function planned(
   const allowed = [...found].flatMap((device) => {
     const node = nodeOf(device);
     const reaching = granted(node);
-    const some = settings.filter(({ name }) => permitsControl(reaching, { node, name }));
+    const some = asked.filter(({ name }) => permitsControl(reaching, { node, name }));
     return some.length === 0 ? [] : [{ device, some, known: knownOf(device) }];
   });
   if (allowed.length === 0) throw new Refusal("forbidden", "Access denied.");
@@ -110,15 +132,26 @@ export function planned(
   const problems: ParameterProblem[] = [];
   const plan = allowed.map(({ device, some, known }) => ({
     device,
-    settings: some.flatMap((given) => {
-      const setting = settingFor(known.get(given.name) as ControlParameter, given);
+    settings: inOrder(some, known).flatMap((one) => {
+      const parameter = known.get(one.name) as ControlParameter;
+      const given = one.as(typeOf(parameter));
+      const setting = typeof given === "string" ? given : settingFor(parameter, given);
       if (typeof setting !== "string") return [setting];
-      problems.push({ name: given.name, text: setting });
+      problems.push({ name: one.name, text: setting });
       return [];
     }),
   }));
   if (problems.length > 0) throw refusal("bad-request", problems);
   return plan;
+}
+
+/**
+ * The order in which they are to be set: that of the caller (XEP-0325 3.2.11), but that of the device for the fields of a
+ * form, which have none of their own (XEP-0325 3.3.1, 5.4).
+ */
+function inOrder(some: readonly Asked[], known: ReadonlyMap<string, unknown>): readonly Asked[] {
+  const fields = new Map(some.filter(({ isOfForm }) => isOfForm).map((one) => [one.name, one]));
+  return [...some.filter(({ isOfForm }) => !isOfForm), ...[...known.keys()].flatMap((name) => fields.get(name) ?? [])];
 }
 
 const knownOf = ({ control = [] }: ControlDevice): ReadonlyMap<string, ControlParameter> =>

@@ -17,9 +17,13 @@ import {
 import type { Connection } from "../connection/connect.ts";
 import {
   checkControlCall,
+  checkFormCall,
+  getControlForm,
   setParameters,
+  type ControlForm,
   type ControlOptions,
   type ControlOutcome,
+  type FormOptions,
   type ParameterValues,
 } from "../control/controller.ts";
 import type { RegistryMethods } from "../discovery/service-options.ts";
@@ -248,16 +252,17 @@ export class OwnerClient {
   }
 
   /**
-   * Sets boolean parameters of a Thing, in the order given. A bare JID is befriended first, a full one told as it is.
+   * Sets parameters of a Thing, in the order given. A bare JID is befriended first, a full one told as it is. The type of a
+   * value is that of its parameter in `form`, if it is given, else what {@link ParameterValue} says.
    * Resolves to what was done: a provisioning server may allow less than was asked for. Rejects with `ERR_STANZA`:
-   * `forbidden` (you may set nothing of it), `item-not-found` (no such parameter), `bad-request` (not a boolean one),
-   * `resource-constraint` (try later) and whatever the device chooses; `parameters` of the error says what is wrong with
+   * `forbidden` (you may set nothing of it), `item-not-found` (no such parameter), `bad-request` (another type, or a value that
+   * it does not take), `resource-constraint` (try later) and whatever the device chooses; `parameters` of the error says what is wrong with
    * which. `ERR_STATE` when the friendship is refused. `ERR_TIMEOUT` (default 30,000 ms) and `ERR_CONNECTION` leave open
    * whether it was done. `ERR_CONFIG` for a text that is no JID, and for values that are none.
    *
    * @example
    * ```ts
-   * const { parameters } = await owner.control("lamp@example.org", { LED: true });
+   * const { parameters } = await owner.control("lamp@example.org", { LED: true, Level: 12 });
    * ```
    */
   async control(thing: ThingReference, values: ParameterValues, options: ControlOptions = {}): Promise<ControlOutcome> {
@@ -265,6 +270,25 @@ export class OwnerClient {
     checkControlCall(values, options);
     const full = await this.#fullJid(reference, options);
     return setParameters(this.#connection.channel, full, values, { ...nodesOf(reference), ...options });
+  }
+
+  /**
+   * What you may control of a Thing, with types, limits and the values now (XEP-0325 3.3.1); of several `nodes` what they have
+   * in common. A bare JID is befriended first, a full one asked as it is. Rejects with `ERR_STANZA`: `forbidden` if that is nothing,
+   * `feature-not-implemented` or `service-unavailable` from a Thing without control forms; else as {@link read} does.
+   *
+   * @example
+   * ```ts
+   * const form = await owner.getForm("dimmer@example.org");
+   * for (const { name, type, min, max, value } of form.parameters) console.log(name, type, min, max, value);
+   * await owner.control("dimmer@example.org", { OutputPercent: 10 }, { form });
+   * ```
+   */
+  async getForm(thing: ThingReference, options: FormOptions = {}): Promise<ControlForm> {
+    const reference = checkReference(thing);
+    checkFormCall(options);
+    const full = await this.#fullJid(reference, options);
+    return getControlForm(this.#connection.channel, full, { ...nodesOf(reference), ...options });
   }
 
   /**

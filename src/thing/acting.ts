@@ -9,9 +9,13 @@ import { asAttributes, parseTokenList, type Tokens } from "../codec/tokens.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import {
   checkControlCall,
+  checkFormCall,
+  getControlForm,
   setParameters,
+  type ControlForm,
   type ControlOptions,
   type ControlOutcome,
+  type FormOptions,
   type ParameterValues,
 } from "../control/controller.ts";
 import { carried, type IncomingRequest } from "../provisioning/incoming-request.ts";
@@ -35,6 +39,9 @@ export interface ThingReadOptions extends Omit<ReadOptions, "tokens">, OnBehalf 
 
 /** How a Thing controls another one. */
 export interface ThingControlOptions extends Omit<ControlOptions, "tokens">, OnBehalf {}
+
+/** How a Thing asks what it may control of another one. */
+export interface ThingFormOptions extends Omit<FormOptions, "tokens">, OnBehalf {}
 
 /** What acting is done with. */
 export interface ActingParts {
@@ -72,12 +79,22 @@ export class Acting {
 
   /** Controls a Thing. */
   async control(jid: string, values: ParameterValues, given: ThingControlOptions): Promise<ControlOutcome> {
-    checkOnBehalf(given, ["onBehalfOf", "nodes", "timeout", "signal"]);
+    checkOnBehalf(given, ["onBehalfOf", "nodes", "form", "timeout", "signal"]);
     const { onBehalfOf, ...options } = given;
     checkControlCall(values, options);
     const to = await this.#addressOf(jid, ns.control, options);
     const tokens = this.#tokensTo(to, onBehalfOf);
     return discreetly(tokens, setParameters(this.#parts.channel, to, values, { ...options, tokens }));
+  }
+
+  /** Asks what can be controlled of a Thing. */
+  async getForm(jid: string, given: ThingFormOptions): Promise<ControlForm> {
+    checkOnBehalf(given, ["onBehalfOf", "nodes", "language", "timeout", "signal"]);
+    const { onBehalfOf, ...options } = given;
+    checkFormCall(options);
+    const to = await this.#addressOf(jid, ns.control, options);
+    const tokens = this.#tokensTo(to, onBehalfOf);
+    return discreetly(tokens, getControlForm(this.#parts.channel, to, { ...options, tokens }));
   }
 
   async #addressOf(text: string, feature: string, { signal, timeout }: CallOptions): Promise<string> {

@@ -3,9 +3,11 @@ import type { BareJid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { StanzaChannel } from "../channel/stanza-channel.ts";
 import { nodeText } from "../codec/node-ref.ts";
+import type { Tag } from "../codec/tags.ts";
 import { answerConcentrator } from "../concentrator/concentrator-responder.ts";
 import type { NodeView } from "../concentrator/visible-nodes.ts";
 import { answerControl, type ControlDevice } from "../control/control-responder.ts";
+import { answerForms } from "../control/form-responder.ts";
 import { answerClearCache } from "../provisioning/clear-cache.ts";
 import type { Devices } from "../provisioning/devices.ts";
 import type { Guard } from "../provisioning/guard.ts";
@@ -78,9 +80,18 @@ export function answerRequests(parts: AnswerParts): void {
     },
   });
   if (can.sense) answerReadouts({ channel, guard, devices, clock, onFault });
-  if (can.control) answerControl({ router, guard, devices, clock, onFault });
+  if (can.control) {
+    answerControl({ router, guard, devices, clock, onFault });
+    answerForms({ router, guard, devices, clock, onFault, title: titleOf(settings.tags) });
+  }
   const { nodes } = parts;
   if (nodes !== undefined) answerConcentrator({ router, guard, nodes: () => nodes.settings().map(viewOf) });
+}
+
+/** How people know a Thing that has a name, or at least a model (XEP-0347 5.2). */
+function titleOf(tags: readonly Tag[]): string {
+  const of = (wanted: string): Tag | undefined => tags.find(({ name }) => name === wanted);
+  return String((of("NAME") ?? of("MODEL"))?.value ?? "");
 }
 
 /** A node, as others may see it. */

@@ -6,9 +6,9 @@ import { formatClaimText } from "../codec/claim-text.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Tags } from "../codec/tags.ts";
 import { traceIfWanted, type WireTrace } from "../connection/wire-trace.ts";
-import type { ControlOutcome, ParameterValues } from "../control/controller.ts";
+import type { ControlForm, ControlOutcome, ParameterValues } from "../control/controller.ts";
 import type { Readout } from "../sensor/remote-readout.ts";
-import type { ThingControlOptions, ThingReadOptions } from "./acting.ts";
+import type { ThingControlOptions, ThingFormOptions, ThingReadOptions } from "./acting.ts";
 import { announce } from "./announce.ts";
 import { refuseUnknownEvents, type ThingEvents } from "./events.ts";
 import { FaultLog } from "./fault-log.ts";
@@ -70,9 +70,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   readonly #faults: FaultLog;
   readonly #hide: Hide;
 
-  /**
-   * Checks the options; does nothing else. Throws `ERR_CONFIG` naming the option that is wrong.
-   */
+  /** Checks the options; does nothing else. Throws `ERR_CONFIG` naming the option that is wrong. */
   constructor(options: ThingOptions) {
     super();
     refuseUnknownEvents(this);
@@ -178,13 +176,17 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   }
 
   /**
-   * Sets boolean parameters of another Thing (XEP-0325), in the order given; where, and with which tokens, as {@link read}.
+   * Sets parameters of another Thing (XEP-0325), in the order given; where, and with which tokens, as {@link read}.
    * Resolves to what was done of it. Rejects as `read` does, and with `ERR_CONFIG` for values that are none; `parameters` of
-   * an `ERR_STANZA` says what is wrong with which.
-   * `ERR_TIMEOUT` and `ERR_CONNECTION` leave open whether it was done.
+   * an `ERR_STANZA` says what is wrong with which. `ERR_TIMEOUT` and `ERR_CONNECTION` leave open whether it was done.
    */
   control(jid: string, values: ParameterValues, options: ThingControlOptions = {}): Promise<ControlOutcome> {
     return this.#parts.acting.control(jid, values, options);
+  }
+
+  /** What the Thing may control of another one, with types and limits (XEP-0325 3.3.1); where, and rejections, as {@link read}. */
+  getForm(jid: string, options: ThingFormOptions = {}): Promise<ControlForm> {
+    return this.#parts.acting.getForm(jid, options);
   }
 
   /**
@@ -228,9 +230,8 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
 
   /**
    * Back to factory settings: no owner, trust, rights and friends, another KEY unless the tags give one; the account stays,
-   * unless {@link ResetOptions.account} wants otherwise.
-   * Durable first; then the Registry forgets the Thing (XEP-0347 3.16), which registers anew. Resolves when that is
-   * through, after the timeout (default 10,000 ms) or at once while offline: the rest is done later. Rejects with
+   * unless {@link ResetOptions.account} wants otherwise. Durable first; then the Registry forgets the Thing (XEP-0347 3.16),
+   * which registers anew. Resolves when that is through, after the timeout (default 10,000 ms) or at once while offline: the rest is done later. Rejects with
    * `ERR_STATE` unless the Thing runs, with `ERR_CONFIG` for an account that the options give, and with `ERR_STORAGE` (nothing
    * has happened in any of these cases).
    */
@@ -363,9 +364,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
     this.#waiting.wake(state);
     this.#tell("state", state, before);
     if (event.type === "reset" || event.type === "disowned") this.#trace?.hide(this.#parts.identity.key);
-    if (event.type === "reset") {
-      this.#parts.friendships.button?.pairing.reset();
-    }
+    if (event.type === "reset") this.#parts.friendships.button?.pairing.reset();
     // Whom the Thing answers to has changed: who was not answered for may be now.
     if (event.type !== "link") this.#parts.friendships.requests.reconsider();
     if (event.type !== "loaded") this.#showClaimText();

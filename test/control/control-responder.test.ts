@@ -344,10 +344,10 @@ describe("a request that is refused", () => {
     ["has a number that is none", "set", xml("<double name='LED' value='NaN'/>"), { condition: "bad-request" }],
     ["is a second form", "set", xml(`${filled}${filled}`), { condition: "bad-request" }],
     [
-      "holds a control form",
+      "holds a control form that nobody has filled in",
       "set",
-      xml("<boolean name='LED' value='1'/><x xmlns='jabber:x:data' type='submit'/>"),
-      { condition: "feature-not-implemented", errorType: "cancel" },
+      xml("<boolean name='LED' value='1'/><x xmlns='jabber:x:data' type='form'/>"),
+      { condition: "bad-request", errorType: "modify" },
     ],
     [
       "names a parameter twice",

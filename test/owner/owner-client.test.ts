@@ -24,6 +24,7 @@ describe("an owner's client that is given a text that is no JID", () => {
     ["befriend", () => owner.befriend("not a jid@x")],
     ["read", () => owner.read("not a jid@x")],
     ["control", () => owner.control("not a jid@x", { LED: true })],
+    ["getForm", () => owner.getForm("not a jid@x")],
   ])("names it: %s rejects with ERR_CONFIG", async (_call, call) => {
     await expect(call()).rejects.toMatchObject({
       code: "ERR_CONFIG",

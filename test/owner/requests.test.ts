@@ -301,6 +301,11 @@ describe("friendship with what is the owner's", () => {
       await settled();
       const [set] = wire.asked(`${found.jid}/plcs`, "set");
       expect(set?.getChild("node")?.attrs).toEqual(node);
+      const asking = owner.getForm({ ...found, node }, { timeout: 5_000 });
+      asking.catch(() => undefined);
+      await settled();
+      const [getForm] = wire.asked(`${found.jid}/plcs`, "getForm");
+      expect(getForm?.getChild("node")?.attrs).toEqual(node);
       wire.presence(`${found.jid}/plcs`, "unavailable");
     }
   });

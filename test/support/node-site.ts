@@ -7,6 +7,7 @@ import { buildCanReadResponse, parseCanRead } from "../../src/codec/provisioning
 import { parseFailure, parseFields } from "../../src/codec/sensor-data.ts";
 import type { XmlElement } from "../../src/codec/xml.ts";
 import { answerControl, type ControlDevice } from "../../src/control/control-responder.ts";
+import { answerForms } from "../../src/control/form-responder.ts";
 import { Barrier } from "../../src/provisioning/barrier.ts";
 import { DeviceIndex } from "../../src/provisioning/devices.ts";
 import { Guard, type Standing } from "../../src/provisioning/guard.ts";
@@ -48,7 +49,9 @@ export async function nodeSite(
   const trouble: string[] = [];
   const onFault = (_: string, message: string): void => void trouble.push(message);
   answerReadouts({ ...parts, guard, devices, onFault });
-  answerControl({ ...parts, router: parts.channel.router, guard, devices, onFault });
+  const control = { ...parts, router: parts.channel.router, guard, devices, onFault };
+  answerControl(control);
+  answerForms({ ...control, title: "Dimmer" });
   parts.wire.peer(server, (payload) => yes(payload));
   return { ...parts, cache, guard, now, devices, trouble };
 }

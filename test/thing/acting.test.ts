@@ -6,7 +6,7 @@ import { buildSetResponse } from "../../src/codec/control.ts";
 import { buildAccepted, buildFailure, buildFields, parseReq } from "../../src/codec/sensor-data.ts";
 import { buildError } from "../../src/codec/stanza.ts";
 import { parseTokens, type Tokens } from "../../src/codec/tokens.ts";
-import type { XmlElement } from "../../src/codec/xml.ts";
+import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import { IncomingRequest, carried } from "../../src/provisioning/incoming-request.ts";
 import { SentTokens } from "../../src/provisioning/sent-tokens.ts";
 import { Acting } from "../../src/thing/acting.ts";
@@ -30,6 +30,7 @@ function site(own: readonly string[] = []) {
   const peer = (payload: XmlElement, _: string, to: string): XmlElement => {
     asked.push(payload);
     if (payload.is("set")) return buildSetResponse({ nodes: [], parameters: [] });
+    if (payload.is("getForm")) return parseXml("<x xmlns='jabber:x:data' type='form'><title>Lamp</title></x>");
     const { seqnr } = parseReq(payload);
     wire.tell(to, buildFields({ seqnr, done: true, groups: [] }));
     return buildAccepted({ seqnr });
@@ -41,9 +42,9 @@ function site(own: readonly string[] = []) {
   return { acting, sent, asked, searched, origins, wire };
 }
 
-describe.each(["read", "control"] as const)("a Thing that is to %s another one", (what) => {
+describe.each(["read", "control", "getForm"] as const)("a Thing that is to %s another one", (what) => {
   const act = (acting: Acting, to: string, options: { onBehalfOf?: IncomingRequest } = {}): Promise<unknown> =>
-    what === "read" ? acting.read(to, options) : acting.control(to, { LED: true }, options);
+    what === "control" ? acting.control(to, { LED: true }, options) : Promise.resolve(acting[what](to, options));
 
   it("P-5.6-2, P-3.1.5-2, X-E7: sends its device tokens, all of them, divided by a blank; and notes them as its own", async () => {
     const { acting, asked, origins } = site(["one", "two"]);
@@ -146,9 +147,9 @@ it.each<[string, object, string]>([
 
 it.each<[string, unknown, string]>([
   ["nothing", undefined, "values: must be an object, { LED: true }"],
-  ["a list", ["LED"], "values: must be an object, { LED: true }"],
+  ["a list of names", ["LED"], "values[0]: must be an object, { name, type, value }"],
   ["no value", {}, "values: name at least one parameter"],
-  ["a text", { LED: "on" }, "values.LED: must be true or false"],
+  ["a function", { LED: () => true }, "values.LED: must be true, false, a number"],
 ])("a Thing that is to set %s is told ERR_CONFIG before anybody is looked for", async (_, values, message) => {
   const { acting, searched } = site();
   const wrong = { code: "ERR_CONFIG", message: expect.stringContaining(message) as unknown };
@@ -182,6 +183,7 @@ describe("what another Thing says of the tokens that it was sent", () => {
     wire.peer(u2, () => buildError({ condition: "forbidden", type: "auth", text, parameters }));
     const hidden = { code: "ERR_STANZA", condition: "forbidden", type: "auth", text: "No (hidden), no (hidden)." };
     expect(await failed(acting.read(u2, { onBehalfOf }))).toMatchObject(hidden);
+    expect(await failed(acting.getForm(u2, { onBehalfOf }))).toMatchObject(hidden);
     expect(await failed(acting.control(u2, { LED: true }, { onBehalfOf }))).toMatchObject({
       ...hidden,
       parameters: [{ name: "LED", text: "not for (hidden)" }],
