@@ -1,6 +1,8 @@
 // The other way round: a sensor and an actuator that nobody here wrote. slixmpp's plugins for XEP-0323 and XEP-0325 as a
 // device, read and set over Prosody by this library. docs/interoperability.md lists what they do differently from the XEPs.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ns } from "../../src/codec/namespaces.ts";
+import { el } from "../../src/codec/xml.ts";
 import type { Connection } from "../../src/connection/connect.ts";
 import { OwnerClient } from "../../src/owner/owner-client.ts";
 import { ReadoutError } from "../../src/sensor/readout-error.ts";
@@ -201,6 +203,13 @@ describe.skipIf(skipped)("a device of slixmpp's over Prosody", () => {
       });
       expect(node).toMatchObject({ condition: "item-not-found", text: "Invalid nodeId D9", parameters: [] });
       expect(await setSince(from)).toEqual([]);
+    });
+
+    it("XEP-0325 3.3.1: has no control form", async () => {
+      const payload = el("getForm", { xmlns: ns.control });
+      await expect(connection.channel.request({ type: "get", to: slix.jid, payload })).rejects.toMatchObject({
+        ...{ code: "ERR_STANZA", condition: "feature-not-implemented", type: "cancel" },
+      });
     });
 
     it("XEP-0325 3.1.2: one that never answers leaves open what was done", async () => {
