@@ -219,6 +219,42 @@ describe("what users run", () => {
     expect(program.output).not.toContain("fault");
   });
 
+  it("P-3.6.2-1, P-3.6.2-4, P-3.6.2-11: the service lets in who may, over HTTP, and shows a Thing to who may see it", async () => {
+    const { service: address, domain, ca, provisioning } = sandbox;
+    const options = { tls: { ca }, provisioning: [provisioning.jid] };
+    const thing = new Thing(thingOptions(memoryStorage(), { service: address, domain }, options));
+    try {
+      await thing.start();
+      await thing.waitFor("registered", { timeout: 10_000 });
+      program = new Program(["scripts/example.mjs", "service"], {
+        ...settings(),
+        ...{ SERVICE_USERNAME: "web", SERVICE_PASSWORD: "secret", SERVICE_STATE: join(folder, "service") },
+        ...{ SERVICE_PORT: "0", SERVICE_THING: thing.jid },
+      });
+      await program.says(/^listening on http/m);
+      const url = /^listening on (http:\S+)$/m.exec(program.output)?.[1] ?? "";
+      const page = async (): Promise<string> => {
+        const response = await fetch(url);
+        return `${response.status} ${(await response.text()).trim()}`;
+      };
+      expect(await page()).toBe("403 You may not be here.");
+      const [identity] = provisioning.identities;
+      const service = identity?.fingerprint ?? "";
+      const access = { service, access: true, credentials: { ip4: "127.0.0.0/8", protocol: "HTTP" } } as const;
+      provisioning.setRules([access, { service, read: true }]);
+      expect(await page()).toBe("403 You may not see sensors.");
+      provisioning.setPrivileges([{ service, privileges: [{ include: "Sensors" }] }]);
+      await expect.poll(page, { timeout: 10_000 }).toBe("200 Temperature 21.5 °C, Door open false");
+      provisioning.setRules([{ service, read: true }]);
+      await expect.poll(page, { timeout: 10_000 }).toBe("403 You may not be here.");
+      expect(await program.end("SIGTERM")).toBe(0);
+      expect(program.output).toMatch(/\nstopped\n$/);
+      expect(program.output).not.toContain("secret");
+    } finally {
+      await thing.stop();
+    }
+  }, 60_000);
+
   it("XEP-0323 3.1, 3.2: the 1-wire sensor is read from its files, and what is no measurement is a failure", async () => {
     const bus = join(folder, "bus");
     const id = "28-0316a2795caf";

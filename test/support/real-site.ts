@@ -68,6 +68,7 @@ export async function startRealSite(
     hold,
     speaking,
     sent: [],
+    reach: { service: `xmpp://127.0.0.1:${real.port}`, domain: "localhost", tls: { ca } },
     thing: (storage, overrides) => new Thing(thingOptions(storage, server, { tls: { ca }, ...overrides })),
     user: (username) =>
       connect({

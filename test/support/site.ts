@@ -51,6 +51,8 @@ export interface Site {
   readonly forge?: (stanza: XmlElement) => void;
   /** What went through the server, where that can be seen. */
   readonly sent: readonly XmlElement[];
+  /** How a program of its own reaches it; not in memory. */
+  readonly reach?: { readonly service: string; readonly domain: string; readonly tls: { readonly ca: string } };
   /** A Thing that is not started yet. */
   thing(storage: Storage, overrides?: Partial<ThingOptions>): Thing;
   /** Somebody who is online. The account is made on the first call. */
@@ -127,6 +129,7 @@ export async function startSandboxSite(options: SiteOptions = {}): Promise<Site>
     hold,
     speaking,
     sent,
+    reach: { service, domain, tls: { ca } },
     thing: (storage, overrides) => new Thing(thingOptions(storage, { service, domain }, { tls: { ca }, ...overrides })),
     user: (username) => connect({ service, domain, username, password: "secret", register: true, tls: { ca } }),
     cut: (thing) => {
