@@ -38,8 +38,8 @@ given for what Things rely on.
   --interface NAME  the network to announce it on; default: the only one
   --dhcp            with --announce: answers too when Things ask by DHCP. Gives no addresses
                     away; must be root, on a machine that is no DHCP server
-  --data DIR        keeps Things, owners, accounts, certificate and port there: Things come back to
-                    it when it starts again (needs the package: npm i classic-level)
+  --data DIR        keeps Things, owners, accounts, rules, certificate and port there: Things come
+                    back to it when it starts again (needs the package: npm i classic-level)
   --pair            the Provisioning Server is an account, and asks each Thing that
                     registers to trust it: its LED blinks, somebody presses its button
   --rights RIGHTS   what it lets the owner do: any of friend,read,control, or none; default: all
@@ -79,7 +79,15 @@ given for what Things rely on.
       const owner = data === undefined ? site.addUser("owner") : await keptOwner(site, join(folder, "owner.json"), io);
       // The owner is who tries things out here.
       const given = [rights, ...also.map((server) => server.rights)];
-      site.provisioningServers.forEach((server, i) => server.setRules([{ ...given[i], jid: owner.jid }]));
+      const isSaid = [values.get("rights"), ...(lists.get("also") ?? []).map((text) => /=/.exec(text)?.[0])];
+      site.provisioningServers.forEach((server, i) => {
+        // What somebody has decided since the first start holds, unless another wish is said.
+        if (server.rules.length > 0 && isSaid[i] === undefined) return;
+        const rules = [{ ...given[i], jid: owner.jid }];
+        if (server.rules.length !== 1 || JSON.stringify(sorted(server.rules[0])) !== JSON.stringify(sorted(rules[0])))
+          server.setRules(rules);
+      });
+      await Promise.all(site.provisioningServers.map((server) => server.settled()));
       const [, ...further] = site.provisioningServers.map(({ jid }) => jid);
       const facts = {
         service: site.service,
@@ -111,6 +119,11 @@ given for what Things rely on.
 /** What a rule may allow. */
 type Rights = Pick<Rule, "friend" | "read" | "control">;
 const ALL: Rights = { friend: true, read: true, control: true };
+
+/** The parts of a rule in an order that is always the same. */
+function sorted(rule: Rule | undefined): unknown {
+  return Object.entries(rule ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
+}
 
 /** Reads a list of rights. Throws a {@link UsageError} for words that are none. */
 function rightsOf(text: string, option: string): Rights {

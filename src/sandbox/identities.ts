@@ -4,6 +4,7 @@ import { ConfigError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import { randomToken, type RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
+import { base64Of } from "../codec/base64.ts";
 import { readAnyCertificate, readCertificate, type ClientCertificate } from "./identity-certificate.ts";
 import { isFingerprint, normaliseIdentity } from "./identity-name.ts";
 
@@ -35,6 +36,26 @@ export interface IdentitiesOptions {
   readonly unknown: "accept" | "refuse";
   /** What these Things may remember is void: an identity has begun, ended, or got another name. */
   readonly changed: (isConcerned: (thing: BareJid) => boolean) => void;
+  /** What is to be kept of an identity is this now; nothing any more. */
+  readonly keep: (fingerprint: string, is: KeptIdentity | undefined) => void;
+}
+
+/** An identity as it is kept: plain data, fit for JSON. */
+export interface KeptIdentity {
+  /** The certificate, DER as base-64. */
+  readonly certificate: string;
+  /** Who has brought it. */
+  readonly by?: BareJid;
+  /** The name it was enrolled under. */
+  readonly name?: string;
+  /** It was withdrawn. */
+  readonly withdrawn: boolean;
+  /** Its token. */
+  readonly token?: string;
+  /** Somebody was answered because of it. */
+  readonly concerns: boolean;
+  /** Somebody was answered without it because it could not be proved. */
+  readonly deprives: boolean;
 }
 
 /** An identity behind a token. */
@@ -49,8 +70,10 @@ export interface Identity {
   readonly concerned: Set<BareJid>;
   /** Those of them that were answered without it. */
   readonly deprived: Set<BareJid>;
-  /** So many Things are concerned that all of them count as such. */
+  /** So many Things are concerned, or it is not known any more which, that all of them count as such. */
   countless: boolean;
+  /** The same of those that were answered without it. */
+  deprivesCountless: boolean;
 }
 
 // XEP-0324 5.4: what anybody can add must not grow without bound.
@@ -88,6 +111,18 @@ export class Identities {
     });
   }
 
+  /** Takes up again what was kept. Certificates that have expired meanwhile end now. */
+  restore(kept: readonly KeptIdentity[]): void {
+    for (const { certificate: der, by, name, withdrawn, token, concerns, deprives } of kept) {
+      const certificate = readCertificate(new Uint8Array(Buffer.from(der, "base64")));
+      if (typeof certificate === "string") continue; // it was one when it was kept: OpenSSL has become stricter
+      const identity = this.#add(certificate, by);
+      Object.assign(identity, { name, withdrawn, token, countless: concerns, deprivesCountless: deprives });
+      if (token !== undefined) this.#byToken.set(token, identity);
+    }
+    this.#endExpired();
+  }
+
   /** Gives a certificate a name. Throws `ERR_CONFIG` for one that no token can be given for, or no name. */
   enrol(given: string | Uint8Array, name: string): string {
     const option = `the certificate of "${name}"`;
@@ -98,7 +133,10 @@ export class Identities {
     const identity = this.#all.get(certificate.fingerprint) ?? this.#add(certificate);
     const isNews = identity.name !== name || identity.withdrawn;
     Object.assign(identity, { name, withdrawn: false });
-    if (isNews) this.#tell([identity]);
+    if (isNews) {
+      this.#keep(identity);
+      this.#tell([identity]);
+    }
     return certificate.fingerprint;
   }
 
@@ -145,8 +183,11 @@ export class Identities {
   tokenFor(certificate: ClientCertificate, by?: BareJid): string {
     const identity = this.#all.get(certificate.fingerprint) ?? this.#add(certificate, by);
     // P-3.1.3-14: base64url has no white space.
-    identity.token ??= randomToken(this.#options.random, 24);
-    this.#byToken.set(identity.token, identity);
+    if (identity.token === undefined) {
+      identity.token = randomToken(this.#options.random, 24);
+      this.#byToken.set(identity.token, identity);
+      this.#keep(identity);
+    }
     this.proved(identity);
     return identity.token;
   }
@@ -159,10 +200,12 @@ export class Identities {
 
   /** A Thing is answered about somebody who uses a token of this identity, which was proved or was not. */
   answered(identity: Identity, thing: BareJid, proved: boolean): void {
-    const isFirst = identity.concerned.size === 0;
+    const isFirst = identity.concerned.size === 0 && !identity.countless;
+    const isDepriving = !proved && identity.deprived.size === 0 && !identity.deprivesCountless;
     if (identity.concerned.size < MOST_CONCERNED) identity.concerned.add(thing);
     else if (!identity.concerned.has(thing)) identity.countless = true;
     if (!proved && identity.deprived.size < MOST_CONCERNED) identity.deprived.add(thing);
+    if (isFirst || isDepriving) this.#keep(identity);
     if (isFirst) this.#watch();
   }
 
@@ -171,8 +214,11 @@ export class Identities {
     const deprived = new Set(identity.deprived);
     identity.deprived.clear();
     // So many that some may not have been noted.
-    const all = deprived.size >= MOST_CONCERNED;
-    if (deprived.size > 0) this.#options.changed((thing) => all || deprived.has(thing));
+    const all = deprived.size >= MOST_CONCERNED || identity.deprivesCountless;
+    if (deprived.size === 0 && !all) return;
+    identity.deprivesCountless = false;
+    this.#keep(identity);
+    this.#options.changed((thing) => all || deprived.has(thing));
   }
 
   /** Stops looking at the clock. */
@@ -196,6 +242,7 @@ export class Identities {
       concerned: new Set(),
       deprived: new Set(),
       countless: false,
+      deprivesCountless: false,
     };
     this.#all.set(certificate.fingerprint, identity);
     return identity;
@@ -210,6 +257,7 @@ export class Identities {
       if (identity.name !== undefined || now <= identity.certificate.validTo) continue;
       this.#voidToken(identity);
       this.#all.delete(fingerprint);
+      this.#options.keep(fingerprint, undefined);
     }
     return !this.#isFull(by);
   }
@@ -239,8 +287,22 @@ export class Identities {
       identity.concerned.clear();
       identity.deprived.clear();
       identity.countless = false;
+      identity.deprivesCountless = false;
+      this.#keep(identity);
     }
     this.#watch();
+  }
+
+  #keep({ certificate, by, name, withdrawn, token, ...concerning }: Identity): void {
+    this.#options.keep(certificate.fingerprint, {
+      certificate: base64Of(certificate.der),
+      ...(by !== undefined && { by }),
+      ...(name !== undefined && { name }),
+      withdrawn,
+      ...(token !== undefined && { token }),
+      concerns: concerning.countless || concerning.concerned.size > 0,
+      deprives: concerning.deprivesCountless || concerning.deprived.size > 0,
+    });
   }
 
   #tell(identities: readonly Identity[]): void {
@@ -254,8 +316,8 @@ export class Identities {
     this.stop();
     const { clock } = this.#options;
     let wait = Infinity;
-    for (const { concerned, certificate } of this.#byToken.values()) {
-      if (concerned.size > 0) wait = Math.min(wait, LOOK_AGAIN, certificate.validTo + 1 - clock.now());
+    for (const { concerned, countless, certificate } of this.#byToken.values()) {
+      if (concerned.size > 0 || countless) wait = Math.min(wait, LOOK_AGAIN, certificate.validTo + 1 - clock.now());
     }
     if (wait < Infinity) this.#timer = clock.schedule(Math.max(0, wait), () => this.#endExpired());
   }

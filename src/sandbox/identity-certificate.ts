@@ -9,6 +9,8 @@ export type ChallengePadding = "oaep" | "pkcs1";
 
 /** What is kept of a certificate. */
 export interface ClientCertificate {
+  /** The certificate in DER. */
+  readonly der: Uint8Array;
   /** The SHA-256 of its DER form: 64 lower-case hexadecimal digits. */
   readonly fingerprint: string;
   /** Whom it names. Anybody can write anything there: no rule goes by it. */
@@ -59,7 +61,14 @@ function withKey(certificate: X509Certificate): ClientCertificate | CertificateF
   const [validFrom, validTo] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
   if (Number.isNaN(validFrom) || Number.isNaN(validTo)) return "broken";
   const fingerprint = certificate.fingerprint256.replaceAll(":", "").toLowerCase();
-  return { fingerprint, subject: certificate.subject, validFrom, validTo, publicKey };
+  return {
+    der: new Uint8Array(certificate.raw),
+    fingerprint,
+    subject: certificate.subject,
+    validFrom,
+    validTo,
+    publicKey,
+  };
 }
 
 /** Encrypts a challenge of 32 bytes. The padding's own randomness is OpenSSL's. */

@@ -12,12 +12,15 @@ export { ReferenceRegistry } from "./registry.ts";
 export type { KeptRegistryOptions, RegisteredThing, RegistryOptions } from "./registry-options.ts";
 export type { RegistrySettings } from "./registry-limits.ts";
 export type { DueNotice } from "./registry-notices.ts";
+export { levelProvisioningKeeper } from "./provisioning-level.ts";
+export type { KeptChange, ProvisioningKeeper } from "./provisioning-server-kept.ts";
 export { levelKeeper } from "./registry-level.ts";
 export { MemoryKeeper, recordKey } from "./registry-records.ts";
 export type { RecordClaim, RecordKeeper, RecordRemoval, RegistryRecord } from "./registry-records.ts";
 export { ReferenceProvisioningServer } from "./provisioning-server.ts";
 export type {
   AskedQuestion,
+  KeptProvisioningServerOptions,
   ProvisioningServerOptions,
   QuestionKind,
   UndecidedQuestion,

@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../core/clock.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
 import { randomToken, type RandomSource } from "../core/random.ts";
+import { Refusal } from "../core/refusal.ts";
 import { buildClearCache } from "../codec/provisioning.ts";
 import { iq } from "../codec/stanza.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -26,6 +27,24 @@ export interface CacheInvalidationOptions {
   readonly output: (stanzas: readonly XmlElement[]) => void;
   /** Only presence tells where a Thing is: the server is an account, whose friends say when they come and go (P-E8). */
   readonly byPresence: boolean;
+  /**
+   * What is to be kept of somebody who asks is this now.
+   *
+   * @param lazily nothing that is said depends on it
+   */
+  readonly keep: (jid: BareJid, is: KeptDevice, lazily: boolean) => void;
+}
+
+/** Somebody who asks, as kept: plain data, fit for JSON. */
+export interface KeptDevice {
+  /** Where it asked from last, where that is an address that may last. */
+  readonly address?: string;
+  /** It has yet to acknowledge a change. */
+  readonly due: boolean;
+  /** It has asked about friends. */
+  readonly consulted: boolean;
+  /** What services that have asked from there are called. */
+  readonly services: readonly string[];
 }
 
 /** Tells whether somebody who asked is concerned by a change, by the services that asked from there. */
@@ -55,8 +74,13 @@ interface Device {
   readonly services: Set<string>;
   /** The rules changed, and it has not acknowledged since. */
   due: boolean;
+  /** The full JID that it asked from last, of those that may last. */
+  last: string | undefined;
   timer: Timer | undefined;
 }
+
+// Each is kept, and anybody can ask: at 200 bytes these are twenty megabytes.
+const MOST_DEVICES = 100_000;
 
 /**
  * Keeps track of the Things that may have answers in their caches, of where they are, and of who has yet to
@@ -65,6 +89,8 @@ interface Device {
 export class CacheInvalidation {
   readonly #options: CacheInvalidationOptions;
   readonly #devices = new Map<BareJid, Device>();
+  /** How many of them have asked. */
+  #askers = 0;
 
   constructor(options: CacheInvalidationOptions) {
     this.#options = options;
@@ -75,23 +101,44 @@ export class CacheInvalidation {
     return [...this.#devices].filter(([, device]) => device.due).map(([jid]) => jid);
   }
 
+  /** Takes up again who was kept. Who has yet to acknowledge is told where it asked from last, or when it comes. */
+  restore(jid: BareJid, { address, due, consulted, services }: KeptDevice): void {
+    const device = this.#device(jid);
+    Object.assign(device, { asked: true, consulted, due, last: address });
+    for (const service of services) device.services.add(service);
+    this.#askers++;
+    if (address !== undefined && !this.#options.byPresence) this.#address(device, address);
+    this.#schedule(device);
+  }
+
   /** Tells whether a Thing has asked about friends before (P-3.2.3-2). */
   hasConsulted(thing: BareJid): boolean {
     return this.#devices.get(thing)?.consulted ?? false;
   }
 
-  /** A Thing asked a question whose answer it may keep. */
+  /** A Thing asked a question whose answer it may keep. Throws the `Refusal` that goes back where too many have asked. */
   asked(from: Jid, kind?: QuestionKind): void {
+    const known = this.#devices.get(from.bare);
+    if (known?.asked !== true && this.#askers >= MOST_DEVICES)
+      throw new Refusal("resource-constraint", "Too many Things have asked.");
     const device = this.#device(from.bare);
+    const isNews = !device.asked || (kind === "isFriend" && !device.consulted);
+    if (!device.asked) this.#askers++;
     device.asked = true;
     if (kind === "isFriend") device.consulted = true;
-    if (!this.#options.byPresence && isAddress(from)) this.#address(device, from.full);
+    const lasts = !this.#options.byPresence && isAddress(from);
+    if (lasts) this.#address(device, from.full);
+    const hasMoved = lasts && device.last !== from.full;
+    if (lasts) device.last = from.full;
+    if (isNews || hasMoved) this.#keep(from.bare, device, !isNews);
   }
 
   /** A service that is called so asks from there. */
   serves(jid: BareJid, service: readonly string[]): void {
-    const { services } = this.#device(jid);
-    for (const name of service) if (services.size < MOST_SERVICES) services.add(name);
+    const device = this.#device(jid);
+    const { size } = device.services;
+    for (const name of service) if (device.services.size < MOST_SERVICES) device.services.add(name);
+    if (device.asked && device.services.size > size) this.#keep(jid, device);
   }
 
   /** Something changed: every Thing and service that ever asked, and is concerned, must forget. Left out: all are. */
@@ -99,7 +146,7 @@ export class CacheInvalidation {
     const stanzas: XmlElement[] = [];
     for (const [jid, device] of this.#devices) {
       if (!device.asked || !isConcerned(jid, device.services)) continue;
-      this.#isDue(device);
+      this.#isDue(jid, device);
       stanzas.push(...this.#send(device, [...device.addresses.values()]));
     }
     if (stanzas.length > 0) this.#options.output(stanzas);
@@ -109,7 +156,7 @@ export class CacheInvalidation {
   forget(from: Jid): readonly XmlElement[] {
     const device = this.#devices.get(from.bare);
     if (device === undefined) return [];
-    this.#isDue(device);
+    this.#isDue(from.bare, device);
     return this.#send(device, [...device.addresses.values()]);
   }
 
@@ -143,7 +190,8 @@ export class CacheInvalidation {
     const address = device?.addresses.get(from.full);
     if (device === undefined || address === undefined || !device.due || address.id !== id) return;
     if (error === undefined) {
-      if (payload === undefined || payload.is("clearCacheResponse", ns.provisioning)) this.#acknowledged(device);
+      if (payload === undefined || payload.is("clearCacheResponse", ns.provisioning))
+        this.#acknowledged(from.bare, device);
       return;
     }
     this.#options.logger.warn("a Thing did not clear its cache", { thing: from.full, why: error.condition });
@@ -169,8 +217,11 @@ export class CacheInvalidation {
     for (const device of this.#devices.values()) device.timer?.cancel();
   }
 
-  #isDue(device: Device): void {
-    device.due = true;
+  #isDue(jid: BareJid, device: Device): void {
+    if (!device.due) {
+      device.due = true;
+      this.#keep(jid, device);
+    }
     // A new id: only what is sent from now on counts as acknowledged.
     for (const address of device.addresses.values()) Object.assign(address, { id: undefined, refused: false });
   }
@@ -179,12 +230,17 @@ export class CacheInvalidation {
     const known = this.#devices.get(jid);
     if (known !== undefined) return known;
     const device: Device = {
-      ...{ asked: false, consulted: false, due: false, timer: undefined },
+      ...{ asked: false, consulted: false, due: false, last: undefined, timer: undefined },
       addresses: new Map(),
       services: new Set(),
     };
     this.#devices.set(jid, device);
     return device;
+  }
+
+  #keep(jid: BareJid, { last, due, consulted, services }: Device, lazily = false): void {
+    const address = last === undefined ? {} : { address: last };
+    this.#options.keep(jid, { ...address, due, consulted, services: [...services] }, lazily);
   }
 
   #address(device: Device, full: string): Address {
@@ -219,8 +275,9 @@ export class CacheInvalidation {
     return [...device.addresses.values()].filter((address) => !address.refused);
   }
 
-  #acknowledged(device: Device): void {
+  #acknowledged(jid: BareJid, device: Device): void {
     device.due = false;
+    this.#keep(jid, device, true); // lost, it costs a clearCache more
     for (const address of device.addresses.values()) address.id = undefined;
     this.#schedule(device);
   }

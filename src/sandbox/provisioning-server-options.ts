@@ -9,6 +9,7 @@ import type { NodeRef } from "../codec/node-ref.ts";
 import type { ChallengePadding } from "./identity-certificate.ts";
 import type { ChallengePolicy } from "./provisioning-server-challenges.ts";
 import type { PrivilegeList, User } from "./people.ts";
+import type { ProvisioningKeeper } from "./provisioning-server-kept.ts";
 import type { Rule } from "./rules.ts";
 import type { AggregateOptions } from "./seen-names.ts";
 
@@ -54,6 +55,12 @@ export interface ProvisioningServerOptions {
    * them by their fingerprint. Default `accept`.
    */
   readonly unknownCertificates?: "accept" | "refuse" | undefined;
+}
+
+/** What a reference Provisioning Server is made of that outlives its process. */
+export interface KeptProvisioningServerOptions extends ProvisioningServerOptions {
+  /** Where it keeps what it decides by. */
+  readonly keeper: ProvisioningKeeper;
 }
 
 /** The questions it answers. */

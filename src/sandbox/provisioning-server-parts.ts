@@ -11,6 +11,8 @@ import { People } from "./people.ts";
 import { AskedQuestions } from "./provisioning-server-asked.ts";
 import { CacheInvalidation } from "./provisioning-server-cache.ts";
 import { TokenChallenges, type ChallengePolicy } from "./provisioning-server-challenges.ts";
+import { KEYS, sessionKey } from "./provisioning-server-keys.ts";
+import { Kept } from "./provisioning-server-kept.ts";
 import type { AskedQuestion, ProvisioningServerOptions } from "./provisioning-server-options.ts";
 import { Proofs } from "./provisioning-server-proofs.ts";
 import { RightsDesk } from "./provisioning-server-rights.ts";
@@ -26,12 +28,12 @@ import {
   type ServiceAnswer,
   type ServiceHandlers,
 } from "./service-frame.ts";
-import { Sessions, type Session } from "./sessions.ts";
+import { Sessions, keptSession, type Session } from "./sessions.ts";
 
 /** What the parts ask of the server. */
 export interface ServerHooks {
   /** Carries away what is sent without anything coming in. */
-  readonly output: (stanzas: readonly XmlElement[]) => void;
+  readonly carry: (stanzas: readonly XmlElement[]) => void;
   /** Whether Things may trust further servers. */
   readonly secondaryTrustAllowed: () => boolean;
   /** How challenges are padded. */
@@ -53,6 +55,8 @@ export interface ServerParts {
   readonly challenges: TokenChallenges;
   readonly services: ServiceDesk;
   readonly asked: AskedQuestions;
+  /** What outlives the process. */
+  readonly kept: Kept;
   /** As an account: its friends. */
   readonly friends: ServiceFriends | undefined;
 }
@@ -64,27 +68,39 @@ export function assemble(options: ProvisioningServerOptions, name: string, hooks
   const address = serviceAddress(options.jid);
   const { random = systemRandom, clock = systemClock, logger = silentLogger, retry = 10_000 } = options;
   const { unknownCertificates: unknown = "accept", challengeTimeout: timeout = 5_000 } = options;
-  const { output, padding, policy } = hooks;
+  const { carry, padding, policy } = hooks;
+  const kept = new Kept(logger, carry);
+  const output = (stanzas: readonly XmlElement[]): void => {
+    const now = kept.tell(stanzas);
+    if (now.length > 0) carry(now);
+  };
   const isAccount = address.local !== "";
   const from = address.full;
   const parts = { from, random, clock, logger, output };
 
-  const cache = new CacheInvalidation({ ...parts, retry, byPresence: isAccount });
+  const cache = new CacheInvalidation({
+    ...parts,
+    retry,
+    byPresence: isAccount,
+    keep: (jid, is, lazily) => kept.change(`${KEYS.thing}${jid}`, is, lazily),
+  });
   const friends = isAccount ? new ServiceFriends({ clock, output }) : undefined;
   const people = new People();
   people.setUsers(options.users ?? []);
   people.setLists(options.privileges ?? []);
-  const names = new SeenNames(options.aggregate, () => undefined);
+  const names = new SeenNames(options.aggregate, (list) => kept.change(KEYS.names, list, true));
   const isConcerned = (session: Session, jid: BareJid): boolean => session.countless || session.concerned.has(jid);
   const sessions = new Sessions({
     random,
     changed: (session, is) => {
+      kept.change(sessionKey(session.token), is && keptSession(is));
       if (is === undefined) cache.changed((jid) => isConcerned(session, jid));
     },
   });
   const book = new RuleBook({
     logger,
-    changed: (_, news) => {
+    changed: (rules, news) => {
+      kept.change(KEYS.rules, rules);
       // Who may use a service says whose name counts, also in the questions of Things (XEP-0324 5.6).
       const letsIn = news === "all" || news.some(({ access }) => access !== undefined);
       cache.changed(
@@ -95,7 +111,13 @@ export function assemble(options: ProvisioningServerOptions, name: string, hooks
     },
   });
   book.begin(options.rules ?? []);
-  const identities = new Identities({ random, clock, unknown, changed: (concerned) => cache.changed(concerned) });
+  const identities = new Identities({
+    random,
+    clock,
+    unknown,
+    changed: (concerned) => cache.changed(concerned),
+    keep: (fingerprint, is) => kept.change(`${KEYS.identity}${fingerprint}`, is),
+  });
   const tokens = new TokenDesk({ identities, random, clock, padding });
   const challenges = new TokenChallenges({ ...parts, policy, padding, timeout });
   const proofs = new Proofs(identities, challenges, {
@@ -162,5 +184,6 @@ export function assemble(options: ProvisioningServerOptions, name: string, hooks
     services,
     asked: questions,
     friends,
+    kept,
   };
 }

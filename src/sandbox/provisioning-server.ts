@@ -9,9 +9,17 @@ import type { KnownIdentity } from "./identities.ts";
 import type { ChallengePadding } from "./identity-certificate.ts";
 import type { PrivilegeList, User } from "./people.ts";
 import type { ChallengePolicy } from "./provisioning-server-challenges.ts";
-import type { AskedQuestion, ProvisioningServerOptions, QuestionKind } from "./provisioning-server-options.ts";
+import type {
+  AskedQuestion,
+  KeptProvisioningServerOptions,
+  ProvisioningServerOptions,
+  QuestionKind,
+} from "./provisioning-server-options.ts";
 import { assemble, type ServerParts } from "./provisioning-server-parts.ts";
+import { KEYS } from "./provisioning-server-keys.ts";
+import { restore } from "./provisioning-server-restore.ts";
 import type { UndecidedListener } from "./rule-book.ts";
+import { normaliseRules } from "./rules-check.ts";
 import type { ControlLimits, ReadLimits, Rule } from "./rules.ts";
 import type { SeenName } from "./seen-names.ts";
 import type { FriendshipOutcome } from "./service-friends.ts";
@@ -46,12 +54,38 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.padding = options.padding ?? "oaep";
     this.challenge = options.challenge ?? "always";
     this.#parts = assemble(options, this.name, {
-      output: (stanzas) => this.#carry(stanzas),
+      carry: (stanzas) => this.#carry(stanzas),
       secondaryTrustAllowed: () => this.secondaryTrustAllowed,
       padding: () => this.padding,
       policy: () => this.challenge,
     });
     this.jid = this.#parts.handlers.address.full;
+  }
+
+  /**
+   * A server whose rules, users, privileges, known certificates and tokens, and what Things and services are still to be
+   * told, outlive its process: it begins with what was kept. `rules`, `users` and `privileges` in the options take the
+   * place of those kept; left out, those stay. Nothing is told before all that it was decided by is kept. Attach it once this
+   * has resolved. Rejects with `ERR_CONFIG` as `new` throws, and with what the keeper rejects with.
+   */
+  static async open(options: KeptProvisioningServerOptions): Promise<ReferenceProvisioningServer> {
+    const { keeper, rules, users, privileges, ...rest } = options;
+    const server = new ReferenceProvisioningServer(rest);
+    await restore(server.#parts, keeper);
+    const isNews = (given: unknown, kept: unknown): boolean => JSON.stringify(given) !== JSON.stringify(kept);
+    if (rules !== undefined && isNews(normaliseRules(rules), server.rules)) server.setRules(rules);
+    if (users !== undefined && isNews(users, server.users)) server.setUsers(users);
+    if (privileges !== undefined && isNews(privileges, server.privileges)) server.setPrivileges(privileges);
+    await server.settled();
+    return server;
+  }
+
+  /**
+   * Resolves when all that was changed until now is kept, at once where nothing is kept. Rejects with what the keeper
+   * rejects with; it is tried again with the next change or question.
+   */
+  async settled(): Promise<void> {
+    await this.#parts.kept.settled();
   }
 
   /** The rules in force, the one that decides first in front. */
@@ -151,7 +185,9 @@ export class ReferenceProvisioningServer implements StanzaService {
    * to all services that have asked. Throws `ERR_CONFIG` for what is no user; then nothing changes.
    */
   setUsers(users: readonly User[]): void {
-    this.#parts.people.setUsers(users);
+    const { people, kept } = this.#parts;
+    people.setUsers(users);
+    kept.change(KEYS.users, people.users);
     this.#parts.cache.changed((_, services) => services.size > 0);
   }
 
@@ -169,7 +205,9 @@ export class ReferenceProvisioningServer implements StanzaService {
    * ```
    */
   setPrivileges(lists: readonly PrivilegeList[]): void {
-    const affected = this.#parts.people.setLists(lists);
+    const { people, kept } = this.#parts;
+    const affected = people.setLists(lists);
+    kept.change(KEYS.privileges, people.lists);
     this.#parts.cache.changed((_, services) => [...services].some((service) => affected.has(service)));
   }
 
@@ -238,7 +276,7 @@ export class ReferenceProvisioningServer implements StanzaService {
   }
 
   receive(stanza: XmlElement): readonly XmlElement[] {
-    return serve(stanza, this.#parts.handlers);
+    return this.#parts.kept.tell(serve(stanza, this.#parts.handlers));
   }
 
   onOutput(carry: (stanzas: readonly XmlElement[]) => void): void {
@@ -249,6 +287,12 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.#parts.friends?.onAccount(account);
     this.#parts.cache.forgetPresence();
     this.#parts.challenges.stop();
+  }
+
+  /** Stops, and closes the keeper when all is kept. Detach it first: it must not be asked anything any more. */
+  async close(): Promise<void> {
+    this.stop();
+    await this.#parts.kept.close();
   }
 
   stop(): void {
@@ -262,6 +306,6 @@ export class ReferenceProvisioningServer implements StanzaService {
   /** Messages go to the bare JID: its server knows where the Thing is, or keeps them until it comes (P-E8). */
   #tell(thing: string, payload: XmlElement): void {
     const to = configJid(thing, "thing").bare;
-    this.#carry([message({ to, from: this.jid }, payload)]);
+    this.#parts.handlers.output?.([message({ to, from: this.jid }, payload)]);
   }
 }

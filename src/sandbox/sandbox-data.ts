@@ -4,6 +4,8 @@ import type { Clock } from "../core/clock.ts";
 import { ConfigError } from "../core/errors.ts";
 import { makeCertificates, type Certificates } from "./certificates.ts";
 import { LevelStore } from "./level-store.ts";
+import { LevelProvisioningKeeper } from "./provisioning-level.ts";
+import type { ProvisioningKeeper } from "./provisioning-server-kept.ts";
 import { LevelKeeper } from "./registry-level.ts";
 import type { RecordKeeper } from "./registry-records.ts";
 import type { KeptAccounts } from "./server/domain.ts";
@@ -20,8 +22,8 @@ const SITE = "site";
 const ACCOUNTS = "accounts";
 
 /**
- * A folder with all that Things rely on: the Things of the Registry, the accounts of the server, certificate and
- * authority, the port.
+ * A folder with all that Things rely on: the Things of the Registry, what the Provisioning Servers decide by, the
+ * accounts of the server, certificate and authority, the port.
  */
 export class SandboxData {
   /** Where the Registry keeps its Things. Closed with all the rest, not by itself. */
@@ -36,6 +38,11 @@ export class SandboxData {
     this.#site = site;
     this.keeper = new LevelKeeper(store, () => Promise.resolve());
     this.accounts = { entries, keep: (changes) => store.write(ACCOUNTS, changes) };
+  }
+
+  /** Where the Provisioning Server of an address keeps what it decides by. Closed with all the rest, not by itself. */
+  provisioning(jid: string): ProvisioningKeeper {
+    return new LevelProvisioningKeeper(this.#store, `provisioning ${jid}`, () => Promise.resolve());
   }
 
   /** Opens a folder; it is made if need be. Rejects as {@link LevelStore.open}. */

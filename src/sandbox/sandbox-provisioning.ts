@@ -1,5 +1,7 @@
 // The Provisioning Servers of a sandbox: one, and as many more as somebody wants to see side by side (XEP-0324 5.3).
 import { ConfigError } from "../core/errors.ts";
+import { configJid } from "../core/jid.ts";
+import type { ProvisioningKeeper } from "./provisioning-server-kept.ts";
 import type { ProvisioningServerOptions } from "./provisioning-server-options.ts";
 import { ReferenceProvisioningServer } from "./provisioning-server.ts";
 
@@ -22,27 +24,35 @@ export interface FurtherProvisioning extends ProvisioningSettings {
   readonly secondaryTrustAllowed?: boolean | undefined;
 }
 
-/** Makes them all, the first in front. Throws `ERR_CONFIG` for a name that is none, or taken. */
-export function makeProvisioningServers(
+/**
+ * Makes them all, the first in front. Rejects with `ERR_CONFIG` for a name that is none, or taken.
+ *
+ * @param keeperOf where the server of an address keeps what it decides by; left out: nowhere
+ */
+export async function makeProvisioningServers(
   {
     first,
     further,
   }: { readonly first: ProvisioningSettings & { jid: string }; further: readonly FurtherProvisioning[] },
   address: (name: string, hosting: Hosting) => string,
   parts: Pick<ProvisioningServerOptions, "random" | "clock" | "logger">,
-): readonly [ReferenceProvisioningServer, ...ReferenceProvisioningServer[]] {
-  const servers: [ReferenceProvisioningServer, ...ReferenceProvisioningServer[]] = [
-    new ReferenceProvisioningServer({ ...first, ...parts }),
-  ];
-  further.forEach(({ name, hosting = "component", ...settings }, index) => {
+  keeperOf?: (jid: string) => ProvisioningKeeper,
+): Promise<readonly [ReferenceProvisioningServer, ...ReferenceProvisioningServer[]]> {
+  const make = async (options: ProvisioningServerOptions): Promise<ReferenceProvisioningServer> =>
+    keeperOf === undefined
+      ? new ReferenceProvisioningServer(options)
+      : ReferenceProvisioningServer.open({ ...options, keeper: keeperOf(configJid(options.jid, "jid").full) });
+  const servers: [ReferenceProvisioningServer, ...ReferenceProvisioningServer[]] = [await make({ ...first, ...parts })];
+  for (const [index, { name, hosting = "component", ...settings }] of further.entries()) {
     // P-5.3-6.
     const secondaryTrustAllowed = servers.every((earlier) => earlier.secondaryTrustAllowed);
     const jid = address(name, hosting);
-    const server = new ReferenceProvisioningServer({ secondaryTrustAllowed, ...settings, jid, ...parts });
-    if (servers.some((earlier) => earlier.jid === server.jid)) {
+    // Before it is made: two would keep in the same place.
+    const { full } = configJid(jid, "jid");
+    if (servers.some((earlier) => earlier.jid === full)) {
       throw new ConfigError(`furtherProvisioning[${index}].name: "${name}" is taken`);
     }
-    servers.push(server);
-  });
+    servers.push(await make({ secondaryTrustAllowed, ...settings, jid, ...parts }));
+  }
   return servers;
 }

@@ -74,8 +74,9 @@ export interface SandboxOptions {
   /**
    * A folder in which it keeps what Things rely on, so that they find it again when it starts again, also after
    * `kill -9`: the Things of its Registry and what they are still to be told, all accounts with their contacts and the
-   * messages that wait, its authority and certificate, the domain, the port. Rules and tokens of its Provisioning
-   * Servers are not kept. It needs the optional package classic-level: `npm i classic-level`. Default: nothing is kept.
+   * messages that wait, its authority and certificate, the domain, the port; what its Provisioning Servers decide by:
+   * rules, users, privileges, known certificates, tokens, and who is still to be told of a change. `rules`, `users` and
+   * `privileges` that are given at a start take the place of those that were kept. It needs the optional package classic-level: `npm i classic-level`. Default: nothing is kept.
    */
   readonly data?: string;
   /** Where it writes what happens. Default: nowhere. */
@@ -207,13 +208,14 @@ async function startWith(options: SandboxOptions, data: SandboxData | undefined)
     data === undefined
       ? new ReferenceRegistry(settings)
       : await ReferenceRegistry.open({ ...settings, keeper: data.keeper });
-  const provisioningServers = makeProvisioningServers(
+  const provisioningServers = await makeProvisioningServers(
     {
       first: { ...options.provisioning, jid: address("provisioning", hosting.provisioning) },
       further: options.furtherProvisioning ?? [],
     },
     address,
     parts,
+    data && ((jid) => data.provisioning(jid)),
   );
   const [provisioning] = provisioningServers;
   const services = [registry, ...provisioningServers];
@@ -232,6 +234,7 @@ async function startWith(options: SandboxOptions, data: SandboxData | undefined)
     await listener.close();
     server.isolate();
     await registry.close();
+    await Promise.all(provisioningServers.map((server) => server.close()));
     if (data === undefined) return;
     await server.end();
     await data.close();

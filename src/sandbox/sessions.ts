@@ -121,22 +121,24 @@ export class Sessions {
 }
 
 /** A session as it is kept: plain data, fit for JSON. */
-export interface KeptSession extends Pick<Session, "service" | "by" | "userName"> {
+export interface KeptSession extends Pick<Session, "token" | "service" | "by"> {
+  /** The name that the user has logged in by. */
+  readonly userName?: string;
   /** The credentials; bytes as base-64. */
   readonly credentials: readonly { readonly type: Credential["type"]; readonly value: string | number }[];
 }
 
 /** What is kept of a session. */
-export function keptSession({ service, by, userName, credentials }: Session): KeptSession {
+export function keptSession({ token, service, by, userName, credentials }: Session): KeptSession {
   const plain = credentials.map(({ type, value }) => ({
     type,
     value: value instanceof Uint8Array ? base64Of(value) : value,
   }));
-  return { service, by, userName, credentials: plain };
+  return { token, service, by, ...(userName !== undefined && { userName }), credentials: plain };
 }
 
-/** The session that was kept under a token. Whom it concerned is not known any more: everybody. */
-export function sessionOf(token: string, { service, by, userName, credentials }: KeptSession): Session {
+/** The session that was kept. Whom it concerned is not known any more: everybody. */
+export function sessionOf({ token, service, by, userName, credentials }: KeptSession): Session {
   const read = credentials.map(({ type, value }) =>
     type === "x509Certificate" || type === "x509CertificateThumbprint"
       ? { type, value: new Uint8Array(Buffer.from(String(value), "base64")) }

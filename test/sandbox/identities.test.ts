@@ -23,6 +23,7 @@ beforeEach(() => {
     random: new SeededRandom("identities"),
     clock,
     unknown: "accept",
+    keep: () => undefined,
     changed: (isConcerned) => void told.push(THINGS.filter(isConcerned).join()),
   });
 });

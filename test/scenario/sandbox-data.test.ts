@@ -62,7 +62,7 @@ describe("a sandbox that is started again with its folder", () => {
     await first.stop();
 
     const second = await start();
-    second.provisioning.setRules([{ read: true, friend: true }]);
+    expect(second.provisioning.rules).toEqual([{ read: true, friend: true }]); // kept, as the Things are
     expect([second.service, second.ca, second.domain]).toEqual([first.service, first.ca, first.domain]);
     const again = new OwnerClient(await login(second));
     const found: string[] = [];
@@ -148,6 +148,28 @@ describe("npx xmpp-thing sandbox --data", () => {
     expect(await running).toBe(0);
     return more.includes("--json") ? (JSON.parse(line) as Record<string, unknown>) : { text: `${text}\n${io.text}` };
   }
+
+  it("keeps what its Provisioning Servers go by, until other rights are wished", async () => {
+    await run("--json", "--also", "second", "--rights", "read");
+    const owner = "owner@localhost";
+    const decided = await startSandbox({ data, furtherProvisioning: [{ name: "second" }] });
+    const [first, second] = decided.provisioningServers;
+    expect(first?.rules).toEqual([{ jid: owner, read: true }]);
+    second?.addRule({ jid: "anna@localhost", friend: true });
+    await second?.settled();
+    await decided.stop();
+    await run("--json", "--also", "second");
+    await run("--json", "--also", "second", "--rights", "read");
+    const same = await startSandbox({ data, furtherProvisioning: [{ name: "second" }] });
+    const rules = same.provisioningServers.map((server) => server.rules);
+    await same.stop();
+    expect(rules).toEqual([[{ jid: owner, read: true }], [{ jid: "anna@localhost", friend: true }, { jid: owner }]]);
+    await run("--json", "--also", "second=control", "--rights", "friend");
+    const other = await startSandbox({ data, furtherProvisioning: [{ name: "second" }] });
+    const wished = other.provisioningServers.map((server) => server.rules);
+    await other.stop();
+    expect(wished).toEqual([[{ jid: owner, friend: true }], [{ jid: owner, control: true }]]);
+  });
 
   it("is the same at every start: address, authority, owner and password", async () => {
     const first = await run("--json");
