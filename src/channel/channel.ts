@@ -18,6 +18,8 @@ export interface IqRequest {
 export interface Channel {
   /** The own full JID while there is a stream. */
   readonly jid: Jid | undefined;
+  /** Fires when the stream that there is now ends; `undefined` without one. Left out where nobody can tell. */
+  readonly stream?: AbortSignal | undefined;
   /** Handlers of what comes in. */
   readonly router: Router;
   /**

@@ -66,6 +66,10 @@ export class StanzaChannel implements Channel {
     return this.#stream?.wire.jid;
   }
 
+  get stream(): AbortSignal | undefined {
+    return this.#stream?.ended.signal;
+  }
+
   /** Takes a new stream into use. */
   attach(wire: Wire): void {
     this.detach(new ConnectionError("replaced by a new stream"));

@@ -53,7 +53,7 @@ export interface Reading {
   readonly value: number | string | boolean | bigint | Date;
   /** When it was measured or stored: a `Date`, milliseconds since 1970, or an xs:dateTime as text. Default: when it is sent. */
   readonly timestamp?: Date | number | string;
-  /** The kinds it is of, some of the field's. Default: those of the field that are not historical, or all if there are no others. */
+  /** The kinds it is of, some of the field's. Default: those of the field; of one that is `momentary` those that are not historical. */
   readonly categories?: readonly FieldType[];
   /** What is to be said of its worth (XEP-0323 5.7). Default `["automaticReadout"]`: read by the machine itself. */
   readonly quality?: Iterable<FieldQuality>;
@@ -76,6 +76,9 @@ export interface ReadContext {
   /** The request that is being answered: to be handed on, as `onBehalfOf`, to what is asked of other Things for it. */
   readonly request: IncomingRequest;
 }
+
+/** What of a sensor's values is wanted. */
+export type Wanted = Pick<ReadContext, "types" | "from" | "to">;
 
 /** The sensor of a Thing. */
 export interface SensorDefinition {
@@ -152,9 +155,8 @@ export function categoriesOf(field: FieldDefinition): FieldTypeSet {
   return new Set(field.categories ?? ["momentary"]);
 }
 
-/** The kinds of a reading that names none: a field that has a history too is read now. */
+/** The kinds of a reading that names none: a field of now that has a history too is read now. */
 export function usualCategories(field: FieldDefinition): FieldTypeSet {
   const all = categoriesOf(field);
-  const now = [...all].filter((type) => !isHistorical(new Set([type])));
-  return now.length === 0 ? all : new Set(now);
+  return all.has("momentary") ? new Set([...all].filter((type) => !isHistorical(new Set([type])))) : all;
 }

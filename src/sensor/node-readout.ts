@@ -1,5 +1,5 @@
-// One node of a readout: what it may show by now, and what it has shown or what went wrong.
-import { onAbort, withDeadline } from "../core/abort.ts";
+// One node of a readout: what it has read and no message has told of yet, what went wrong, and what of it may be shown by now.
+import { onAbort, raceSignal } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { TimeoutError, messageOf } from "../core/errors.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -8,19 +8,19 @@ import type { Field, FieldGroup } from "../codec/sensor-data.ts";
 import { isXmlText } from "../codec/xml.ts";
 import type { Grant } from "../provisioning/grants.ts";
 import type { IncomingRequest } from "../provisioning/incoming-request.ts";
-import type { FieldDefinition, ReadContext, SensorDefinition } from "./definition.ts";
-import { allowedFields, readOut } from "./readout.ts";
+import type { Reading, SensorDefinition, Wanted } from "./definition.ts";
+import { DeviceWait } from "./device-wait.ts";
+import { ReadingFilter, naming, type SentField } from "./reading-filter.ts";
+import { allowedFields, isSome, type Allowed } from "./readout.ts";
+import { MOMENT_BYTES, MOST_BYTES, nodeBytes } from "./stanza-size.ts";
 
 /** A node to be read, and the fields of it that are granted. */
 export interface NodePart {
   /** How it is named in the answer. */
   readonly node: NodeRef;
   readonly sensor: SensorDefinition;
-  readonly allowed: ReadonlyMap<string, FieldDefinition>;
+  readonly allowed: Allowed;
 }
-
-/** What of a sensor's values is wanted. */
-export type Wanted = Pick<ReadContext, "types" | "from" | "to">;
 
 /** What reading one node needs. */
 export interface NodeReadoutOptions {
@@ -33,6 +33,8 @@ export interface NodeReadoutOptions {
   readonly wanted: Wanted;
   /** Fires when the whole readout is to end. */
   readonly signal: AbortSignal;
+  /** Told when there is something to tell: some fields, a message full of them, and once the end. */
+  readonly onMore: (node: NodeReadout) => void;
 }
 
 /** What went wrong at a node. */
@@ -42,79 +44,219 @@ export interface NodeError {
   readonly text: string;
 }
 
-const LONGEST_NODE = 30_000;
+// So long is waited for each reading.
+const LONGEST_WAIT = 30_000;
 
 /** One node that is read. */
 export class NodeReadout {
   /** Which. */
   readonly node: NodeRef;
   readonly #options: NodeReadoutOptions;
-  // Fires also when this node may not be shown any more, while others may.
-  readonly #ended = new AbortController();
-  #allowed: ReadonlyMap<string, FieldDefinition>;
-  #fields: readonly Field[] | undefined;
-  #at = "";
-  #failure = "";
+  // Fires when the sensor need not go on: nobody waits any more, time is up, or nothing of the node may be shown.
+  readonly #stop = new AbortController();
+  readonly #filter: ReadingFilter;
+  #allowed: Allowed;
+  #isNarrowed = false;
+  #isOver = false;
+  #isRead = false;
+  #isFull = false;
+  #failure: NodeError | undefined;
+  // What is read and not told, by moment, and how much of a message it fills.
+  #fields = new Map<string, Field[]>();
+  #bytes = 0;
+  #now: { readonly ms: number; readonly text: string } | undefined;
+  #onRoom: () => void = () => undefined;
 
   constructor(options: NodeReadoutOptions) {
     this.#options = options;
     this.node = options.part.node;
     this.#allowed = options.part.allowed;
+    this.#filter = new ReadingFilter(options.part.sensor, options.wanted, (problem) => this.#tell(problem));
   }
 
   /** Whether nothing of it may be shown any more. */
   get isOver(): boolean {
-    return this.#ended.signal.aborted;
+    return this.#isOver;
+  }
+
+  /** Whether the sensor has come to its end. */
+  get isRead(): boolean {
+    return this.#isRead;
+  }
+
+  /** Whether it waits for what was read to be taken: a message is full of it. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** How many bytes of a message are waiting at most, 0 if there are none. */
+  get bytes(): number {
+    return this.#bytes === 0 ? 0 : this.#bytes + nodeBytes(this.node);
   }
 
   /** Reads it, if so many milliseconds are left of the whole. Never rejects. */
   async read(left: number): Promise<void> {
-    const { part, clock, onFault, request, wanted, signal } = this.#options;
-    const deaf = onAbort(signal, () => this.#ended.abort(signal.reason));
-    const limits = { timeout: Math.min(left, LONGEST_NODE), signal: this.#ended.signal };
-    const { nodeId } = this.node;
-    const which = nodeId === "" ? "" : `node "${nodeId}": `;
+    const { clock, signal } = this.#options;
+    const deaf = onAbort(signal, () => this.#stop.abort(signal.reason));
+    const wait = new DeviceWait(clock, LONGEST_WAIT, left, this.#stop);
     try {
+      this.#stop.signal.throwIfAborted();
       if (left <= 0) throw new Refusal("resource-constraint", "Timeout.");
-      this.#fields = await withDeadline(clock, limits, "the sensor", (limited) =>
-        readOut(part.sensor, this.#allowed, { ...wanted, signal: limited, request }, (problem) =>
-          onFault("sensor", which + problem),
-        ),
-      );
+      if (this.#allowed.size > 0) await this.#readAll(wait);
     } catch (error) {
-      this.#failure = failureText(error);
-      // Nobody waits any more, or there were too many before it: not the sensor's fault.
-      const isLate = error instanceof TimeoutError && left < LONGEST_NODE;
-      if (!(error instanceof Refusal) && !this.isOver && !isLate) {
-        onFault("sensor", `${which}the readout failed: ${messageOf(error)}`, error);
-      }
+      this.#fail(error, left);
     } finally {
-      this.#at = timestamp(clock);
+      wait.end();
       deaf();
+      this.#isRead = true;
+      this.#options.onMore(this);
     }
   }
 
   /** Takes away what is not granted any more; if nothing is left it ends. */
   narrow(grants: readonly Grant[]): void {
-    this.#allowed = allowedFields(this.node, this.#allowed.values(), grants);
-    if (this.#allowed.size === 0) this.#ended.abort(new Refusal("forbidden", "Access denied."));
+    const before = [...this.#allowed.values()].map(({ definition }) => definition);
+    this.#allowed = allowedFields(this.node, before, grants);
+    this.#isNarrowed = true;
+    if (this.#allowed.size > 0) return;
+    this.#isOver = true;
+    this.#stop.abort(new Refusal("forbidden", "Access denied."));
   }
 
-  /** What may be shown of what was read, or what went wrong. */
-  result(): FieldGroup | NodeError {
-    const { clock, signal } = this.#options;
-    const ended = signal.aborted ? signal : this.#ended.signal;
-    if (ended.aborted) return { node: this.node, timestamp: timestamp(clock), text: failureText(ended.reason) };
-    if (this.#fields === undefined) return { node: this.node, timestamp: this.#at, text: this.#failure };
-    return { node: this.node, timestamp: this.#at, fields: this.#fields.filter(({ name }) => this.#allowed.has(name)) };
+  /** Takes what may be shown of what was read, moment by moment; the sensor goes on. */
+  takeFields(): readonly FieldGroup[] {
+    const groups: FieldGroup[] = [];
+    if (!this.#stopped()) {
+      for (const [timestamp, all] of this.#fields) {
+        const fields = this.#isNarrowed ? all.filter((field) => this.#mayShow(field)) : all;
+        if (fields.length > 0) groups.push({ node: this.node, timestamp, fields });
+      }
+    }
+    this.#fields = new Map();
+    this.#bytes = 0;
+    this.#now = undefined;
+    this.#isFull = false;
+    this.#onRoom();
+    return groups;
+  }
+
+  /** What went wrong, once it came to its end. */
+  failure(): NodeError | undefined {
+    const why = this.#stopped();
+    return why === undefined ? this.#failure : this.#errorOf(why);
+  }
+
+  /** Why nothing of it may be shown, not even what was read. */
+  #stopped(): unknown {
+    const { signal } = this.#options;
+    if (signal.aborted) return signal.reason;
+    return this.#isOver ? this.#stop.signal.reason : undefined;
+  }
+
+  #mayShow({ name, types }: Field): boolean {
+    const found = this.#allowed.get(name);
+    return found !== undefined && isSome(types, found.granted);
+  }
+
+  async #readAll(wait: DeviceWait): Promise<void> {
+    const { part, request, wanted } = this.#options;
+    const { signal } = this.#stop;
+    const given = part.sensor.read({ ...wanted, fields: new Set(this.#allowed.keys()), signal, request });
+    const readings: unknown = isPromise(given) ? await wait.for(given) : given;
+    if (isIterable(readings)) {
+      // Without a pause between them: a list of ten values is read at once.
+      for (const reading of readings) {
+        const room = this.#add(isPromise(reading) ? await wait.for(reading) : reading);
+        if (room !== undefined) await room;
+        signal.throwIfAborted();
+      }
+    } else if (isAsyncIterable(readings)) {
+      await this.#readSlowly(readings[Symbol.asyncIterator](), wait);
+    } else {
+      throw new Error(`sensor.read gave ${naming(readings)}; it must give a list of readings: [{ name, value }]`);
+    }
+  }
+
+  async #readSlowly(readings: AsyncIterator<Reading>, wait: DeviceWait): Promise<void> {
+    const { signal } = this.#stop;
+    let isEnded = false;
+    try {
+      for (;;) {
+        const next = await wait.for(readings.next());
+        isEnded = next.done === true;
+        if (next.done === true) return;
+        signal.throwIfAborted();
+        await this.#add(next.value);
+      }
+    } finally {
+      // Not waited for: a sensor that hangs would hang here too.
+      if (!isEnded) Promise.resolve(readings.return?.()).catch(() => undefined);
+    }
+  }
+
+  /** Puts a reading to what is waiting to be told, once there is room; `undefined`: there was. */
+  #add(reading: Reading): Promise<void> | undefined {
+    const ms = this.#now?.ms ?? this.#options.clock.now();
+    const sent = this.#filter.take(reading, this.#allowed, ms);
+    if (sent === undefined) return undefined;
+    if (this.#bytes === 0 || this.#bytes + sent.bytes + MOMENT_BYTES <= MOST_BYTES) return this.#put(sent, ms);
+    this.#isFull = true;
+    const room = new Promise<void>((resolve) => (this.#onRoom = resolve));
+    this.#options.onMore(this);
+    return raceSignal(room, this.#stop.signal).then(() => this.#put(sent, ms));
+  }
+
+  #put({ field, timestamp, bytes }: SentField, ms: number): Promise<void> | undefined {
+    const wasEmpty = this.#bytes === 0;
+    if (timestamp === undefined) this.#now ??= { ms, text: new Date(ms).toISOString() };
+    const at = timestamp ?? this.#now?.text ?? "";
+    const fields = this.#fields.get(at);
+    if (fields === undefined) {
+      this.#fields.set(at, [field]);
+      this.#bytes += MOMENT_BYTES;
+    } else {
+      fields.push(field);
+    }
+    this.#bytes += bytes;
+    if (wasEmpty) this.#options.onMore(this);
+    return undefined;
+  }
+
+  #fail(error: unknown, left: number): void {
+    this.#failure = this.#errorOf(error);
+    // Nobody waits any more, or there were too many before it: not the sensor's fault.
+    const isLate = error instanceof TimeoutError && left < LONGEST_WAIT;
+    if (error instanceof Refusal || this.#stopped() !== undefined || isLate) return;
+    this.#tell(`the readout failed: ${messageOf(error)}`, error);
+  }
+
+  #tell(problem: string, cause?: unknown): void {
+    const { nodeId } = this.node;
+    this.#options.onFault("sensor", nodeId === "" ? problem : `node "${nodeId}": ${problem}`, cause);
+  }
+
+  #errorOf(reason: unknown): NodeError {
+    const timestamp = new Date(this.#options.clock.now()).toISOString();
+    return { node: this.node, timestamp, text: failureText(reason) };
   }
 }
 
-const timestamp = (clock: Clock): string => new Date(clock.now()).toISOString();
+const isPromise = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> =>
+  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+const isIterable = (value: unknown): value is Iterable<Reading | PromiseLike<Reading>> =>
+  typeof value === "object" && value !== null && Symbol.iterator in value;
+const isAsyncIterable = (value: unknown): value is AsyncIterable<Reading> =>
+  typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+
+// In characters: what is said of one node leaves room for the others.
+const LONGEST_TEXT = 1_000;
 
 /** What the reader is told: the device's own words only when it chose them for the wire. */
 function failureText(error: unknown): string {
   // A text that XML cannot hold would keep the whole message from being sent.
-  if (error instanceof Refusal && error.text !== "" && isXmlText(error.text)) return error.text;
+  if (error instanceof Refusal && error.text !== "" && isXmlText(error.text)) {
+    const { text } = error;
+    return text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT).replace(/[\uD800-\uDBFF]$/, "")}…`;
+  }
   return error instanceof TimeoutError ? "Timeout." : "The readout failed.";
 }

@@ -11,7 +11,9 @@ import { grantsByNode, type Grant } from "../provisioning/grants.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import type { IncomingRequest } from "../provisioning/incoming-request.ts";
 import type { Run } from "../provisioning/running.ts";
-import { NodeReadout, type NodeError, type NodePart, type Wanted } from "./node-readout.ts";
+import type { Wanted } from "./definition.ts";
+import { NodeReadout, type NodeError, type NodePart } from "./node-readout.ts";
+import { MOST_BYTES, nodeBytes, textBytes } from "./stanza-size.ts";
 
 /** What a readout is made of. */
 export interface ReadoutOptions {
@@ -32,41 +34,48 @@ export interface ReadoutOptions {
   readonly ask: (signal: AbortSignal) => Promise<readonly Grant[]>;
   /** Fires when the stream ends. */
   readonly stream: AbortSignal;
+  /** Why nothing is read at all, although it was accepted: a queued one that is not allowed any more. */
+  readonly refused?: Refusal;
 }
 
 // All nodes of a request together may take so long; readers wait half a minute, some longer.
 const LONGEST_READOUT = 300_000;
 // Sensors that one request reads at the same time: a device has little memory, and one bus.
 const MOST_AT_ONCE = 8;
-// What goes into one message: servers bound stanzas, small ones at 64 kB, in bytes and as written.
-const MOST_FIELDS = 100;
 
 /** One readout, and what of it may be shown by now. */
 export class Readout implements Run {
   readonly jid: BareJid;
-  /** Resolves when all is read, or nothing to be expected any more. Never rejects. */
-  readonly done: Promise<void>;
   readonly #options: ReadoutOptions;
-  // Fires when the stream ends, and when the readout is not allowed any more: the sensors need not go on.
+  // Fires when the stream ends, and when the readout is not allowed or wanted any more: the sensors need not go on.
   readonly #ended = new AbortController();
-  // What no message has told of yet, and what of it there is something to tell of.
+  // What has not come to its end yet, and what of it there is something to tell of; of that, what waits for nothing more.
   readonly #untold: Set<NodeReadout>;
   readonly #ready = new Set<NodeReadout>();
+  readonly #due = new Set<NodeReadout>();
+  #reading: number;
   #epoch: number;
   #checking: Promise<void> | undefined;
   #isTold = false;
   #onMore: () => void = () => undefined;
+  #onWorth: () => void = () => undefined;
 
   /** Begins it. */
   constructor(options: ReadoutOptions) {
-    const { parts, stream, epoch, from } = options;
+    const { parts, stream, epoch, from, refused } = options;
     this.#options = options;
     this.jid = from.bare;
     this.#epoch = epoch;
     const { signal } = this.#ended;
-    this.#untold = new Set(parts.map((part) => new NodeReadout({ ...options, part, signal })));
+    const onMore = (node: NodeReadout): void => {
+      if (node.isRead) this.#reading--;
+      this.#take(node);
+    };
+    this.#untold = new Set(parts.map((part) => new NodeReadout({ ...options, part, signal, onMore })));
+    this.#reading = this.#untold.size;
     const deaf = onAbort(stream, () => this.#end(stream.reason));
-    this.done = this.#read().finally(deaf);
+    if (refused !== undefined) this.#end(refused);
+    void this.#read().finally(deaf);
   }
 
   /** Whether what was granted has ceased to count: to be asked anew before anything is shown. */
@@ -84,9 +93,24 @@ export class Readout implements Run {
     return !this.#isTold && (this.#ready.size > 0 || this.#untold.size === 0 || this.#ended.signal.aborted);
   }
 
+  /** Whether that is worth a message of its own: a full one, or nothing else is to be expected. */
+  get isWorth(): boolean {
+    return this.#isTold || this.#reading === 0 || this.#due.size > 0 || this.#ended.signal.aborted;
+  }
+
   /** Resolves when there is something to be taken. */
   async more(): Promise<void> {
-    if (!this.hasMore) await new Promise<void>((resolve) => (this.#onMore = resolve));
+    if (!this.hasMore && !this.#isTold) await new Promise<void>((resolve) => (this.#onMore = resolve));
+  }
+
+  /** Resolves when it is worth a message. */
+  async whenWorth(): Promise<void> {
+    if (!this.isWorth) await new Promise<void>((resolve) => (this.#onWorth = resolve));
+  }
+
+  /** What there is now is worth a message, full or not: it has been waited long enough. */
+  flush(): void {
+    for (const node of this.#ready) this.#due.add(node);
   }
 
   /** Asks until there is an answer that counts. Less than before: the rest is not shown; nothing: the readout ends. Rejects when the stream does. */
@@ -104,47 +128,74 @@ export class Readout implements Run {
     this.#end(new Refusal("forbidden", "Access denied."));
   }
 
-  /**
-   * The next message: fields that may be shown, or what went wrong. The last one says that it is (XEP-0323 3.5). To be
-   * sent at once, while it is not stale.
-   */
-  take(): XmlElement {
-    const { from, seqnr } = this.#options;
-    const pending = [...(this.#ended.signal.aborted ? this.#untold : this.#ready)];
-    const groups: FieldGroup[] = [];
-    const errors: NodeError[] = [];
-    let size = 0;
-    for (const node of pending) {
-      const result = node.result();
-      if (!("fields" in result)) continue;
-      size += result.fields.length;
-      if (groups.length > 0 && size > MOST_FIELDS) break;
-      groups.push(result);
-      this.#told(node);
-    }
-    // Fields first; what went wrong follows in messages of its own.
-    for (const node of groups.length > 0 ? [] : pending.slice(0, MOST_FIELDS)) {
-      const result = node.result();
-      if ("text" in result) errors.push(result);
-      this.#told(node);
-    }
-    const done = this.#untold.size === 0;
-    this.#isTold = done;
-    const payload =
-      errors.length > 0
-        ? buildFailure({ seqnr, done, errors })
-        : buildFields({ seqnr, done, groups: groups.filter(({ fields }) => fields.length > 0) });
-    return message({ to: from.full }, payload);
+  /** Ends it without a word: nobody wants it any more (XEP-0323 3.7). */
+  cancel(): void {
+    this.#isTold = true;
+    this.#end(new Refusal("forbidden", "Cancelled."));
   }
 
-  #told(node: NodeReadout): void {
-    this.#untold.delete(node);
-    this.#ready.delete(node);
+  /**
+   * The next message: fields that may be shown, or what went wrong; `undefined` if none of it may be by now. The last one
+   * says that it is (XEP-0323 3.5). To be sent at once, while it is not stale.
+   */
+  take(): XmlElement | undefined {
+    const { from, seqnr } = this.#options;
+    const pending = [...(this.#ended.signal.aborted ? this.#untold : this.#ready)];
+    const groups = this.#takeFields(pending);
+    // Fields first; what went wrong follows in messages of its own.
+    const errors = groups.length > 0 ? [] : this.#takeErrors(pending);
+    const done = this.#untold.size === 0;
+    this.#isTold = done;
+    if (errors.length > 0) return message({ to: from.full }, buildFailure({ seqnr, done, errors }));
+    if (groups.length === 0 && !done) return undefined;
+    return message({ to: from.full }, buildFields({ seqnr, done, groups }));
+  }
+
+  #takeFields(pending: readonly NodeReadout[]): readonly FieldGroup[] {
+    const groups: FieldGroup[] = [];
+    let bytes = 0;
+    for (const node of pending) {
+      const more = node.bytes;
+      if (groups.length > 0 && bytes + more > MOST_BYTES) break;
+      bytes += more;
+      if (more > 0) groups.push(...node.takeFields());
+      this.#ready.delete(node);
+      this.#due.delete(node);
+      // A failure that is still to be told keeps it.
+      if (node.isRead && node.failure() === undefined) this.#untold.delete(node);
+      else if (node.isRead || this.#ended.signal.aborted || node.isOver) this.#take(node);
+    }
+    return groups;
+  }
+
+  #takeErrors(pending: readonly NodeReadout[]): readonly NodeError[] {
+    const errors: NodeError[] = [];
+    let bytes = 0;
+    for (const node of pending) {
+      const error = node.isRead || node.isOver || this.#ended.signal.aborted ? node.failure() : undefined;
+      if (error === undefined) continue;
+      bytes += nodeBytes(node.node) + textBytes(error.text);
+      if (errors.length > 0 && bytes > MOST_BYTES) break;
+      errors.push(error);
+      for (const set of [this.#untold, this.#ready, this.#due]) set.delete(node);
+    }
+    return errors;
+  }
+
+  /** There is something to tell of a node. */
+  #take(node: NodeReadout): void {
+    if (this.#untold.has(node)) {
+      this.#ready.add(node);
+      if (node.isFull) this.#due.add(node);
+      this.#onMore();
+    }
+    if (this.isWorth) this.#onWorth();
   }
 
   #end(reason: unknown): void {
     this.#ended.abort(reason);
     this.#onMore();
+    this.#onWorth();
   }
 
   async #check(): Promise<void> {
@@ -166,10 +217,6 @@ export class Readout implements Run {
   async #read(): Promise<void> {
     const { clock } = this.#options;
     const began = clock.monotonic();
-    await fewAtOnce([...this.#untold], MOST_AT_ONCE, async (node) => {
-      await node.read(began + LONGEST_READOUT - clock.monotonic());
-      this.#ready.add(node);
-      this.#onMore();
-    });
+    await fewAtOnce([...this.#untold], MOST_AT_ONCE, (node) => node.read(began + LONGEST_READOUT - clock.monotonic()));
   }
 }

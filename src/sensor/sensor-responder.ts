@@ -1,223 +1,236 @@
-// XEP-0323 3.1 to 3.3 on the Thing: req -> guard -> accepted and fields, or forbidden.
+// XEP-0323 3.1 to 3.7 on the Thing: req -> guard -> accepted and fields, now or later, or forbidden; cancel.
+import { onAbort } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Jid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { ns } from "../codec/namespaces.ts";
-import type { NodeRef } from "../codec/node-ref.ts";
-import { buildAccepted, parseReq, type ReadRequest } from "../codec/sensor-data.ts";
+import {
+  buildAccepted,
+  buildCancelled,
+  buildStarted,
+  parseCancel,
+  parseReq,
+  type ReadRequest,
+} from "../codec/sensor-data.ts";
+import { message } from "../codec/stanza.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import { parseXs } from "../codec/xs-values.ts";
 import type { Channel } from "../channel/channel.ts";
 import type { IqReply } from "../channel/router.ts";
-import { devicesBelow, devicesMeant, nodeOf, type Device, type Devices } from "../provisioning/devices.ts";
-import { grantsByNode, type Grant } from "../provisioning/grants.ts";
-import type { Guard } from "../provisioning/guard.ts";
 import { IncomingRequest } from "../provisioning/incoming-request.ts";
-import type { SensorDefinition } from "./definition.ts";
-import type { NodePart, Wanted } from "./node-readout.ts";
-import { allowedFields, wantedFields } from "./readout.ts";
+import type { Wanted } from "./definition.ts";
+import { QueuedReadout, isToCome } from "./queued-readout.ts";
+import { decideRead, type ReadDecision, type ReadDecisionOptions, type SensorDevice } from "./read-decision.ts";
+import { ReadoutTable, type Entry } from "./readout-table.ts";
 import { Readout } from "./running-readout.ts";
 
-/** A device, and what can be read of it. */
-export interface SensorDevice extends Device {
-  /** What can be read; left out if nothing can. */
-  readonly sensor?: SensorDefinition;
-}
+export type { SensorDevice };
 
 /** What answers readouts is made of. */
-export interface SensorResponderOptions {
+export interface SensorResponderOptions extends ReadDecisionOptions {
   /** Where requests come in and fields go out. */
   readonly channel: Channel;
-  /** Who may read. */
-  readonly guard: Guard;
-  /** What can be read. */
-  readonly devices: Devices<SensorDevice>;
   /** Time, also that of the fields. */
   readonly clock: Clock;
   /** Background trouble: the sensor failed, or got something wrong. */
   readonly onFault: (code: "sensor", message: string, cause?: unknown) => void;
 }
 
+/** A request, and who sent it. */
+interface Asked {
+  readonly options: SensorResponderOptions;
+  readonly request: ReadRequest;
+  readonly from: Jid;
+  readonly entry: Entry;
+}
+
 // A sensor that is as quick as most answers in the same packet as `accepted`; a slower one is not waited for there.
 // Short enough for the handler's time also after the guard has taken all of its own.
 const SAME_WRITE = 500;
-const MOST_SLOW_READOUTS = 32;
-// What may be named in one request: so many nodes and fields, so many characters in all. It is asked on as it is, and a
-// server with a small bound would end the stream of a Thing that sends more, at a stranger's wish.
-const MOST_NAMES = 1_000;
-const MOST_CHARACTERS = 16_384;
-// What one request may have read: a reference can mean several nodes, and those below them.
-const MOST_DEVICES = 1_000;
 const MOST_IN_ONE_WRITE = 8;
 
-/** Answers `req` on the Thing. */
+/** Answers `req` and `cancel` on the Thing. */
 export function answerReadouts(options: SensorResponderOptions): void {
-  const { guard, devices } = options;
-  let slow = 0;
-  options.channel.router.onIq(ns.sensorData, "req", async ({ from, payload, signal, stream }) => {
+  const { router } = options.channel;
+  const table = new ReadoutTable();
+  router.onIq(ns.sensorData, "req", async ({ from, payload, signal, stream }) => {
     const request = parseReq(payload);
-    const { epoch } = guard;
-    const granted = await decide(options, request, from, signal);
-    const { found } = devicesMeant(devices, request.nodes);
-    if (found.size === 0) throw new Refusal("item-not-found", "No such node.");
-    // A concentrator that is no sensor itself is not read without saying which node (XEP-0323 3.3).
-    if ([...found].every(({ node, sensor }) => node === undefined && sensor === undefined)) {
-      throw new Refusal("bad-request", "Name a node.");
+    const entry = table.enter(from, request.seqnr);
+    const asked = { options, request, from, entry };
+    try {
+      const decision = await decideRead(options, request, from, signal);
+      const when = request.when === undefined ? 0 : msOf(request.when);
+      return await (isToCome(options.clock, when) ? queue(asked, decision, when) : begin(asked, decision, stream));
+    } catch (error) {
+      entry.leave();
+      throw error;
     }
-    if (request.when !== undefined) throw new Refusal("feature-not-implemented", "Readouts cannot be scheduled.");
-    if (slow >= MOST_SLOW_READOUTS) throw new Refusal("resource-constraint", "Too many readouts at once.");
-    const below = devicesBelow(devices, found, MOST_DEVICES);
-    if (found.size + below.length > MOST_DEVICES) throw new Refusal("not-acceptable", "Name fewer nodes.");
-    const implied = notReached(below, granted);
-    const grants = [...granted, ...(await decideBelow(options, request, implied, from, signal))];
-    const parts = partsOf([...found, ...below], request, grants);
-    const ask = async (until: AbortSignal): Promise<readonly Grant[]> => {
-      const first = await decide(options, request, from, until);
-      return [...first, ...(await decideBelow(options, request, implied, from, until))];
-    };
-    const { seqnr, tokens } = request;
-    const readout = new Readout({
-      ...options,
-      from,
-      seqnr,
-      parts,
-      epoch,
-      ask,
-      stream,
-      request: new IncomingRequest(from, tokens),
-      wanted: wantedOf(request),
-    });
-    slow++;
-    void readout.done.then(() => slow--);
-    return reply(options, readout, seqnr, stream);
+  });
+  // Only who asked for a readout finds it: others have numbers of their own (XEP-0323 3.7).
+  router.onIq(ns.sensorData, "cancel", ({ from, payload }) => {
+    const { seqnr } = parseCancel(payload);
+    const entry = table.find(from, seqnr);
+    if (entry === undefined) throw new Refusal("item-not-found", "No such readout.");
+    entry.cancel();
+    return { payload: buildCancelled({ seqnr }) };
   });
 }
+
+const msOf = (text: string): number => parseXs("dateTime", text).value;
 
 function wantedOf({ types, from, to }: ReadRequest): Wanted {
-  const ms = (text: string): number => parseXs("dateTime", text).value;
-  return { types, ...(from !== undefined && { from: ms(from) }), ...(to !== undefined && { to: ms(to) }) };
+  return { types, ...(from !== undefined && { from: msOf(from) }), ...(to !== undefined && { to: msOf(to) }) };
 }
 
-/** The nodes below those that were named which are not granted with them: they are asked about by name (X-E6). */
-function notReached(below: readonly SensorDevice[], grants: readonly Grant[]): readonly NodeRef[] {
-  const granted = grantsByNode(grants);
-  return below.map(nodeOf).filter((node) => granted(node).length === 0);
-}
-
-/** What is to be read. Rejects if nothing of what is wanted is granted (P-E19). */
-function partsOf(
-  devices: readonly SensorDevice[],
-  request: ReadRequest,
-  grants: readonly Grant[],
-): readonly NodePart[] {
-  const granted = grantsByNode(grants);
-  const wanted = devices.flatMap((device) => {
-    const { sensor } = device;
-    const fields = sensor === undefined ? [] : wantedFields(sensor.fields, request);
-    return sensor === undefined || fields.length === 0 ? [] : [{ node: nodeOf(device), sensor, fields }];
-  });
-  const parts = wanted.flatMap(({ node, sensor, fields }) => {
-    const allowed = allowedFields(node, fields, granted(node));
-    return allowed.size === 0 ? [] : [{ node, sensor, allowed }];
-  });
-  // What was granted may be another node, or a field that is not there: nothing left is a no.
-  if (wanted.length > 0 && parts.length === 0) throw new Refusal("forbidden", "Access denied.");
-  return parts;
-}
-
-/** Asks the guard; returns only if something is granted (XEP-0323 3.3, P-3.3.1-3). */
-async function decide(
-  { guard }: SensorResponderOptions,
-  request: ReadRequest,
-  from: Jid,
-  signal: AbortSignal,
-): Promise<readonly Grant[]> {
-  // Without any kind of field a request asks for nothing: all flags are false by default (XEP-0323 5.6).
-  if (request.types.size === 0) throw new Refusal("bad-request", "Name at least one kind of field, or all.");
-  const { tokens, types, nodes, fields } = request;
-  // Bounds before the question, which goes out as long as the request is.
-  if (nodes.length + fields.length > MOST_NAMES || charactersOf(request) > MOST_CHARACTERS) {
-    throw new Refusal("not-acceptable", "Name fewer nodes and fields.");
-  }
-  const decision = await guard.decide({ kind: "read", jid: from.bare, tokens, types, nodes, fields }, signal, from);
-  if (decision.outcome === "granted") return decision.grants;
-  // A no is told apart from "nobody could be asked": the reader may try that one again (P-E28).
-  if (decision.outcome === "refused") throw new Refusal("forbidden", "Access denied.");
-  throw new Refusal("resource-constraint", "Nobody could be asked whether you may read. Try again later.");
-}
-
-/**
- * What is granted of the nodes below those that were named (XEP-0323 5.8): each of them must be granted itself (X-E6).
- * That none is leaves those that were named.
- */
-async function decideBelow(
-  options: SensorResponderOptions,
-  request: ReadRequest,
-  nodes: readonly NodeRef[],
-  from: Jid,
-  signal: AbortSignal,
-): Promise<readonly Grant[]> {
-  if (nodes.length === 0) return [];
-  try {
-    return await decide(options, { ...request, nodes }, from, signal);
-  } catch (error) {
-    if (error instanceof Refusal && error.condition === "forbidden") return [];
-    throw error;
-  }
-}
-
-const charactersOf = ({ tokens, nodes, fields }: ReadRequest): number => JSON.stringify([tokens, nodes, fields]).length;
-
-async function reply(
-  { channel, clock, guard }: SensorResponderOptions,
-  readout: Readout,
-  seqnr: number,
+function readoutOf(
+  { options, request, from }: Asked,
+  decision: ReadDecision,
   stream: AbortSignal,
-): Promise<IqReply> {
-  const accepted = buildAccepted({ seqnr });
-  const { jid } = channel;
-  const ended = guard.running.begin(readout, stream);
+  refused?: Refusal,
+): Readout {
+  const { guard, clock, onFault } = options;
+  return new Readout({
+    ...{ guard, clock, onFault, from, stream, ...decision, seqnr: request.seqnr },
+    request: new IncomingRequest(from, request.tokens),
+    wanted: wantedOf(request),
+    ...(refused !== undefined && { refused }),
+  });
+}
+
+/** Reads now (XEP-0323 3.1). */
+async function begin(asked: Asked, decision: ReadDecision, stream: AbortSignal): Promise<IqReply> {
+  const { options, request, entry } = asked;
+  if (!entry.hasRoom("slow")) throw tooMany();
+  const readout = readoutOf(asked, decision, stream);
+  entry.onCancel(() => readout.cancel());
+  const unlist = options.guard.running.begin(readout, stream);
+  const ended = (): void => {
+    unlist();
+    readout.cancel();
+    entry.leave();
+  };
   // Rights may have been taken back while they were asked for.
   if (readout.isStale) readout.recheck();
-  await isWithin(clock, SAME_WRITE, readout.done);
+  await worthIt(options.clock, readout);
   // One write, one packet: with two the second waits for the acknowledgement of the first, 44 ms instead of 0.6.
   const followedBy: XmlElement[] = [];
-  while (readout.hasMore && !readout.isStale && followedBy.length < MOST_IN_ONE_WRITE) followedBy.push(readout.take());
+  while (readout.hasMore && readout.isWorth && !readout.isStale && followedBy.length < MOST_IN_ONE_WRITE) {
+    followedBy.push(...taken(readout));
+  }
+  const payload = buildAccepted({ seqnr: request.seqnr });
   if (readout.isTold) {
     ended();
-    return { payload: accepted, followedBy };
+    return { payload, followedBy };
   }
-  const finish = async (): Promise<void> => {
-    while (!readout.isTold) {
-      await readout.more();
-      // What is read soon after goes along; what takes longer holds nothing up.
-      await isWithin(clock, SAME_WRITE, readout.done);
-      while (readout.hasMore) {
-        // From the last look to the write nothing is waited for: no clearCache comes between.
-        while (readout.isStale) await readout.refresh();
-        // What was granted on a stream is not told on the next one: the rules may have changed in between.
-        if (channel.jid !== jid) return;
-        await channel.send(readout.take());
-      }
-    }
-  };
-  return {
-    payload: accepted,
-    followedBy,
-    afterwards: () =>
-      void finish()
-        .catch(() => undefined)
-        .finally(ended),
-  };
+  if (!entry.hasRoom("slow")) {
+    ended();
+    throw tooMany();
+  }
+  entry.stage = "slow";
+  const { jid } = options.channel;
+  return { payload, followedBy, afterwards: () => void tellRest(options, readout, jid).finally(ended) };
 }
 
-/** Whether a promise that never rejects resolves within so many milliseconds. */
-function isWithin(clock: Clock, ms: number, promise: Promise<void>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = clock.schedule(ms, () => resolve(false));
-    void promise.then(() => {
+const tooMany = (): Refusal => new Refusal("resource-constraint", "Too many readouts at once.");
+
+const isTold = (readout: Readout): boolean => readout.isTold;
+
+const taken = (readout: Readout): readonly XmlElement[] => {
+  const stanza = readout.take();
+  return stanza === undefined ? [] : [stanza];
+};
+
+/** Tells all that is not told yet, as it comes: the next is read while one is sent, and no more than that. Never rejects. */
+async function tellRest(
+  { channel, clock }: SensorResponderOptions,
+  readout: Readout,
+  jid: Jid | undefined,
+  first: readonly XmlElement[] = [],
+): Promise<void> {
+  let before = first;
+  try {
+    while (!isTold(readout)) {
+      await readout.more();
+      // What is read soon after goes along; what takes longer holds nothing up.
+      await worthIt(clock, readout);
+      // From the last look to the write nothing is waited for: no clearCache comes between.
+      while (readout.isStale) await readout.refresh();
+      // What was granted on a stream is not told on the next one: the rules may have changed in between.
+      if (isTold(readout) || channel.jid !== jid) return;
+      const stanzas = [...before, ...taken(readout)];
+      before = [];
+      if (stanzas.length > 0) await channel.send(...stanzas);
+    }
+  } catch {
+    // The stream is gone, and with it whom to tell.
+  }
+}
+
+/** Waits until there is something worth a message, or long enough. */
+async function worthIt(clock: Clock, readout: Readout): Promise<void> {
+  if (readout.isWorth) return;
+  await new Promise<void>((resolve) => {
+    const timer = clock.schedule(SAME_WRITE, resolve);
+    void readout.whenWorth().then(() => {
       timer.cancel();
-      resolve(true);
+      resolve();
     });
   });
+  readout.flush();
+}
+
+/** Reads later (XEP-0323 3.4): decided about now, while it waits whenever rights change, and when it begins. */
+function queue(asked: Asked, decision: ReadDecision, when: number): IqReply {
+  const { options, request, from, entry } = asked;
+  const { channel, clock, guard } = options;
+  const { seqnr } = request;
+  if (!entry.hasRoom("queued")) throw new Refusal("resource-constraint", "Too many readouts are queued.");
+  entry.stage = "queued";
+  const { jid } = channel;
+  const queued = new QueuedReadout({
+    ...{ clock, when, jid: from.bare, ask: decision.ask },
+    hasRoom: () => entry.hasRoom("slow"),
+    onDue: () => void start(asked, decision, jid),
+    onRefused: (reason) => void refuse(asked, decision, jid, reason),
+  });
+  entry.onCancel(() => queued.stop());
+  const unlist = guard.running.begin(queued, queued.signal);
+  if (guard.epoch !== decision.epoch) queued.recheck();
+  if (entry.isCancelled) unlist();
+  return { payload: buildAccepted({ seqnr, queued: true }) };
+}
+
+/** The time has come. Without a stream there is nobody to be told: it is forgotten (XEP-0323 3.1). */
+async function start(asked: Asked, before: ReadDecision, jid: Jid | undefined): Promise<void> {
+  const { options, request, from, entry } = asked;
+  const { channel, guard } = options;
+  const { stream } = channel;
+  const stop = new AbortController();
+  entry.stage = "slow";
+  entry.onCancel(() => stop.abort(new Refusal("forbidden", "Cancelled.")));
+  try {
+    if (stream === undefined || channel.jid !== jid) return;
+    onAbort(stream, () => stop.abort(stream.reason));
+    const decision = await decideRead(options, request, from, stop.signal);
+    const readout = readoutOf(asked, decision, stop.signal);
+    entry.onCancel(() => readout.cancel());
+    const unlist = guard.running.begin(readout, stop.signal);
+    const started = message({ to: from.full }, buildStarted({ seqnr: request.seqnr }));
+    if (readout.isStale) readout.recheck();
+    await tellRest(options, readout, jid, [started]);
+    unlist();
+    readout.cancel();
+  } catch (error) {
+    if (error instanceof Refusal && !entry.isCancelled) await refuse(asked, before, jid, error);
+  } finally {
+    entry.leave();
+  }
+}
+
+/** Tells that what was queued is not read after all. */
+async function refuse(asked: Asked, before: ReadDecision, jid: Jid | undefined, reason: Refusal): Promise<void> {
+  const { options, entry } = asked;
+  entry.leave();
+  const readout = readoutOf(asked, before, new AbortController().signal, reason);
+  await tellRest(options, readout, jid);
 }
