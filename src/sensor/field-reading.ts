@@ -3,13 +3,11 @@ import type { FieldType } from "../codec/field-types.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Field, FieldGroup } from "../codec/sensor-data.ts";
 
-type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;
-
 /**
  * One value that was read, as it came: what it is by its `kind`. A Thing that passes it on may yield it from its own
  * sensor as it is: value, decimals, moment, kinds and quality are kept (XEP-0323 2, 5.4, 6.1).
  */
-export type FieldReading = Without<Field, "types"> & {
+export type FieldReading = (Field extends infer One ? (One extends unknown ? Omit<One, "types"> : never) : never) & {
   /** The node; a Thing that is no concentrator has one of an empty id. */
   readonly node: NodeRef;
   /** When, as xs:dateTime, as it was sent. Without a zone it is in that of the reader (XEP-0323 6.1). */
