@@ -42,11 +42,6 @@ export class PrivilegeCache {
     if (generation === this.#generation) this.#lists.set(server, list);
   }
 
-  /** The servers whose lists are there. */
-  hasList(server: BareJid): boolean {
-    return this.#lists.has(server);
-  }
-
   /** Forgets all. */
   clear(): void {
     this.#generation++;
