@@ -1,4 +1,5 @@
 // The design's table "who may tell a Thing what", as data: what comes in, whom it counts from, and what anybody else gets.
+import { buildGetForm } from "../../src/codec/control-form.ts";
 import { buildSet } from "../../src/codec/control.ts";
 import { buildClaimed, buildDisowned, buildRemoved } from "../../src/codec/iot-discovery.ts";
 import { bareJid } from "../../src/core/jid.ts";
@@ -63,8 +64,8 @@ export interface Row {
   readonly kind: "get" | "set" | "message" | "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed";
   /** The child, if there is one; as those say it who may, or those who may not. */
   readonly payload?: (may: boolean) => XmlElement;
-  /** Of a message: what shows that it counted, in the JIDs about whom something is remembered. */
-  readonly shows?: (known: readonly string[]) => boolean;
+  /** Of a message: what shows that it counted, in the JIDs about whom something is remembered, or in what the program was told. */
+  readonly shows?: (known: readonly string[], told: readonly string[]) => boolean;
   /** What everybody gets who is not named below. */
   readonly others: Outcome;
   readonly except?: Partial<Record<Who, Outcome>>;
@@ -135,6 +136,23 @@ const set: Row = {
   others: "forbidden",
 };
 
+// XEP-0325 3.1.1: nobody is answered, whether it was done or not.
+const setByMessage: Row = {
+  ...set,
+  name: "set by message",
+  kind: "message",
+  others: "silence",
+  shows: (_, told) => told.includes("set true"),
+};
+
+// XEP-0325 3.3.1: what there is to be controlled is for those to learn who may.
+const getForm: Row = {
+  name: "getForm",
+  kind: "get",
+  payload: () => buildGetForm({ nodes: [], tokens: {} }),
+  others: "forbidden",
+};
+
 // XEP-0324 3.1.3, 6.2: no token was sent to anybody, so that nobody may challenge one. Who may is in chain.ts.
 const tokenChallenge: Row = {
   name: "tokenChallenge",
@@ -155,6 +173,8 @@ export const unclaimedRows: readonly Row[] = [
     others: "forbidden",
   },
   set,
+  setByMessage,
+  getForm,
   tokenChallenge,
 ];
 
@@ -181,7 +201,7 @@ export const provisionedRows: readonly Row[] = [
     except: all("obeyed", ...FRIEND),
     remembered: true,
   },
-  { ...set, except: all("obeyed", ...FRIEND), remembered: true },
+  ...[set, setByMessage, getForm].map((row) => ({ ...row, except: all("obeyed", ...FRIEND), remembered: true })),
   tokenChallenge,
   // RFC 6121 2.1.6: what the own server pushes has the own address or none. Nobody else can have them: servers stamp `from`.
   {
@@ -245,9 +265,4 @@ export const recommendationRows: readonly Row[] = [
 export const farewellRows: readonly Row[] = [
   { ...removed, name: "removed, at last", except: all("obeyed", ...REGISTRY) },
   { ...disowned, name: "disowned, at last", except: all("obeyed", ...REGISTRY) },
-];
-
-/** What the Thing does not do: it is refused from everybody. */
-export const absentRows: readonly Row[] = [
-  { name: "getForm", kind: "get", payload: () => el("getForm", { xmlns: ns.control }), others: "service-unavailable" },
 ];
