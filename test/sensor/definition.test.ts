@@ -3,7 +3,13 @@ import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/core/errors.ts";
 import { buildFields, parseFields } from "../../src/codec/sensor-data.ts";
 import { parseXml } from "../../src/codec/xml.ts";
-import { categoriesOf, checkSensor, type FieldDefinition, type SensorDefinition } from "../../src/sensor/definition.ts";
+import {
+  categoriesOf,
+  checkSensor,
+  type FieldDefinition,
+  type Reading,
+  type SensorDefinition,
+} from "../../src/sensor/definition.ts";
 import { toField } from "../../src/sensor/to-field.ts";
 
 const read = (): [] => [];
@@ -20,6 +26,11 @@ describe("the definition of a sensor", () => {
     ["of names that differ in case only", { fields: [{ name: "t" }, { name: "T" }], read }],
     ["of 20 decimals", withField({ name: "T", decimals: 20 })],
     ["of no decimals", withField({ name: "T", decimals: 0 })],
+    ["of an enumeration", withField({ name: "Wind", type: "enum", dataType: "WindDirection" })],
+    [
+      "that can be controlled, with strings for its name",
+      withField({ name: "a", writable: true, module: "M", stringIds: "1,2" }),
+    ],
   ])("is taken when it is one %s", (_, sensor) => {
     expect(() => checkSensor(sensor)).not.toThrow();
   });
@@ -33,6 +44,24 @@ describe("the definition of a sensor", () => {
     ["with a name that XML cannot hold", withField({ name: "a\u0000" }), "sensor.fields[0]: needs a name"],
     ["with a name twice", { fields: [{ name: "a" }, { name: "b" }, { name: "a" }], read }, 'sensor.fields[2]: "a" is'],
     ["with an unknown type", withField({ name: "a", type: "text" }), 'sensor.fields[0]: unknown type "text"'],
+    [
+      "with an enumeration of nothing",
+      withField({ name: "a", type: "enum" }),
+      "an enum, and nothing else, has a dataType",
+    ],
+    ["with a dataType on a text", withField({ name: "a", type: "string", dataType: "d" }), "an enum, and nothing else"],
+    [
+      "with a writable that is no yes or no",
+      withField({ name: "a", writable: "yes" }),
+      "writable must be true or false",
+    ],
+    ["with a module that is no text", withField({ name: "a", module: "" }), "module must be a text"],
+    [
+      "with strings that are none",
+      withField({ name: "a", stringIds: "Temperature" }),
+      "stringIds must be ids of strings",
+    ],
+    ["with a name that fills a message", withField({ name: "a".repeat(1_001) }), "sensor.fields[0]: needs a name"],
     ["with a unit on a text", withField({ name: "a", type: "string", unit: "m" }), "only numbers"],
     ["with decimals on a truth value", withField({ name: "a", type: "boolean", decimals: 1 }), "only numbers"],
     ["with a unit that is no text", withField({ name: "a", unit: 5 }), "sensor.fields[0]: the unit"],
@@ -143,5 +172,85 @@ describe("a reading as a field", () => {
     ["a text for a truth value", { name: "T", type: "boolean" }, "true"],
   ])("is refused in words that name the field when it is %s", (_, definition, value) => {
     expect(toField(definition, { name: "T", value: value as number })).toMatch(/^T: /);
+  });
+});
+
+describe("XEP-0323 5.4: a reading of each type", () => {
+  const date = new Date("2013-03-07T16:24:30Z");
+  test.each<[FieldDefinition["type"], Reading["value"], object]>([
+    ["numeric", "123.200", { value: 123.2, text: "123.200", unit: "" }],
+    ["int", -7, { value: -7 }],
+    ["long", 2n ** 63n - 1n, { value: 2n ** 63n - 1n }],
+    ["long", 5, { value: 5n }],
+    ["dateTime", date, { value: "2013-03-07T16:24:30.000Z", ms: date.getTime() }],
+    ["dateTime", "2013-03-07T17:24:30+01:00", { value: "2013-03-07T17:24:30+01:00", ms: date.getTime() }],
+    ["date", "2013-03-07", { value: "2013-03-07" }],
+    ["time", "16:24:30", { value: "16:24:30" }],
+    ["duration", "PT3H12M", { value: "PT3H12M" }],
+    ["enum", "NW", { value: "NW", dataType: "WindDirection" }],
+  ])("%s: %s", (type, value, expected) => {
+    const definition: FieldDefinition = {
+      name: "F",
+      type: type ?? "numeric",
+      ...(type === "enum" && { dataType: "WindDirection" }),
+    };
+    expect(toField(definition, { name: "F", value })).toMatchObject({ kind: type, ...expected });
+  });
+
+  test.each<[FieldDefinition["type"], unknown]>([
+    ["int", 1.5],
+    ["int", 2 ** 31],
+    ["long", 2n ** 63n],
+    ["dateTime", new Date(NaN)],
+    ["date", date],
+    ["time", "noon"],
+    ["duration", 60],
+    ["enum", 1],
+  ])("is refused in words when it is no %s: %s", (type, value) => {
+    expect(toField({ name: "F", type: type ?? "numeric" }, { name: "F", value: value as number })).toMatch(/^F: not /);
+  });
+});
+
+describe("what a reading says of its value", () => {
+  const stored: FieldDefinition = { name: "E", categories: ["momentary", "historicalHour", "historicalDay"] };
+
+  test("XEP-0323 5.6: are kinds of the field, or those that are not of the past", () => {
+    expect(toField(stored, { name: "E", value: 1 })).toMatchObject({ types: new Set(["momentary"]) });
+    expect(toField(stored, { name: "E", value: 1, categories: ["historicalDay"] })).toMatchObject({
+      types: new Set(["historicalDay"]),
+    });
+    expect(toField({ ...stored, categories: ["peak", "historicalDay"] }, { name: "E", value: 1 })).toMatchObject({
+      types: new Set(["peak", "historicalDay"]),
+    });
+    for (const categories of [["peak"], [], "momentary", ["momentary", "status"]]) {
+      expect(toField(stored, { name: "E", value: 1, categories: categories as [] })).toMatch(
+        /^E: categories must be some of/,
+      );
+    }
+  });
+
+  test("XEP-0323 5.7: are flags of its worth, as a list or a set", () => {
+    expect(toField(stored, { name: "E", value: 1, quality: ["automaticEstimate", "powerFailure"] })).toMatchObject({
+      quality: new Set(["automaticEstimate", "powerFailure"]),
+    });
+    expect(toField(stored, { name: "E", value: 1, quality: new Set(["signed"] as const) })).toMatchObject({
+      quality: new Set(["signed"]),
+    });
+    expect(toField(stored, { name: "E", value: 1, quality: ["good"] as never })).toMatch(/^E: quality must be some of/);
+    expect(toField(stored, { name: "E", value: 1, quality: "signed" as never })).toMatch(/^E: quality must be/);
+  });
+
+  test("XEP-0323 5.4: is with how many decimals it was measured, where that is not the field's", () => {
+    expect(toField({ ...stored, decimals: 1 }, { name: "E", value: 1, decimals: 3 })).toMatchObject({ text: "1.000" });
+    expect(toField(stored, { name: "E", value: 1, decimals: -1 })).toMatch(/^E: decimals/);
+  });
+
+  test("XEP-0323 5.10, 6.2: goes with what the field says of itself", () => {
+    const definition: FieldDefinition = { name: "E", writable: false, module: "M", stringIds: "1,2" };
+    expect(toField(definition, { name: "E", value: 1 })).toMatchObject({
+      writable: false,
+      module: "M",
+      stringIds: "1,2",
+    });
   });
 });

@@ -220,6 +220,28 @@ describe("XEP-0323 5.6: the past", () => {
     );
   });
 
+  test("a value of now and a stored one of the same moment are one too many; a timestamp that is none is told of", async () => {
+    const now: Reading = { name: "Energy", value: 1 };
+    const same: Reading = { ...now, timestamp: start };
+    const none: Reading = { ...now, timestamp: "yesterday" };
+    for (const [readings, problem] of [
+      [[now, same], /twice of the same moment/],
+      [[same, now], /twice in one readout/],
+      [[now, none], /^Energy: its timestamp is no moment$/],
+    ] as const) {
+      const site = await nodeSite([{ sensor: sensing(() => readings) }]);
+      await site.wire.ask(reader, "get", req());
+      expect([fieldsOf(site).length, site.trouble]).toEqual([1, [expect.stringMatching(problem)]]);
+    }
+  });
+
+  test("each of a sensor's many mistakes is told of once, and no more than a hundred of them", async () => {
+    const readings = Array.from({ length: 500 }, (_, index) => ({ name: `x${index}`, value: 1 }));
+    const site = await nodeSite([{ sensor: sensing(() => readings) }]);
+    await site.wire.ask(reader, "get", req());
+    expect(site.trouble).toHaveLength(100);
+  });
+
   test("XEP-0323 2: never holds a field twice at one moment: that is the sensor's mistake", async () => {
     const readings = [
       hour(1),

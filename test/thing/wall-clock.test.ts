@@ -30,6 +30,7 @@ describe("wall time in the source", () => {
       "sandbox/server/messages.ts", // when a message was kept (XEP-0203)
       "sensor/node-readout.ts", // the timestamp of a reading (XEP-0323)
       "sensor/queued-readout.ts", // when a readout is to begin (XEP-0323 3.4), which readers name by the wall clock
+      "sensor/sensor-reader.ts", // how long it is until then
       "thing/last-fault.ts", // when a fault happened, for people
       "thing/pairing.ts", // until when the LED is lit, for showing; it is measured on the other clock
     ]);
