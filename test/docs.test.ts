@@ -396,6 +396,16 @@ describe("docs/thermometer.md", () => {
   });
 });
 
+describe.each(["wire-sensor", "relay"])("docs/%s.md", (name) => {
+  it("lists every setting of the example", () => {
+    // STATE_DIRECTORY is systemd's: a default, not a setting.
+    const settings = [...read(`examples/${name}.ts`).matchAll(/env\("((?!STATE_)\w+)"\)/g)].map(([, one = ""]) => one);
+    expect(settings.length).toBeGreaterThan(4);
+    const page = `docs/${name}.md`;
+    expect(firstCodes(page, name === "relay" ? "Settings" : "Running it")).toEqual([...new Set(settings)].sort());
+  });
+});
+
 /** The options in a command's help: `--port N` and, where there is one, the variable that may be set instead. */
 function optionsIn(help: string): readonly string[] {
   const line = /^ {2}(?:(--[\w-]+(?: [A-Z]+)?)|(?= {10}))\s*(?:\b((?:THING|OWNER)_\w+)\b)?/gm;

@@ -44,6 +44,14 @@ class Program {
     return this.exit;
   }
 
+  /** A power cut: the example ends with what has started it, and without a word. */
+  async kill(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      process.kill(-(this.#child.pid ?? NaN), "SIGKILL");
+    }
+    await this.exit;
+  }
+
   end(signal: NodeJS.Signals): Promise<number | null> {
     this.#child.kill(signal);
     return this.exit;
@@ -69,7 +77,7 @@ describe("what users run", () => {
     ownerJid = jid;
   });
   afterEach(async () => {
-    await program?.end("SIGKILL");
+    await program?.kill();
     program = undefined;
     await connection.close();
     await sandbox.stop();
@@ -325,6 +333,116 @@ describe("what users run", () => {
     expect((await owner.read(again))[0]?.fields).toMatchObject([{ text: "23.125" }]);
     expect(await program.end("SIGTERM")).toBe(0);
     expect(program.output).not.toContain("IoTDisco");
+  }, 60_000);
+
+  it("XEP-0325 3.2, 3.3: the relay is set by type and by its form, refused and narrowed, and is what it was after another start", async () => {
+    const board = join(folder, "leds");
+    const names = ["output1", "output2", "output3", "dimmer"];
+    const brightness = (name: string): string => readFileSync(join(board, name, "brightness"), "utf8");
+    const all = (): readonly string[] => names.map(brightness);
+    for (const name of names) {
+      mkdirSync(join(board, name), { recursive: true });
+      writeFileSync(join(board, name, "max_brightness"), name === "dimmer" ? "255\n" : "1\n");
+      writeFileSync(join(board, name, "brightness"), "1\n"); // left on by whoever was here before
+    }
+    const start = (env: Record<string, string> = {}): Program =>
+      new Program(["scripts/example.mjs", "relay"], {
+        ...settings(),
+        RELAY_FOLDER: board,
+        RELAY_OFF: "Output3",
+        ...env,
+      });
+    program = start();
+    await program.says(/^ownership registered$/m);
+    expect(all()).toEqual(["0", "0", "0", "0"]);
+    sandbox.provisioning.setRules([{ jid: ownerJid, friend: true, read: true, control: true }]);
+    await program.says(/^claim IoTDisco;.*$/m);
+    const { jid = "" } = await owner.claim(/^claim (IoTDisco;.*)$/m.exec(program.output)?.[1] ?? "");
+    await program.says(/^ownership claimed$/m);
+
+    // By type. One value that is wrong keeps the others of its request from being set.
+    const set = await owner.control(jid, { Output1: true, Output3: true, Dimmer: 40 });
+    expect(set.parameters).toEqual(["Output1", "Output3", "Dimmer"]);
+    expect(all()).toEqual(["1", "0", "1", "102"]);
+    await program.says(/^Output1 on by owner@localhost$/m);
+    await program.says(/^Dimmer 40 % by owner@localhost$/m);
+    await expect(owner.control(jid, { Output2: true, Dimmer: 101 })).rejects.toMatchObject({
+      condition: "bad-request",
+      parameters: [{ name: "Dimmer" }],
+    });
+    expect(all()).toEqual(["1", "0", "1", "102"]);
+    await expect(owner.control(jid, { Output4: true })).rejects.toMatchObject({ condition: "item-not-found" });
+
+    // By its form, which says what is on now.
+    const form = await owner.getForm(jid);
+    expect(form.title).toBe("Relay");
+    expect(form.parameters.map(({ name, label, type, value }) => [name, label, type, value])).toEqual([
+      ["Output1", "Output 1", "boolean", true],
+      ["Output2", "Output 2", "boolean", false],
+      ["Output3", "Output 3", "boolean", true],
+      ["Dimmer", "Dimmer (%)", "int", 40],
+    ]);
+    expect(form.parameters[3]).toMatchObject({ min: 0, max: 100, description: "0 is dark." });
+    await owner.control(jid, { Output1: false, Dimmer: 100 }, { form });
+    expect(all()).toEqual(["0", "0", "1", "255"]);
+
+    // What is on, with the same names.
+    const [group] = await owner.read(jid);
+    expect(group?.fields).toMatchObject([
+      { name: "Output1", value: false, writable: true },
+      { name: "Output2", value: false, writable: true },
+      { name: "Output3", value: true, writable: true },
+      { name: "Dimmer", text: "100", unit: "%", writable: true },
+    ]);
+
+    // Somebody who may set one output, and one who may set nothing.
+    sandbox.provisioning.setRules([
+      { jid: ownerJid, friend: true, read: true, control: true },
+      { jid: "anna@localhost", friend: true, control: { parameters: ["Output2"] } },
+      { jid: "bob@localhost", friend: true, read: true, control: false },
+    ]);
+    const as = async <T>(name: string, does: (client: OwnerClient) => Promise<T>): Promise<T> => {
+      const { username, password } = sandbox.addUser(name);
+      const { service, domain, ca } = sandbox;
+      const link = await connect({ service, domain, username, password, tls: { ca } });
+      try {
+        return await does(new OwnerClient(link));
+      } finally {
+        await link.close();
+      }
+    };
+    await as("anna", async (anna) => {
+      expect((await anna.getForm(jid)).parameters.map(({ name }) => name)).toEqual(["Output2"]);
+      expect((await anna.control(jid, { Output1: true, Output2: true })).parameters).toEqual(["Output2"]);
+    });
+    await program.says(/^Output2 on by anna@localhost$/m);
+    await as("bob", async (bob) => {
+      await expect(bob.control(jid, { Output2: false })).rejects.toMatchObject({ condition: "forbidden" });
+      await expect(bob.getForm(jid)).rejects.toMatchObject({ condition: "forbidden" });
+    });
+    await program.says(/^control bob@localhost refused$/m);
+    expect(all()).toEqual(["0", "1", "1", "255"]);
+
+    // An output that is gone: told, and the others go on.
+    rmSync(join(board, "output1"), { recursive: true });
+    await expect(owner.control(jid, { Output1: true })).rejects.toMatchObject({
+      condition: "resource-constraint",
+      message: expect.stringContaining("Output1 cannot be reached."),
+    });
+
+    // The power goes, and comes back: as it was, but for what is to be off.
+    await program.kill();
+    writeFileSync(join(board, "dimmer", "brightness"), "0\n");
+    program = start();
+    await program.says(/^online \S+$/m);
+    expect(names.slice(1).map(brightness)).toEqual(["1", "0", "255"]);
+    expect(program.output).toContain("fault output Output1 cannot be reached.");
+    expect(await program.end("SIGTERM")).toBe(0);
+    expect(program.output).toMatch(/\nstopped\n$/);
+
+    program = start({ RELAY_OFF: "Fan" });
+    expect(await program.exit).toBe(1);
+    expect(program.output).toContain('RELAY_OFF: there is no output "Fan"');
   }, 60_000);
 
   it("the unit of the 1-wire sensor starts it with a folder to keep, again when it ends, and takes away what it needs not", () => {
