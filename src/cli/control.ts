@@ -23,8 +23,8 @@ Sets parameters of a Thing, in this order. A bare JID (name@domain) is befriende
 (name@domain/resource) is told as it is. Ends with 1 if you may not set all of them.
 
 The types of values other than true and false are looked up in the control form of the Thing, unless
-they are named: NAME:TYPE=VALUE, with one of boolean, int, long, double, string, date, time, dateTime,
-duration, color.
+they are named: NAME:TYPE=VALUE, with one of boolean, int, long, double, string, date, time,
+dateTime, duration, color.
 
   --form            show what you may control, and set nothing
 ${nodeHelp}
