@@ -152,12 +152,15 @@ export class CacheInvalidation {
     if (stanzas.length > 0) this.#options.output(stanzas);
   }
 
-  /** An answer is not to be kept: gives what goes out behind it. */
-  forget(from: Jid): readonly XmlElement[] {
+  /**
+   * An answer is not to be kept for long: what was asked for has the time of one repetition to be done. A Thing looks
+   * again at what it is doing when it must forget (P-3.5.1-1), and would stop it.
+   */
+  forget(from: Jid): void {
     const device = this.#devices.get(from.bare);
-    if (device === undefined) return [];
+    if (device === undefined) return;
     this.#isDue(from.bare, device);
-    return this.#send(device, [...device.addresses.values()]);
+    this.#schedule(device);
   }
 
   /** Presence came or went. Gives what is due to the one who came. */

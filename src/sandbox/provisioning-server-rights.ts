@@ -27,8 +27,8 @@ export interface RightsDeskOptions {
   readonly secondaryTrustAllowed: () => boolean;
   /** A question was answered. */
   readonly asked: (from: Jid, question: Omit<AskedQuestion, "thing">) => void;
-  /** What the answer says counts once only. Gives what goes out behind it. */
-  readonly forget: (from: Jid) => readonly XmlElement[];
+  /** What the answer says counts once only. */
+  readonly forget: (from: Jid) => void;
 }
 
 /** What an answer of some kind needs of a rule. */
@@ -56,10 +56,8 @@ export class RightsDesk {
     const result = rule?.friend === true;
     asked(from, { kind: "isFriend", jid, result });
     if (rule === undefined) book.leftOpen({ ...NOTHING_MORE, thing: from.bare, kind: "isFriend", jid });
-    return {
-      payload: buildIsFriendResponse({ jid, result, secondaryTrustAllowed: secondaryTrustAllowed() }),
-      after: this.#settle(from, result ? rule : undefined),
-    };
+    this.#settle(from, result ? rule : undefined);
+    return { payload: buildIsFriendResponse({ jid, result, secondaryTrustAllowed: secondaryTrustAllowed() }) };
   }
 
   /** XEP-0324 3.3. */
@@ -98,13 +96,13 @@ export class RightsDesk {
       const { names } = proved;
       asked(from, { kind, jid, result: answer.result, ...(names.length > 0 && { identities: names }) });
       if (rules.every((rule) => rule === undefined)) book.leftOpen(undecided(from, kind, question, proved));
-      const rule = answer.result ? rules[answers.indexOf(answer)] : undefined;
-      return { payload: build(answer), after: this.#settle(from, rule) };
+      this.#settle(from, answer.result ? rules[answers.indexOf(answer)] : undefined);
+      return { payload: build(answer) };
     });
   }
 
-  #settle(from: Jid, rule: Rule | undefined): readonly XmlElement[] {
-    return this.#options.book.used(rule) ? this.#options.forget(from) : [];
+  #settle(from: Jid, rule: Rule | undefined): void {
+    if (this.#options.book.used(rule)) this.#options.forget(from);
   }
 }
 

@@ -53,7 +53,10 @@ export interface Rule {
   readonly within?: Within;
   /** It speaks only of users with these credentials (XEP-0324 3.6.2); goes with `access`. Left out: of all. */
   readonly credentials?: CredentialConditions;
-  /** It goes when it has allowed something, and `clearCache` follows that answer. Default false: it stays. */
+  /**
+   * It goes when it has allowed something, and `clearCache` follows that answer after `retry` (10 s), or before the Thing's
+   * next question: what was asked for can be done until then. Default false: it stays.
+   */
   readonly once?: boolean;
   /** May they be friends? Left out: the rule says nothing of it. */
   readonly friend?: boolean;
