@@ -20,6 +20,11 @@ export interface Io {
   removeFolder(path: string): Promise<void>;
   /** Asks a person for a line. */
   ask(question: string): Promise<string>;
+  /**
+   * Reads the next line of what a person types or a program pipes in, one at a time; `undefined` when there is none any
+   * more. Lines of a program wait until they are read; what a person types before the prompt stands there is dropped.
+   */
+  readLine(prompt: string): Promise<string | undefined>;
   /** Asks a person for a secret, without showing it. */
   askSecret(question: string): Promise<string>;
   /** Waits for a key from a person; resolves at once where nobody watches. */

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { systemClock } from "../core/clock.ts";
 import type { Io } from "./io.ts";
+import { LineReader } from "./line-reader.ts";
 
 // Ctrl-C may come twice at once: from the terminal, and passed on by npm. A person's second one comes later.
 const IMPATIENT = 1_000;
@@ -27,6 +28,7 @@ export function nodeIo(): Io {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", () => ended.abort(new Error("the output is closed")));
   }
+  let lines: LineReader | undefined;
   return {
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
@@ -41,6 +43,13 @@ export function nodeIo(): Io {
     },
     removeFolder: (path) => rm(path, { recursive: true, force: true }),
     ask: (question) => askLine(question, { input: process.stdin, output: process.stderr }, ended.signal),
+    readLine: (prompt) => {
+      lines ??= new LineReader({
+        ...{ input: process.stdin, output: process.stdout, terminal, signal: ended.signal },
+        interrupted: () => void process.kill(process.pid, "SIGINT"),
+      });
+      return lines.next(prompt);
+    },
     askSecret: (question) => askHidden(question),
     waitForKey: (prompt) => (terminal ? waitForKey(prompt, ended.signal) : Promise.resolve()),
     redraw: (line) => {

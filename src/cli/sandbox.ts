@@ -7,12 +7,14 @@ import { randomToken, systemRandom } from "../core/random.ts";
 import { UsageError, parse, wholeNumber } from "./args.ts";
 import { exitCode, type Io } from "./io.ts";
 import type { Command } from "./command.ts";
+import { askPeople } from "./ask-desk.ts";
 import { askNewThings } from "./pairing-desk.ts";
 
 const OPTIONS = {
   port: { type: "string" },
   domain: { type: "string" },
   pair: { type: "boolean" },
+  ask: { type: "boolean" },
   rights: { type: "string" },
   also: { type: "string", multiple: true },
   announce: { type: "boolean" },
@@ -42,6 +44,8 @@ given for what Things rely on.
                     back to it when it starts again (needs the package: npm i classic-level)
   --pair            the Provisioning Server is an account, and asks each Thing that
                     registers to trust it: its LED blinks, somebody presses its button
+  --ask             shows here who asks for what that no rule decides, one question at a time, and
+                    takes the answer: once, always, domain, never. Until then it is refused
   --rights RIGHTS   what it lets the owner do: any of friend,read,control, or none; default: all
   --also NAME       or NAME=RIGHTS: one more Provisioning Server, which lets the owner do that much;
                     default: none. Given again, one more: see how their answers are joined
@@ -56,6 +60,8 @@ given for what Things rely on.
     const rights = rightsOf(values.get("rights") ?? Object.keys(ALL).join(), "--rights");
     const also = (lists.get("also") ?? []).map((text) => furtherServer(text));
     const json = flags.has("json");
+    const ask = flags.has("ask");
+    if (json && ask) throw new UsageError("--ask asks people: it goes without --json");
     // In the form for programs nothing else stands on stdout.
     const tell = json ? io.err : io.out;
     const announce = announceOptions(values.get("interface"), flags, tell);
@@ -106,8 +112,16 @@ given for what Things rely on.
       if (json) io.out(JSON.stringify(facts));
       else for (const line of describe(facts, { state: join(folder, "thing"), data }, io)) io.out(line);
       const asking = pair ? askNewThings(site, tell, io.ended) : undefined;
+      const answering = ask
+        ? askPeople({
+            servers: site.provisioningServers,
+            tell,
+            readLine: (prompt) => io.readLine(prompt),
+            signal: io.ended,
+          })
+        : undefined;
       await ended(io.ended);
-      await asking;
+      await Promise.all([asking, answering]);
       if (!json) io.out("Stopped.");
       return exitCode.done;
     } finally {

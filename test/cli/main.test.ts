@@ -42,6 +42,7 @@ describe("the command line", () => {
     { argv: ["sandbox", "--prot", "1"], says: "--prot" },
     { argv: ["sandbox", "--interface", "lo"], says: "--interface goes with --announce" },
     { argv: ["sandbox", "--data", ""], says: "--data: needs the path of a folder" },
+    { argv: ["sandbox", "--ask", "--json"], says: "--ask asks people: it goes without --json" },
     { argv: ["sandbox", "--dhcp"], says: "--dhcp goes with --announce" },
     { argv: ["sandbox", "--announce", "--interface", "nope0"], says: 'there is no interface "nope0"' },
     { argv: ["sandbox", "--also", "Zwei"], says: '--also: "Zwei" is no name' },

@@ -49,6 +49,22 @@ export class FakeIo implements Io {
     return Promise.resolve(this.answer);
   }
 
+  readonly #typed: (string | undefined)[] = [];
+  #reader: ((line: string | undefined) => void) | undefined;
+
+  /** Somebody types a line; `undefined`: nobody will any more. */
+  type(line: string | undefined): void {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    if (reader === undefined) this.#typed.push(line);
+    else reader(line);
+  }
+
+  readLine(): Promise<string | undefined> {
+    if (this.#typed.length > 0) return Promise.resolve(this.#typed.shift());
+    return new Promise((resolve) => (this.#reader = resolve));
+  }
+
   askSecret(): Promise<string> {
     return Promise.resolve(this.secret);
   }
