@@ -646,12 +646,13 @@ describe("every block of code", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("that is a whole test of a Thing passes", () => {
-    const block = blocks.find(({ text }) => text.startsWith("// thermometer.test.ts\n"));
+  const wholeTests = blocks.filter(({ text }) => /^\/\/ \S+\.test\.ts\n/.test(text));
+
+  it.each(wholeTests)("that is a whole test of a Thing passes: $page:$line", ({ line, text }) => {
     // Inside the project, where "xmpp-thing" is this project.
-    const file = `${root}build/docs-${process.pid}.ts`;
+    const file = `${root}build/docs-${process.pid}-${line}.ts`;
     mkdirSync(`${root}build`, { recursive: true });
-    writeFileSync(file, block?.text ?? "");
+    writeFileSync(file, text);
     try {
       // Without what tells Node.js that it runs inside a test already.
       const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
