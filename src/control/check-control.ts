@@ -4,6 +4,7 @@ import { checkKnown } from "../core/options.ts";
 import { parameterKinds, type ParameterKind } from "../codec/control.ts";
 import { isXmlText } from "../codec/xml.ts";
 import type { ControlParameter } from "./definition.ts";
+import { isNameOfForm } from "./form-types.ts";
 import { limitsOf } from "./limits.ts";
 
 const everywhere = ["name", "type", "label", "description", "page", "group", "get", "set"];
@@ -39,6 +40,7 @@ export function checkControl(parameters: readonly ControlParameter[], option = "
     if (kind === undefined) throw wrong(`unknown type "${String(type)}"; there are ${parameterKinds.join(", ")}`);
     checkKnown(given, optionsOf[kind], `${option}[${index}]`);
     if (typeof name !== "string" || name === "" || !isXmlText(name)) throw wrong("needs a name");
+    if (isNameOfForm(name)) throw wrong(`"${name}" is what a form says of itself: no form could set it`);
     if (names.has(name)) throw wrong(`"${name}" is defined twice`);
     if (typeof set !== "function") throw wrong("set must be a function");
     if (get !== undefined && typeof get !== "function") throw wrong("get must be a function");

@@ -65,7 +65,8 @@ class Orders {
   async next({ full }: Jid, begin: (before: Promise<unknown>) => Promise<unknown>): Promise<void> {
     const before = this.#last.get(full) ?? Promise.resolve();
     const own = begin(before);
-    const last = Promise.allSettled([before, own]);
+    // Without their results: each would hold the one before it, as long as the sender goes on.
+    const last = Promise.allSettled([before, own]).then(() => undefined);
     this.#last.set(full, last);
     try {
       await own;
@@ -129,6 +130,7 @@ class Controls {
       else throw withDone(error, namesDone(progress));
     } finally {
       end();
+      control.close();
     }
     if (stopped.every(({ done }) => done.length === 0)) throw new Refusal("forbidden", "Access denied.");
     return whatWasDone(wanted, devices, stopped);

@@ -24,6 +24,7 @@ const LONGEST_FORM = 8_500;
 const MOST_NODES = 1_000;
 const MOST_CHARACTERS = 16_384;
 const MOST_DEVICES = 1_000;
+const MOST_PARAMETERS = 10_000;
 // Values that are asked for at the same time, and the time in which they must have come; the form lacks the others.
 const MOST_AT_ONCE = 8;
 const LONGEST_VALUES = 4_000;
@@ -63,6 +64,7 @@ export function answerForms(options: FormResponderOptions): void {
       throw new Refusal("resource-constraint", "There was no time left for it. Try again later.");
     } finally {
       end();
+      control.close();
     }
   });
 }
@@ -144,6 +146,9 @@ function permitted(
   // Not told apart from what may not be set: where there is nothing, nothing may be.
   if (seen.length === 0) throw new Refusal("forbidden", "Access denied.");
   if (unknown.some((reference) => granted(reference).length > 0)) throw new Refusal("item-not-found", "No such node.");
+  if (seen.reduce((sum, { parameters }) => sum + parameters.length, 0) > MOST_PARAMETERS) {
+    throw new Refusal("not-acceptable", "Name fewer nodes.");
+  }
   return seen;
 }
 

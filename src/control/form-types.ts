@@ -40,9 +40,14 @@ const idle: ReadonlySet<string> = new Set(["hidden", "fixed"]);
 // Fields that are about the form and not about the device (XEP-0068, XEP-0336), whatever type they bear when they come back.
 const ofTheForm: ReadonlySet<string> = new Set(["FORM_TYPE", "xdd session"]);
 
+/** Tells whether a field of that name is about the form: no parameter can be called so. */
+export function isNameOfForm(name: string): boolean {
+  return ofTheForm.has(name);
+}
+
 /** Tells whether a field stands for a parameter. */
 export function isParameterField({ name, type }: FormField): boolean {
-  return name !== "" && !idle.has(type) && !ofTheForm.has(name);
+  return name !== "" && !idle.has(type) && !isNameOfForm(name);
 }
 
 /** The type of the parameter that a field of a form stands for: text where nothing is said. */

@@ -27,7 +27,15 @@ const MOST_STEPS = 2_000_000;
 const MOST_TOLD = 10;
 
 /** What is wrong with a value, in words for the caller; `undefined` for one that the parameter takes. */
-export type Limits = (setting: ParameterSetting) => string | undefined;
+type Check = (setting: ParameterSetting) => string | undefined;
+
+/** What a parameter takes. */
+export interface Limits {
+  /** What is wrong with a value, in words for the caller; `undefined` for one that it takes. */
+  readonly problemOf: Check;
+  /** How long that takes to be found out for each character of a text, in steps of a pattern. */
+  readonly steps: number;
+}
 
 /** Reads the limits of a parameter. Throws `TypeError` saying what is wrong with them; its type must be one there is. */
 export function limitsOf(parameter: ControlParameter): Limits {
@@ -41,16 +49,17 @@ export function limitsOf(parameter: ControlParameter): Limits {
     throw new TypeError(`maxLength must be a whole number from 1 to ${MOST_LENGTH}`);
   }
   const expression = pattern === undefined ? undefined : patternOf(pattern, maxLength);
-  const inside: Limits = (setting) => {
+  const inside: Check = (setting) => {
     if (!isWithin(setting, least, most)) return `it takes ${rangeText(least, most)}`;
     if (setting.kind !== "string") return undefined;
     if (lengthOf(setting.value) > maxLength) return `it takes ${maxLength} characters at most`;
     return expression === undefined || expression.matches(setting.value) ? undefined : "it does not match the pattern";
   };
-  if (options === undefined) return inside;
+  if (options === undefined) return { problemOf: inside, steps: expression?.size ?? 0 };
   const allowed = optionsOf(kind, options, inside);
   const told = [...allowed.slice(0, MOST_TOLD).map(textOf), ...(allowed.length > MOST_TOLD ? ["…"] : [])].join(", ");
-  return (setting) => (allowed.some((one) => isSame(one, setting)) ? undefined : `it takes one of ${told}`);
+  const isOne: Check = (given) => (allowed.some((one) => isSame(one, given)) ? undefined : `it takes one of ${told}`);
+  return { problemOf: isOne, steps: 0 };
 }
 
 /** A limit as a value that was sent would be read: what is compared is of one making. */
@@ -63,7 +72,7 @@ function read(kind: ParameterKind, what: string, value: unknown): ParameterSetti
 const bound = (kind: ParameterKind, what: string, value: unknown): ParameterSetting | undefined =>
   value === undefined ? undefined : read(kind, what, value);
 
-function optionsOf(kind: ParameterKind, options: readonly unknown[], inside: Limits): readonly ParameterSetting[] {
+function optionsOf(kind: ParameterKind, options: readonly unknown[], inside: Check): readonly ParameterSetting[] {
   if (!Array.isArray(options) || options.length === 0)
     throw new TypeError("options must be a list of values, not empty");
   const values = options.map((value, index) => read(kind, `options[${index}]`, value));

@@ -16,7 +16,7 @@ import { grantsByNode, permitsControl, type Grant } from "../provisioning/grants
 import type { ControlParameter } from "./definition.ts";
 import { editedFields, settingOfField } from "./form-settings.ts";
 import { typeOf } from "./limits.ts";
-import { settingFor, type Setting } from "./setting.ts";
+import { settingFor, stepsFor, type Setting } from "./setting.ts";
 
 /** A device, and what can be set of it. */
 export interface ControlDevice extends Device {
@@ -52,6 +52,10 @@ const MOST_NAMES = 1_000;
 const MOST_CHARACTERS = 16_384;
 // A reference can mean several nodes.
 const MOST_DEVICES = 1_000;
+// What is checked and done at once: values, each counted on each node; and the steps that patterns take for their texts, as
+// nothing else goes on meanwhile.
+const MOST_VALUES = 10_000;
+const MOST_STEPS = 10_000_000;
 // Values that cannot be read: more of them are not told.
 const MOST_MALFORMED = 20;
 
@@ -129,12 +133,16 @@ export function planned(
       strange.map(({ name }) => ({ name, text: "No such parameter." })),
     );
   }
+  const tooMany = new Refusal("not-acceptable", "Too many values for one request: name fewer nodes or parameters.");
+  if (allowed.reduce((sum, { some }) => sum + some.length, 0) > MOST_VALUES) throw tooMany;
+  let steps = 0;
   const problems: ParameterProblem[] = [];
   const plan = allowed.map(({ device, some, known }) => ({
     device,
     settings: inOrder(some, known).flatMap((one) => {
       const parameter = known.get(one.name) as ControlParameter;
       const given = one.as(typeOf(parameter));
+      if (typeof given !== "string" && (steps += stepsFor(parameter, given)) > MOST_STEPS) throw tooMany;
       const setting = typeof given === "string" ? given : settingFor(parameter, given);
       if (typeof setting !== "string") return [setting];
       problems.push({ name: one.name, text: setting });

@@ -26,6 +26,7 @@ export class RunningControl implements Permission, Run {
   readonly jid: BareJid;
   readonly #options: RunningControlOptions;
   readonly #ended = new AbortController();
+  readonly #deaf: () => void;
   #epoch: number | undefined;
   #grants: readonly Grant[] = [];
   #grantsOf = grantsByNode([]);
@@ -34,7 +35,12 @@ export class RunningControl implements Permission, Run {
   constructor(options: RunningControlOptions) {
     this.#options = options;
     this.jid = options.question.jid;
-    onAbort(options.signal, () => this.#ended.abort(options.signal.reason));
+    this.#deaf = onAbort(options.signal, () => this.#ended.abort(options.signal.reason));
+  }
+
+  /** It has come to its end: a stream outlives many. */
+  close(): void {
+    this.#deaf();
   }
 
   /** Fires when it is to end: with a `Refusal` if it is not allowed any more. */

@@ -14,12 +14,21 @@ export interface Setting {
 // Read once: a pattern is made into a machine.
 const limits = new WeakMap<ControlParameter, Limits>();
 
+function limitsOfOne(parameter: ControlParameter): Limits {
+  const known = limits.get(parameter) ?? limitsOf(parameter);
+  limits.set(parameter, known);
+  return known;
+}
+
+/** How many steps it takes to check a value of the parameter's type: patterns take long for long texts. */
+export function stepsFor(parameter: ControlParameter, given: ParameterSetting): number {
+  return given.kind === "string" ? given.value.length * limitsOfOne(parameter).steps : 0;
+}
+
 /** What is to be done, or what is wrong with the value in words for the caller (XEP-0325 3.1.3, 3.3.4). */
 export function settingFor(parameter: ControlParameter, given: ParameterSetting): Setting | string {
   if (given.kind !== typeOf(parameter)) return "Invalid parameter type.";
-  const of = limits.get(parameter) ?? limitsOf(parameter);
-  limits.set(parameter, of);
-  const problem = of(given);
+  const problem = limitsOfOne(parameter).problemOf(given);
   if (problem !== undefined) return `Invalid parameter value: ${problem}.`;
   const text = textOfSetting(given);
   return {

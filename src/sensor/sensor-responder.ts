@@ -206,11 +206,12 @@ async function start(asked: Asked, before: ReadDecision, jid: Jid | undefined): 
   const { channel, guard } = options;
   const { stream } = channel;
   const stop = new AbortController();
+  let deaf = (): void => undefined;
   entry.stage = "slow";
   entry.onCancel(() => stop.abort(new Refusal("forbidden", "Cancelled.")));
   try {
     if (stream === undefined || channel.jid !== jid) return;
-    onAbort(stream, () => stop.abort(stream.reason));
+    deaf = onAbort(stream, () => stop.abort(stream.reason));
     const decision = await decideRead(options, request, from, stop.signal);
     const readout = readoutOf(asked, decision, stop.signal);
     entry.onCancel(() => readout.cancel());
@@ -223,6 +224,8 @@ async function start(asked: Asked, before: ReadDecision, jid: Jid | undefined): 
   } catch (error) {
     if (error instanceof Refusal && !entry.isCancelled) await refuse(asked, before, jid, error);
   } finally {
+    // A stream outlives many.
+    deaf();
     entry.leave();
   }
 }

@@ -46,6 +46,16 @@ describe("the definition of what can be controlled", () => {
       'control[0]: there is no option "ste"',
     ],
     ["without a name", of({ type: "boolean", set }), "control[0]: needs a name"],
+    [
+      "with the name that a form has for what it is for",
+      of({ name: "FORM_TYPE", set }),
+      'control[0]: "FORM_TYPE" is what a form says of itself',
+    ],
+    [
+      "with the name that a form has for its session",
+      of({ name: "LED", set }, { name: "xdd session", set }),
+      'control[1]: "xdd session" is what a form says of itself',
+    ],
     ["with an empty name", of({ name: "", type: "boolean", set }), "control[0]: needs a name"],
     ["with a name that is no text", of({ name: 5, type: "boolean", set }), "control[0]: needs a name"],
     ["with a name that XML cannot hold", of({ name: "\u0000", type: "boolean", set }), "control[0]: needs a name"],

@@ -1,4 +1,7 @@
 // XEP-0325 3.1.1: a set that comes by message is obeyed like one that comes by IQ, and nobody hears what became of it.
+import { getEventListeners } from "node:events";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { ConnectionError } from "../../src/core/errors.ts";
 import { Refusal } from "../../src/core/refusal.ts";
@@ -259,5 +262,54 @@ describe("one that came by message and is under way", () => {
     ends[0]?.();
     await settled();
     expect([calls, trouble, faults, clock.pending]).toEqual([["LED true"], [], [], 0]);
+  });
+
+  test("leaves nothing behind of a sender who goes on and on", async () => {
+    const ends: (() => void)[] = [];
+    const names = Array.from({ length: 100 }, (_, index) => `P${index}`);
+    const { wire } = await nodeSite([
+      {
+        control: [
+          { name: "Slow", set: () => new Promise<void>((end) => ends.push(end)) },
+          ...names.map((name): ControlParameter => ({ name, set: () => undefined })),
+        ],
+      },
+    ]);
+    // One is left out, so that what was done of each is a list.
+    wire.peer(server, (question) => yes(question, [], ["Slow", ...names.slice(1)]));
+    const many = setting(on("Slow", ...names));
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const growth = async (rounds: number): Promise<number> => {
+      collect();
+      const before = process.memoryUsage().heapUsed;
+      for (let count = 0; count < rounds; count++) {
+        // The next one is there before the last one is done.
+        wire.tell(reader, many);
+        await settled();
+        ends.shift()?.();
+        await settled();
+      }
+      collect();
+      return process.memoryUsage().heapUsed - before;
+    };
+    wire.tell(reader, many);
+    await growth(10);
+    const grown = await growth(600);
+    expect([ends.length, grown < 4_000_000 ? "little" : grown]).toEqual([1, "little"]);
+  });
+
+  test("leaves nobody listening to the end of the stream, least of all for a stranger", async () => {
+    const { channel, wire, calls } = await site();
+    wire.peer(server, (question) => (question.attrs["jid"] === "stranger@example.org" ? no(question) : yes(question)));
+    const listening = (): number => getEventListeners(channel.stream as AbortSignal, "abort").length;
+    const before = listening();
+    for (const who of ["stranger@example.org/x", reader]) {
+      for (let count = 0; count < 20; count++) {
+        wire.tell(who, setting(on("LED")));
+        await settled();
+      }
+    }
+    expect([calls.length, listening()]).toEqual([20, before]);
   });
 });

@@ -521,3 +521,14 @@ describe("a control form that comes back", () => {
     expect(calls).toEqual([]);
   });
 });
+
+test("a form is refused of so many nodes that more than 10,000 parameters would have to be compared", async () => {
+  const names = Array.from({ length: 100 }, (_, index) => `P${index}`);
+  const ids = Array.from({ length: 101 }, (_, index) => `n${index}`);
+  const control = names.map((name): ControlParameter => ({ name, set: nothing }));
+  const { wire } = await nodeSite(ids.map((nodeId) => ({ node: { nodeId }, control })));
+  expect(await wire.ask(reader, "get", getForm({ nodes: refs(...ids) }))).toMatchObject({
+    ...{ condition: "not-acceptable", text: "Name fewer nodes." },
+  });
+  expect(namesIn(await wire.ask(reader, "get", getForm({ nodes: refs(...ids.slice(1)) })))).toEqual(names);
+});

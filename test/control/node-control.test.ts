@@ -354,3 +354,64 @@ describe("each node has a hand of its own", () => {
     expect(await asking).toMatchObject({ condition: "forbidden" });
   });
 });
+
+describe("how much one request may set", () => {
+  const names = Array.from({ length: 100 }, (_, index) => `P${index}`);
+  const ids = Array.from({ length: 101 }, (_, index) => `n${index}`);
+  const site = async (granted: readonly NodeRef[] = []) => {
+    const calls: string[] = [];
+    const control = names.map((name): ControlParameter => ({ name, set: () => void calls.push(name) }));
+    const here = await nodeSite(ids.map((nodeId) => ({ node: { nodeId }, control })));
+    here.wire.peer(server, (question) => yes(question, granted));
+    return { ...here, calls };
+  };
+
+  test("is 10,000 values, each counted on each node; of more none is set", async () => {
+    const { wire, calls } = await site();
+    const text = "Too many values for one request: name fewer nodes or parameters.";
+    expect(answered(await wire.ask(reader, "set", set(refs(...ids), names)))).toEqual({
+      condition: "not-acceptable",
+      text,
+    });
+    expect(calls).toEqual([]);
+    expect(answered(await wire.ask(reader, "set", set(refs(...ids.slice(1)), names)))).toEqual(all);
+    expect(calls).toHaveLength(10_000);
+  });
+
+  test("does not count what the caller may not set, and is told to nobody who may set nothing", async () => {
+    const { wire, calls } = await site(refs("n3"));
+    expect(answered(await wire.ask(reader, "set", set(refs(...ids), names)))).toEqual({
+      nodes: ["n3"],
+      parameters: [],
+    });
+    expect(calls).toHaveLength(100);
+    wire.peer(server, no);
+    expect(answered(await wire.ask("stranger@example.org/x", "set", set(refs(...ids), names)))).toMatchObject({
+      condition: "forbidden",
+    });
+  });
+
+  test("is texts that patterns are done with in good time: nothing else goes on meanwhile", async () => {
+    const calls: string[] = [];
+    const { wire } = await nodeSite(
+      ids.map((nodeId): NodeDevice => ({
+        node: { nodeId },
+        control: [
+          { name: "Text", type: "string", pattern: "([a-z]{1,30} ?){20}", set: () => void calls.push(nodeId) },
+          { name: "Choice", type: "string", options: ["a".repeat(1_000)], set: () => void calls.push(nodeId) },
+        ],
+      })),
+    );
+    const asking = (name: string, nodes: readonly string[], value: string): Promise<Outcome> =>
+      wire.ask(
+        reader,
+        "set",
+        buildSet({ nodes: refs(...nodes), parameters: [{ kind: "string", name, value }], tokens: {} }),
+      );
+    expect(answered(await asking("Text", ids, "a".repeat(1_000)))).toMatchObject({ condition: "not-acceptable" });
+    expect(calls).toEqual([]);
+    expect(answered(await asking("Text", ids.slice(0, 50), "a b c d e f g h i j k l m n o p q r s t"))).toEqual(all);
+    expect(answered(await asking("Choice", ids, "a".repeat(1_000)))).toEqual(all);
+    expect(calls).toHaveLength(151);
+  });
+});

@@ -1,4 +1,5 @@
 // Readouts in several parts, later, and not at all any more: XEP-0323 3.1, 3.4, 3.7, 5.3, 5.6.
+import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bareJid } from "../../src/core/jid.ts";
@@ -272,6 +273,18 @@ describe("XEP-0323 3.4: a readout that is to be made later", () => {
     expect(String(payloads(site)[0])).toBe('<started xmlns="urn:xmpp:iot:sensordata" seqnr="7"/>');
     expect(told(site.wire.messages.slice(1))).toEqual([": Energy, done"]);
     expect([site.clock.pending, site.guard.running.count]).toEqual([0, 0]);
+  });
+
+  test("leaves nobody listening to the end of the stream when it has been told", async () => {
+    const site = await nodeSite([{ sensor: sensing(() => [hour(0)]) }]);
+    const now = site.clock.now();
+    for (let count = 1; count <= 5; count++) {
+      await site.wire.ask(reader, "get", req({ seqnr: count, when: new Date(now + count * HOUR).toISOString() }));
+    }
+    await site.clock.advance(6 * HOUR);
+    await settled();
+    expect(fieldsOf(site)).toHaveLength(5);
+    expect(getEventListeners(site.channel.stream as AbortSignal, "abort")).toEqual([]);
   });
 
   test("is made at once when that time has passed", async () => {
