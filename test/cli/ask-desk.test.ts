@@ -155,6 +155,26 @@ describe("people decide what no rule does", () => {
     expect(shown()).toBe(1);
   });
 
+  it("shows one question of a flood, and keeps few of them; what had no place comes when it is asked again", async () => {
+    const anna = await person("anna");
+    const names = Array.from({ length: 60 }, (_, i) => `field${i}`);
+    for (const name of names.slice(0, 30)) expect(await read(anna, [name])).toBe("forbidden");
+    expect(shown()).toBe(1);
+    expect(io.lines.length).toBeLessThan(10);
+    await answer(1, "skip", "8 more wait"); // of ten that had a place
+    io.lines.length = 0;
+    io.type("never all");
+    await expect.poll(() => io.text, LONG).toContain("8 more questions are decided by it.");
+    expect(io.text).toContain("20 times a question had no place here.");
+    const bob = await person("bob");
+    await read(bob, names);
+    await expect.poll(shown, LONG).toBe(1);
+    expect(io.text).toContain('and 41 more: "more" lists them');
+    expect(io.text).not.toContain("field20");
+    io.type("more");
+    await expect.poll(() => io.text, LONG).toContain('40  field "field39"');
+  });
+
   it("shows names from the wire as what they are, and obeys none of them", async () => {
     const anna = await person("anna");
     expect(await read(anna, ["\u001b[2JTemperature\u202e", 'x"  2  field "y'])).toBe("forbidden");
