@@ -64,9 +64,9 @@ const finer: Readonly<Partial<Record<FieldType, readonly FieldType[]>>> = {
 
 /** The kinds, with those that they are too: what is stored once a day is an hourly value as well (XEP-0323 5.6). */
 export function withFiner(types: FieldTypeSet): FieldTypeSet {
-  const all = new Set(types);
-  for (const type of types) for (const other of finer[type] ?? []) all.add(other);
-  return all;
+  let all: Set<FieldType> | undefined;
+  for (const type of types) for (const other of finer[type] ?? []) (all ??= new Set(types)).add(other);
+  return all ?? types;
 }
 
 /** Tells whether a field of these kinds is one from the past. */

@@ -104,24 +104,37 @@ export function parseField(element: XmlElement): Field | undefined {
   if (value === undefined) return undefined;
   const module = nonEmpty(element, "module");
   const stringIds = nonEmpty(element, "stringIds");
-  return {
+  const field = {
     ...value,
     name: required(element, "name"),
     types: parseFieldFlags(element),
     quality: parseFieldQuality(element),
-    ...(optional(element, "writable") !== undefined && { writable: flag(element, "writable", false) }),
+  };
+  const isWritable = optional(element, "writable");
+  // Nearly every field has none of these.
+  if (isWritable === undefined && module === undefined && stringIds === undefined) return field;
+  return {
+    ...field,
+    ...(isWritable !== undefined && { writable: flag(element, "writable", false) }),
     ...(module !== undefined && { module }),
     // For people only: what does not read as such strings is no reason to lose a value.
     ...(stringIds !== undefined && isStringIds(stringIds) && { stringIds }),
   };
 }
 
+const numeric = ({ value, text }: XsValue<"double">, unit: string): FieldValue => ({
+  kind: "numeric",
+  value,
+  text,
+  unit,
+});
+
 function parseValue(element: XmlElement): FieldValue | undefined {
   const xs = <K extends XsKind>(kind: K): XsValue<K> => parseXs(kind, required(element, "value"), at(element, "value"));
   const kind = localName(element);
   switch (kind) {
     case "numeric":
-      return { kind, ...xs("double"), unit: optional(element, "unit") ?? "" };
+      return numeric(xs("double"), optional(element, "unit") ?? "");
     case "string":
       return { kind, value: required(element, "value") };
     case "boolean":

@@ -131,7 +131,8 @@ export class Readout implements Run {
   /** Ends it without a word: nobody wants it any more (XEP-0323 3.7). */
   cancel(): void {
     this.#isTold = true;
-    this.#end(new Refusal("forbidden", "Cancelled."));
+    // Nearly every readout ends with all of it told: there is no sensor to stop then.
+    if (this.#untold.size > 0 || this.#reading > 0) this.#end(new Refusal("forbidden", "Cancelled."));
   }
 
   /**

@@ -31,7 +31,10 @@ function isWanted({ name, types }: Field, wanted: Wanted, isInTime: boolean): bo
   if (wanted.fields.size > 0 && !wanted.fields.has(name)) return false;
   if (types.size === 0) return true;
   // The time that was asked for is that of historical values (XEP-0323 3.1); what is now, is now.
-  return [...withFiner(types)].some((type) => wanted.types.has(type) && (isInTime || !type.startsWith("historical")));
+  for (const type of withFiner(types)) {
+    if (wanted.types.has(type) && (isInTime || !type.startsWith("historical"))) return true;
+  }
+  return false;
 }
 
 function isWithin(timestamp: string, { from, to }: Wanted): boolean {
