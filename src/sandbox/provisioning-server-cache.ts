@@ -74,6 +74,10 @@ interface Device {
   readonly services: Set<string>;
   /** The rules changed, and it has not acknowledged since. */
   due: boolean;
+  /** The moment of the last change that it is to forget by. */
+  changedAt: number;
+  /** It has forgotten what it was told before this moment. */
+  forgotAt: number;
   /** The full JID that it asked from last, of those that may last. */
   last: string | undefined;
   timer: Timer | undefined;
@@ -91,6 +95,8 @@ export class CacheInvalidation {
   readonly #devices = new Map<BareJid, Device>();
   /** How many of them have asked. */
   #askers = 0;
+  /** Counts changes. */
+  #moment = 0;
 
   constructor(options: CacheInvalidationOptions) {
     this.#options = options;
@@ -101,10 +107,21 @@ export class CacheInvalidation {
     return [...this.#devices].filter(([, device]) => device.due).map(([jid]) => jid);
   }
 
+  /** Counts on with each change that somebody is to forget by. */
+  get moment(): number {
+    return this.#moment;
+  }
+
+  /** Tells whether somebody has acknowledged a change that came after that moment. */
+  hasForgotten(jid: BareJid, moment: number): boolean {
+    return (this.#devices.get(jid)?.forgotAt ?? 0) > moment;
+  }
+
   /** Takes up again who was kept. Who has yet to acknowledge is told where it asked from last, or when it comes. */
   restore(jid: BareJid, { address, due, consulted, services }: KeptDevice): void {
     const device = this.#device(jid);
     Object.assign(device, { asked: true, consulted, due, last: address });
+    if (due) device.changedAt = ++this.#moment;
     for (const service of services) device.services.add(service);
     this.#askers++;
     if (address !== undefined && !this.#options.byPresence) this.#address(device, address);
@@ -221,6 +238,7 @@ export class CacheInvalidation {
   }
 
   #isDue(jid: BareJid, device: Device): void {
+    device.changedAt = ++this.#moment;
     if (!device.due) {
       device.due = true;
       this.#keep(jid, device);
@@ -233,7 +251,7 @@ export class CacheInvalidation {
     const known = this.#devices.get(jid);
     if (known !== undefined) return known;
     const device: Device = {
-      ...{ asked: false, consulted: false, due: false, last: undefined, timer: undefined },
+      ...{ asked: false, consulted: false, due: false, changedAt: 0, forgotAt: 0, last: undefined, timer: undefined },
       addresses: new Map(),
       services: new Set(),
     };
@@ -280,6 +298,7 @@ export class CacheInvalidation {
 
   #acknowledged(jid: BareJid, device: Device): void {
     device.due = false;
+    device.forgotAt = device.changedAt;
     this.#keep(jid, device, true); // lost, it costs a clearCache more
     for (const address of device.addresses.values()) address.id = undefined;
     this.#schedule(device);

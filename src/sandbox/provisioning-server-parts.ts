@@ -1,6 +1,6 @@
 // What a reference Provisioning Server is made of, and how its parts know of each other.
 import { systemClock } from "../core/clock.ts";
-import type { BareJid, Jid } from "../core/jid.ts";
+import type { Jid } from "../core/jid.ts";
 import { silentLogger } from "../core/logger.ts";
 import { systemRandom } from "../core/random.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -28,7 +28,7 @@ import {
   type ServiceAnswer,
   type ServiceHandlers,
 } from "./service-frame.ts";
-import { Sessions, keptSession, type Session } from "./sessions.ts";
+import { Sessions, keptSession } from "./sessions.ts";
 
 /** What the parts ask of the server. */
 export interface ServerHooks {
@@ -89,12 +89,13 @@ export function assemble(options: ProvisioningServerOptions, name: string, hooks
   people.setUsers(options.users ?? []);
   people.setLists(options.privileges ?? []);
   const names = new SeenNames(options.aggregate, (list) => kept.change(KEYS.names, list, true));
-  const isConcerned = (session: Session, jid: BareJid): boolean => session.countless || session.concerned.has(jid);
-  const sessions = new Sessions({
+  const sessions: Sessions = new Sessions({
     random,
+    moment: () => cache.moment,
+    hasForgotten: (jid, moment) => cache.hasForgotten(jid, moment),
     changed: (session, is) => {
       kept.change(sessionKey(session.token), is && keptSession(is));
-      if (is === undefined) cache.changed((jid) => isConcerned(session, jid));
+      if (is === undefined) cache.changed((jid) => sessions.concerns(session, jid));
     },
   });
   const book = new RuleBook({
@@ -134,7 +135,7 @@ export function assemble(options: ProvisioningServerOptions, name: string, hooks
   const services: ServiceDesk = new ServiceDesk({
     ...{ proofs, book, people, sessions, names, logger, asked },
     serves: (jid, service) => cache.serves(jid, service),
-    changed: (session, by) => cache.changed((jid) => jid === by || isConcerned(session, jid)),
+    changed: (session, by) => cache.changed((jid) => jid === by || sessions.concerns(session, jid)),
   });
   const answers: ReadonlyMap<string, Answer> = new Map(
     Object.entries({

@@ -16,10 +16,10 @@ export interface Session {
   readonly credentials: readonly Credential[];
   /** The name that the user has logged in by. */
   userName: string | undefined;
-  /** The Things and services that were answered because of it. */
-  readonly concerned: Set<BareJid>;
-  /** So many are concerned that all count as such. */
-  countless: boolean;
+  /** The Things and services that were answered because of it, and the moment of the last time. */
+  readonly concerned: Map<BareJid, number>;
+  /** So many are concerned that all count as such: the moment of the last answer of those that are not noted. */
+  countless: number | undefined;
 }
 
 /** What {@link Sessions} are made of. */
@@ -28,6 +28,10 @@ export interface SessionsOptions {
   readonly random: RandomSource;
   /** A session is another now, or gone (`undefined`). */
   readonly changed: (session: Session, is: Session | undefined) => void;
+  /** The moment, by which it can be told what somebody has forgotten since. */
+  readonly moment: () => number;
+  /** Tells whether somebody has forgotten what they were told until that moment. */
+  readonly hasForgotten: (jid: BareJid, moment: number) => boolean;
 }
 
 const MOST_SESSIONS = 10_000;
@@ -60,8 +64,8 @@ export class Sessions {
     const session: Session = {
       ...{ token, service, by, credentials },
       userName: undefined,
-      concerned: new Set(),
-      countless: false,
+      concerned: new Map(),
+      countless: undefined,
     };
     this.#add(session);
     this.#options.changed(session, session);
@@ -86,8 +90,9 @@ export class Sessions {
   answered(token: string, jid: BareJid): void {
     const session = this.#all.get(token);
     if (session === undefined) return;
-    if (session.concerned.size < MOST_CONCERNED) session.concerned.add(jid);
-    else if (!session.concerned.has(jid)) session.countless = true;
+    const moment = this.#options.moment();
+    if (session.concerned.size < MOST_CONCERNED || session.concerned.has(jid)) session.concerned.set(jid, moment);
+    else session.countless = moment;
   }
 
   /** A user has logged in. Tells whether that is news. */
@@ -98,9 +103,15 @@ export class Sessions {
     return true;
   }
 
-  /** Tells whether somebody was answered because of a session of a user. */
+  /** Tells whether somebody was answered because of a session of a user, and has not forgotten it since. */
   concern(jid: BareJid): boolean {
-    return [...this.#all.values()].some((session) => session.countless || session.concerned.has(jid));
+    return [...this.#all.values()].some((session) => this.concerns(session, jid));
+  }
+
+  /** The same of one session. */
+  concerns({ concerned, countless }: Session, jid: BareJid): boolean {
+    const { hasForgotten } = this.#options;
+    return [concerned.get(jid), countless].some((moment) => moment !== undefined && !hasForgotten(jid, moment));
   }
 
   #add(session: Session): void {
@@ -137,12 +148,12 @@ export function keptSession({ token, service, by, userName, credentials }: Sessi
   return { token, service, by, ...(userName !== undefined && { userName }), credentials: plain };
 }
 
-/** The session that was kept. Whom it concerned is not known any more: everybody. */
+/** The session that was kept. Whom it concerned is not known any more: everybody, until they have forgotten. */
 export function sessionOf({ token, service, by, userName, credentials }: KeptSession): Session {
   const read = credentials.map(({ type, value }) =>
     type === "x509Certificate" || type === "x509CertificateThumbprint"
       ? { type, value: new Uint8Array(Buffer.from(String(value), "base64")) }
       : ({ type, value } as Credential),
   );
-  return { ...{ token, service, by, userName, credentials: read }, concerned: new Set(), countless: true };
+  return { ...{ token, service, by, userName, credentials: read }, concerned: new Map(), countless: 0 };
 }

@@ -93,7 +93,7 @@ export class ServiceSession {
 
   /**
    * Tells the provisioning servers that the user has logged in (P-3.6.2-15), and forgets what is remembered: a user who is
-   * known by name may have other privileges. Whether the password was right is for the service to see. Resolves when that is sent; XEP-0324 has
+   * known by name may have other privileges. Another name than before is another user, who is asked about anew (`canAccess`). Whether the password was right is for the service to see. Resolves when that is sent; XEP-0324 has
    * no acknowledgement, so it is sent again on a new connection. `ERR_STATE` when the user may not be there any more, `ERR_CONFIG` for
    * a name that is none.
    */
@@ -101,6 +101,11 @@ export class ServiceSession {
     checkCallAlone(options);
     if (typeof userName !== "string" || userName === "" || userName.length > LONGEST_NAME || !isXmlText(userName)) {
       throw new ConfigError(`userName: must be a text of 1 to ${LONGEST_NAME} characters`);
+    }
+    if (this.#login !== undefined && this.#login.userName !== userName) {
+      // Somebody else: a server that does not hear of it must not go on as for the one before. A new token has no name yet.
+      this.#login = undefined;
+      this.#epoch = NaN;
     }
     const access = await this.#current(options);
     if (access === undefined) throw over();

@@ -132,6 +132,22 @@ describe("canAccess", () => {
     expect(site.download(first)).not.toBe("");
     expect(site.download(other, WATER)).not.toBe("");
   });
+
+  it("P-3.5.1-1, P-3.5.1-4: one user too many makes the service ask anew once, not for each of the thousand it has forgotten", () => {
+    site.server.challenge = "never";
+    site.server.setRules([{ access: true }]);
+    const question = `<canAccess xmlns='urn:xmpp:iot:provisioning' serviceToken='${site.token()}'/>`;
+    const come = (): readonly string[] => site.cleared([...site.asked(ENERGY, question), ...site.taken()]);
+    for (let i = 0; i < 1_000; i++) site.hasPrivilege(site.userToken(), "Sensors.View");
+    expect(site.cleared(site.taken())).toEqual([]);
+    expect(come()).toEqual([ENERGY]); // the first of them is forgotten here, and not yet there
+    for (let i = 0; i < 10; i++) expect(come()).toEqual([]);
+    // What it is told after that it has not forgotten by what it acknowledged before.
+    expect(site.hasPrivilege(site.userToken(), "Sensors.View")).toBe("false");
+    const told = Array.from({ length: 1_000 }, come);
+    expect(told.flat()).toEqual([ENERGY]);
+    expect(told.at(-1)).toEqual([ENERGY]);
+  });
 });
 
 describe("privileges", () => {

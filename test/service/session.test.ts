@@ -324,6 +324,35 @@ describe("a login", () => {
     expect(site!.wire().messages.map((stanza) => stanza.getChildElements()[0]?.attrs["userName"])).toEqual(["Kermit"]);
   });
 
+  it("P-E24: of somebody else begins with another token: what servers know of the one before is not theirs", async () => {
+    const server = authority();
+    const session = await userOf(server);
+    await session.loggedIn("Kermit");
+    await session.loggedIn("Kermit");
+    expect(names(server)).toEqual(["canAccess"]);
+    server.access = { result: true, userToken: "USER2" };
+    await session.loggedIn("Piggy");
+    const told = site!.wire().messages.map((stanza) => parseUserLoggedIn(stanza.getChildElements()[0]));
+    expect(told.map(({ userToken, userName }) => `${userToken} ${userName}`)).toEqual([
+      "USER1 Kermit",
+      "USER1 Kermit",
+      "USER2 Piggy",
+    ]);
+    await session.hasPrivilege("A");
+    expect(last(server, "hasPrivilege").attrs["userToken"]).toBe("USER2");
+  });
+
+  it("of somebody who is let in no more ends the session, and tells nobody", async () => {
+    const server = authority();
+    server.privileges = [{ include: "" }];
+    const session = await userOf(server);
+    await session.loggedIn("Kermit");
+    server.access = { result: false };
+    await expect(session.loggedIn("Piggy")).rejects.toMatchObject({ code: "ERR_STATE" });
+    expect(await session.hasPrivilege("A")).toBe(false);
+    expect(site!.wire().messages).toHaveLength(1);
+  });
+
   it.each(["", "K\u0000", "K".repeat(1_025), 7 as never])("needs a name: %j", async (name) => {
     const session = await userOf(authority());
     await expect(session.loggedIn(name)).rejects.toMatchObject({ code: "ERR_CONFIG" });
