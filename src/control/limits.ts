@@ -23,8 +23,9 @@ export const DEFAULT_LENGTH = 1_000;
 export const MOST_LENGTH = 65_536;
 // Steps that one text may take; a fraction of a second on a small device.
 const MOST_STEPS = 2_000_000;
-// Of more options no more are told than these.
+// Of more options no more are told than these, and of long ones fewer: what is told of each parameter is to be short.
 const MOST_TOLD = 10;
+const MOST_TOLD_CHARACTERS = 1_000;
 
 /** What is wrong with a value, in words for the caller; `undefined` for one that the parameter takes. */
 type Check = (setting: ParameterSetting) => string | undefined;
@@ -57,7 +58,7 @@ export function limitsOf(parameter: ControlParameter): Limits {
   };
   if (options === undefined) return { problemOf: inside, steps: expression?.size ?? 0 };
   const allowed = optionsOf(kind, options, inside);
-  const told = [...allowed.slice(0, MOST_TOLD).map(textOf), ...(allowed.length > MOST_TOLD ? ["…"] : [])].join(", ");
+  const told = toldOf(allowed.map(textOf));
   const isOne: Check = (given) => (allowed.some((one) => isSame(one, given)) ? undefined : `it takes one of ${told}`);
   return { problemOf: isOne, steps: 0 };
 }
@@ -82,6 +83,12 @@ function optionsOf(kind: ParameterKind, options: readonly unknown[], inside: Che
     if (values.findIndex((one) => isSame(one, option)) < index) throw new TypeError(`options[${index}] is there twice`);
   }
   return values;
+}
+
+function toldOf(options: readonly string[]): string {
+  let characters = 0;
+  const some = options.filter((text, at) => at < MOST_TOLD && (characters += text.length) <= MOST_TOLD_CHARACTERS);
+  return [...some, ...(options.length > some.length ? ["…"] : [])].join(", ");
 }
 
 function patternOf(pattern: unknown, maxLength: number): XsPattern {

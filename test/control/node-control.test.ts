@@ -43,6 +43,7 @@ function answered({ payload, type, condition, text }: Outcome): unknown {
   const { nodes, parameters } = parseSetResponse(payload);
   return { nodes: nodes.map(({ nodeId }) => nodeId), parameters };
 }
+const nothing = (): void => undefined;
 const all = { nodes: [], parameters: [] };
 
 describe("a request to set parameters of nodes", () => {
@@ -413,5 +414,31 @@ describe("how much one request may set", () => {
     expect(answered(await asking("Text", ids.slice(0, 50), "a b c d e f g h i j k l m n o p q r s t"))).toEqual(all);
     expect(answered(await asking("Choice", ids, "a".repeat(1_000)))).toEqual(all);
     expect(calls).toHaveLength(151);
+  });
+
+  test("XEP-0325 3.1.3: is told what is wrong with it as far as an answer holds it, long options left out", async () => {
+    const names = Array.from({ length: 400 }, (_, index) => `P${index}`);
+    const options = (first: number): string[] =>
+      Array.from({ length: 12 }, (_, index) => String(first + index).padEnd(80));
+    const control = names.map((name): ControlParameter => ({
+      name,
+      type: "string",
+      options: options(100),
+      set: nothing,
+    }));
+    const long: ControlParameter = {
+      ...{ name: "Long", type: "string", set: nothing },
+      ...{ maxLength: 5_000, options: ["on", "x".repeat(5_000), "y".repeat(5_000)] },
+    };
+    const { wire } = await nodeSite([{ control: [...control, long] }]);
+    const asking = (...wrong: readonly string[]): Promise<Outcome> => {
+      const parameters = wrong.map((name): ParameterSetting => ({ kind: "string", name, value: "off" }));
+      return wire.ask(reader, "set", buildSet({ nodes: [], parameters, tokens: {} }));
+    };
+    const { condition, write } = await asking(...names);
+    expect(condition).toBe("bad-request");
+    expect(Buffer.byteLength(String(write[0]))).toBeLessThan(200_000);
+    expect(write[0]?.getChild("error")?.getChildren("paramError")).toHaveLength(34);
+    expect((await asking("Long")).text).toBe("Invalid parameter value: it takes one of on, ….");
   });
 });
