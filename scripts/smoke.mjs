@@ -8,6 +8,7 @@ import { AuthenticationError, ConfigError, Thing, claimCode, fileStorage } from 
 import { discover } from "xmpp-thing/discovery";
 import { OwnerClient, connect } from "xmpp-thing/owner";
 import { startSandbox } from "xmpp-thing/sandbox";
+import { ServiceClient } from "xmpp-thing/service";
 
 // What only some need is not loaded with the rest.
 const loaded = Object.keys(createRequire(import.meta.url).cache).filter((path) => path.includes("node_modules"));
@@ -56,6 +57,23 @@ assert.equal(thing.state.ownership.is, "claimed");
 const asked = sandbox.provisioning.count();
 assert.equal(await read(), "21.5");
 assert.equal(sandbox.provisioning.count(), asked);
+
+// A service and what its users may do: a certificate of its own, a token for it, privileges.
+const energy = await ServiceClient.connect({
+  service,
+  domain,
+  tls: { ca },
+  account: { username: "energy", password: "on this machine", register: true },
+  certificate: { make: true },
+  storage: fileStorage(join(folder, "service")),
+});
+sandbox.provisioning.setRules([{ access: true }]);
+const session = await energy.canAccess({ ip: "127.0.0.1", protocol: "HTTP" });
+const { identities } = sandbox.provisioning.questions.findLast(({ kind }) => kind === "canAccess");
+sandbox.provisioning.setPrivileges([{ service: identities[0], privileges: [{ include: "Sensors" }] }]);
+assert.equal(await session.hasPrivilege("Sensors.View"), true);
+assert.equal(await session.hasPrivilege("Doors.Open"), false);
+await energy.close();
 
 await thing.stop();
 await connection.close();

@@ -37,7 +37,7 @@ const general = `Usage: xmpp-thing COMMAND [OPTIONS]
   disown JID       Give a Thing of yours up
   nodes JID        List the nodes behind a concentrator
   read JID         Read a Thing
-  control JID ...  Set what can be controlled of a Thing: NAME=true or NAME=false
+  control JID ...  Set what can be controlled of a Thing, NAME=VALUE; --form shows what that is
   status           Tell who a Thing is, whose, and what was wrong last
   reset            Make a Thing a new one: factory reset, while it is off
 
