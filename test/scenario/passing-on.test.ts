@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { BareJid } from "../../src/core/jid.ts";
 import { fieldTypes } from "../../src/codec/field-types.ts";
+import type { FieldGroup } from "../../src/codec/sensor-data.ts";
 import type { Connection } from "../../src/connection/connect.ts";
 import { OwnerClient } from "../../src/owner/owner-client.ts";
 import type { FieldDefinition, Reading, SensorDefinition } from "../../src/sensor/definition.ts";
@@ -37,17 +38,24 @@ const fields: readonly FieldDefinition[] = [
 ];
 
 const readings: readonly Reading[] = [
-  { name: "Energy", value: 123.2 },
-  { name: "Temperature", value: "10.00", quality: ["automaticEstimate"] },
-  { name: "Pulses", value: 9_223_372_036_854_775_807n },
-  { name: "Errors", value: -3 },
-  { name: "Valve", value: "half" },
-  { name: "Open", value: true },
-  { name: "Label", value: "<&\"' Ünïcode €😀" },
-  { name: "Installed", value: "2013-03-07+01:00" },
-  { name: "Nightly", value: "23:30:00.250Z" },
-  { name: "Since", value: "2013-03-07T16:24:30+01:00" },
-  { name: "Runtime", value: "PT3H12M" },
+  { name: "Energy", value: 123.2, timestamp: "2013-03-07T16:24:30+01:00" },
+  {
+    name: "Energy",
+    value: 100,
+    timestamp: "2013-03-07T00:00:00+01:00",
+    categories: ["historicalHour", "historicalDay"],
+    quality: ["signed", "timeOffset"],
+  },
+  { name: "Temperature", value: "10.00", timestamp: 0, quality: ["automaticEstimate"] },
+  { name: "Pulses", value: 9_223_372_036_854_775_807n, timestamp: 0 },
+  { name: "Errors", value: -3, timestamp: 0 },
+  { name: "Valve", value: "half", timestamp: 0 },
+  { name: "Open", value: true, timestamp: 0 },
+  { name: "Label", value: "<&\"' Ünïcode €😀", timestamp: 0 },
+  { name: "Installed", value: "2013-03-07+01:00", timestamp: 0 },
+  { name: "Nightly", value: "23:30:00.250Z", timestamp: 0 },
+  { name: "Since", value: "2013-03-07T16:24:30+01:00", timestamp: 0 },
+  { name: "Runtime", value: "PT3H12M", timestamp: 0 },
 ];
 
 describe("a Thing that reads a Thing and passes it on", () => {
@@ -93,23 +101,40 @@ describe("a Thing that reads a Thing and passes it on", () => {
     await site?.stop();
   });
 
-  it("XEP-0323 5.4: keeps every kind of value, its kinds, quality and the number of decimals", async () => {
-    const of = async (thing: Thing): Promise<readonly Omit<FieldReading, "timestamp">[]> => {
-      const got: Omit<FieldReading, "timestamp">[] = [];
-      for await (const { timestamp, ...reading } of owner.read(bare(thing), { types: fieldTypes, ...soon })) {
-        expect(timestamp).toMatch(/^\d{4}-/);
-        got.push(reading);
-      }
+  it("XEP-0323 5.4: keeps every kind of value, its moment with the zone, its kinds, quality and the number of decimals", async () => {
+    const of = async (thing: Thing): Promise<readonly FieldReading[]> => {
+      const got: FieldReading[] = [];
+      for await (const reading of owner.read(bare(thing), { types: fieldTypes, ...soon })) got.push(reading);
       return got;
     };
     const itself = await of(meter);
     expect(itself.map(({ name, kind }) => [name, kind])).toEqual(
       readings.map(({ name }) => [name, fields.find((field) => field.name === name)?.type ?? "numeric"]),
     );
-    expect(itself.slice(0, 2)).toMatchObject([
-      { text: "123.200", decimals: 3, writable: false, module: "Meters", stringIds: "1,2" },
+    expect(itself.slice(0, 3)).toMatchObject([
+      { text: "123.200", decimals: 3, timestamp: "2013-03-07T16:24:30+01:00", module: "Meters", stringIds: "1,2" },
+      {
+        text: "100.000",
+        decimals: 3,
+        categories: ["historicalHour", "historicalDay"],
+        quality: new Set(["timeOffset", "signed"]),
+      },
       { text: "10.00", decimals: 2, quality: new Set(["automaticEstimate"]) },
     ]);
     expect(await of(gateway)).toEqual(itself);
+  });
+
+  it("XEP-0323 3.1: takes out of a history what is not asked for, on the way and at its end", async () => {
+    const from = new Date("2013-03-06T22:00:00Z");
+    const to = "2013-03-07T00:30:00+01:00";
+    const shown = (groups: readonly FieldGroup[]): readonly string[] =>
+      groups.flatMap((group) => group.fields.map((field) => `${group.timestamp} ${field.name}`));
+    for (const thing of [meter, gateway]) {
+      const options = { types: ["historicalHour"] as const, ...soon };
+      expect(shown(await owner.read(bare(thing), { ...options, from, to }))).toEqual([
+        "2013-03-07T00:00:00+01:00 Energy",
+      ]);
+      expect(shown(await owner.read(bare(thing), { ...options, to: from }))).toEqual([]);
+    }
   });
 });
