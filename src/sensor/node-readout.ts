@@ -12,7 +12,7 @@ import type { Reading, SensorDefinition, Wanted } from "./definition.ts";
 import { DeviceWait } from "./device-wait.ts";
 import { ReadingFilter, naming, type SentField } from "./reading-filter.ts";
 import { allowedFields, isSome, type Allowed } from "./readout.ts";
-import { MOMENT_BYTES, MOST_BYTES, nodeBytes } from "./stanza-size.ts";
+import { MOST_BYTES, momentBytes, nodeBytes } from "./stanza-size.ts";
 
 /** A node to be read, and the fields of it that are granted. */
 export interface NodePart {
@@ -199,7 +199,8 @@ export class NodeReadout {
     const ms = this.#now?.ms ?? this.#options.clock.now();
     const sent = this.#filter.take(reading, this.#allowed, ms);
     if (sent === undefined) return undefined;
-    if (this.#bytes === 0 || this.#bytes + sent.bytes + MOMENT_BYTES <= MOST_BYTES) return this.#put(sent, ms);
+    if (this.#bytes === 0 || this.#bytes + sent.bytes + momentBytes(sent.timestamp) <= MOST_BYTES)
+      return this.#put(sent, ms);
     this.#isFull = true;
     const room = new Promise<void>((resolve) => (this.#onRoom = resolve));
     this.#options.onMore(this);
@@ -213,7 +214,7 @@ export class NodeReadout {
     const fields = this.#fields.get(at);
     if (fields === undefined) {
       this.#fields.set(at, [field]);
-      this.#bytes += MOMENT_BYTES;
+      this.#bytes += momentBytes(timestamp);
     } else {
       fields.push(field);
     }

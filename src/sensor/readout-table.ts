@@ -1,4 +1,5 @@
 // Which readouts there are, by who asked and under which number (XEP-0323 3.7), and how many there may be.
+import { onAbort } from "../core/abort.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 
@@ -71,15 +72,21 @@ export class ReadoutTable {
   /**
    * Takes a number for a caller, who is told apart by the full JID (XEP-0323 3.7). Throws `Refusal` while the number is
    * in use.
+   *
+   * @param stream fires when the stream ends: then there is nobody to be told, and the room is another one's
    */
-  enter(from: Jid, seqnr: number): Entry {
+  enter(from: Jid, seqnr: number, stream: AbortSignal): Entry {
     const id = keyOf(from, seqnr);
     if (this.#entries.has(id)) throw new Refusal("bad-request", "The sequence number is in use.");
     const entry: Entry = new Entry(
       from,
       (stage) => this.#hasRoom(from.bare, stage),
-      () => this.#leave(id, entry),
+      () => {
+        deaf();
+        this.#leave(id, entry);
+      },
     );
+    const deaf = onAbort(stream, () => entry.cancel());
     this.#entries.set(id, entry);
     const own = this.#byAccount.get(from.bare);
     if (own === undefined) this.#byAccount.set(from.bare, new Set([entry]));

@@ -81,7 +81,7 @@ export class RemoteReadout implements Readout {
     for (const failure of failures) {
       this.#failures.push(failure);
       this.#parts++;
-      this.#characters += failure.text.length;
+      this.#characters += charactersOf({ ...failure, fields: [] }) + failure.text.length;
     }
     this.#check();
   }
@@ -176,9 +176,7 @@ export class RemoteReadout implements Readout {
 
   #count(group: FieldGroup, times: 1 | -1): void {
     this.#parts += times * (1 + group.fields.length);
-    for (const { name, value } of group.fields) {
-      this.#characters += times * (name.length + (typeof value === "string" ? value.length : 0));
-    }
+    this.#characters += times * charactersOf(group);
   }
 
   #check(): void {
@@ -186,4 +184,17 @@ export class RemoteReadout implements Readout {
     if (parts <= MOST_PARTS && this.#characters <= MOST_CHARACTERS) return;
     this.fail(new ProtocolError("the Thing sends more than can be taken", "fields"));
   }
+}
+
+/** All texts of a group, whichever of them a Thing gone wrong makes long. */
+function charactersOf({ node, timestamp, fields }: FieldGroup): number {
+  const { nodeId, sourceId = "", cacheType = "" } = node;
+  let count = nodeId.length + sourceId.length + cacheType.length + timestamp.length;
+  for (const field of fields) {
+    const { name, value, module = "", stringIds = "" } = field;
+    count += name.length + module.length + stringIds.length + (typeof value === "string" ? value.length : 0);
+    if (field.kind === "numeric") count += field.text.length + field.unit.length;
+    if (field.kind === "enum") count += field.dataType.length;
+  }
+  return count;
 }

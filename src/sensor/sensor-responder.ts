@@ -55,7 +55,7 @@ export function answerReadouts(options: SensorResponderOptions): void {
   const table = new ReadoutTable();
   router.onIq(ns.sensorData, "req", async ({ from, payload, signal, stream }) => {
     const request = parseReq(payload);
-    const entry = table.enter(from, request.seqnr);
+    const entry = table.enter(from, request.seqnr, stream);
     const asked = { options, request, from, entry };
     try {
       const decision = await decideRead(options, request, from, signal);

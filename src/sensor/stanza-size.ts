@@ -20,8 +20,8 @@ export function nodeBytes({ nodeId, sourceId = "", cacheType = "" }: NodeRef): n
   return 80 + textBytes(nodeId) + textBytes(sourceId) + textBytes(cacheType);
 }
 
-/** At most so many bytes the element of a moment takes, without what is in it. */
-export const MOMENT_BYTES = 100;
+/** At most so many bytes the element of a moment takes, without what is in it: a fraction of a second may be long. */
+export const momentBytes = (timestamp: string | undefined): number => 76 + (timestamp?.length ?? 24);
 
 /** At most so many bytes a field takes; exactly so many if it is a long one. */
 export function fieldBytes(field: Field): number {

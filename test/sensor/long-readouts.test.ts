@@ -48,6 +48,19 @@ describe("XEP-0323 5.3: a long readout", () => {
     expect(site.trouble).toEqual([]);
   });
 
+  test("comes in messages below 10,000 bytes also where the moments have long fractions", async () => {
+    const nines = "9".repeat(900);
+    const history = Array.from({ length: 60 }, (_, index) => ({
+      ...hour(0),
+      timestamp: `2026-01-01T00:00:00.${String(index).padStart(3, "0")}${nines}Z`,
+    }));
+    const site = await nodeSite([{ sensor: sensing(() => history) }]);
+    await site.wire.ask(reader, "get", req());
+    await settled();
+    expect(Math.max(...site.wire.messages.map((one) => Buffer.byteLength(String(one))))).toBeLessThan(10_000);
+    expect(fieldsOf(site)).toHaveLength(60);
+  });
+
   test("is read no faster than it is sent", async () => {
     let read = 0;
     const site = await nodeSite([
@@ -333,6 +346,18 @@ describe("XEP-0323 3.4: a readout that is to be made later", () => {
     site.channel.detach(new Error("gone"));
     await site.clock.advance(HOUR);
     expect([site.wire.messages, site.clock.pending, site.guard.running.count]).toEqual([[], 0, 0]);
+  });
+
+  test("takes no room any more once the stream that asked for it has ended", async () => {
+    const site = await nodeSite([{ sensor: quick }]);
+    for (let stream = 0; stream < 3; stream++) {
+      for (let seqnr = 0; seqnr < 8; seqnr++) {
+        const answer = await site.wire.ask(reader, "get", req({ seqnr, when: "9999-12-31T23:59:59Z" }));
+        expect(answer.condition).toBe("");
+      }
+      site.channel.attach(site.wire);
+    }
+    expect([site.clock.pending, site.guard.running.count]).toEqual([0, 0]);
   });
 
   test("has room for eight of one account, and 64 in all", async () => {

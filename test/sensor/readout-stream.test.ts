@@ -6,6 +6,7 @@ import { ns } from "../../src/codec/namespaces.ts";
 import { el } from "../../src/codec/xml.ts";
 import type { FieldReading } from "../../src/sensor/field-reading.ts";
 import type { ReadOptions } from "../../src/sensor/read-options.ts";
+import { RemoteReadout } from "../../src/sensor/remote-readout.ts";
 import { SensorReader } from "../../src/sensor/sensor-reader.ts";
 import { scriptedChannel, settled, type Said } from "../support/scripted-wire.ts";
 
@@ -388,33 +389,41 @@ describe("a Thing that sends more than is taken", () => {
     expect(taken).toBeGreaterThan(90_000);
   });
 
+  const million = "x".repeat(1_000_000);
+
   test("may send as much as it likes to who keeps up", async () => {
-    const { reader, fields } = site();
-    const reading = (async () => {
-      let count = 0;
-      for await (const { name } of reader.read(thing)) count += name.length;
-      return count;
-    })();
-    await settled();
-    for (let message = 0; message < 30; message++) {
-      fields(message === 29, many("B", 5_000));
-      await settled();
+    const readout = new RemoteReadout();
+    const stream = readout[Symbol.asyncIterator]();
+    for (let message = 0; message < 40; message++) {
+      // Of 5,000 fields one was wanted.
+      readout.add(
+        [{ ...group("A", "1"), fields: [{ ...field("A", "1"), kind: "numeric", unit: million } as Field] }],
+        5_000,
+      );
+      expect(await stream.next()).toMatchObject({ done: false, value: { name: "A" } });
     }
-    expect(await reading).toBe(150_000);
+    readout.finish();
+    expect(await stream.next()).toEqual({ done: true, value: undefined });
   });
 
-  test("is stopped by the length of its texts too", async () => {
+  test.each<[string, FieldGroup]>([
+    ["texts", { ...group("A", "1"), fields: [{ ...field("A", "1"), kind: "string", value: million }] }],
+    ["units", { ...group("A", "1"), fields: [{ ...field("A", "1"), kind: "numeric", unit: million } as Field] }],
+    ["names", group(million, "1")],
+    ["nodes", { ...group("A", "1"), node: { nodeId: "n", sourceId: million } }],
+    ["timestamps", group("A", "1", million)],
+    ["modules", { ...group("A", "1"), fields: [{ ...field("A", "1"), module: million }] }],
+    [
+      "types of an enum",
+      { ...group("A", "1"), fields: [{ ...field("A", "1"), kind: "enum", value: "", dataType: million }] },
+    ],
+  ])("is stopped by the length of its %s too", async (_, long) => {
     const { reader, wire } = site();
     const reading = reader.read(thing).catch((error: unknown) => error);
     await settled();
-    const long: FieldGroup = {
-      node,
-      timestamp: "2026-01-01T00:00:00Z",
-      fields: [{ kind: "string", value: "x".repeat(1_000_000), name: "T", types: new Set(), quality: new Set() }],
-    };
     for (let message = 0; message < 17; message++)
-      wire.tell(thing, buildFields({ seqnr: 1, done: false, groups: [long] }));
-    expect(await reading).toMatchObject({ code: "ERR_PROTOCOL" });
+      wire.tell(thing, buildFields({ seqnr: 1, done: message === 16, groups: [long] }));
+    expect(await reading).toMatchObject({ code: "ERR_PROTOCOL", message: /more than can be taken/ });
   });
 });
 
