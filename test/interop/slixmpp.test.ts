@@ -92,6 +92,7 @@ describe.skipIf(skipped)("slixmpp over Prosody", () => {
           { name: "Since", type: "dateTime", categories: ["status"] },
           { name: "State", type: "enum", dataType: "BoilerState", categories: ["status"], writable: true },
           { name: "Errors", type: "int", categories: ["status"] },
+          { name: "Energy", unit: "kWh", categories: ["historicalHour", "historicalDay"] },
         ],
         read: () => [
           { name: "Temperature", value: 123.2 },
@@ -100,6 +101,12 @@ describe.skipIf(skipped)("slixmpp over Prosody", () => {
           { name: "Since", value: new Date(Date.UTC(2026, 0, 1)) },
           { name: "State", value: "Idle", quality: ["manualReadout", "signed"] },
           { name: "Errors", value: 3 },
+          ...[0, 1, 2].map((hour) => ({
+            name: "Energy",
+            value: `${hour}.50`,
+            timestamp: Date.UTC(2026, 0, 1, hour),
+            categories: hour === 0 ? (["historicalHour", "historicalDay"] as const) : (["historicalHour"] as const),
+          })),
         ],
       },
       control: [lamp("", "LED"), lamp("", "Fan"), lamp("", "Stuck"), ...typed],
@@ -177,6 +184,45 @@ describe.skipIf(skipped)("slixmpp over Prosody", () => {
           },
         ),
       );
+    });
+
+    it.each([
+      ["all of it", {}, ["0.50", "1.50", "2.50"]],
+      ["from a moment", { from: "2026-01-01T01:00:00Z" }, ["1.50", "2.50"]],
+      ["to a moment, in another zone", { to: "2026-01-01T02:00:00+01:00" }, ["0.50", "1.50"]],
+      ["days only", { historical: "false", historicalDay: "true" }, ["0.50"]],
+    ])("XEP-0323 3.1, 5.6: history, each value at its moment: %s", async (_, flags, values) => {
+      await allow({ read: true });
+      const request = await slix.read(thing.jid, { flags: { historical: "true", ...flags } });
+      const calls = await slix.calledBack(request, "done");
+      const fields = calls.filter(({ result }) => result === "fields");
+      expect(fields.map(({ timestamp }) => timestamp)).toEqual(
+        values.map((value) => `2026-01-01T0${value.slice(0, 1)}:00:00.000Z`),
+      );
+      expect(fields.map((call) => call["fields"])).toMatchObject(
+        values.map((value) => [{ name: "Energy", value, unit: "kWh" }]),
+      );
+    });
+
+    it("XEP-0323 3.4: later, which is queued, started when its time has come, and told", async () => {
+      await allow({ read: true });
+      const when = new Date(Date.now() + 5_000).toISOString();
+      const request = await slix.read(thing.jid, { flags: { momentary: "true", when } });
+      expect(await readout(request)).toEqual([
+        { result: "queued" },
+        { result: "started" },
+        { result: "fields", nodeId: "", fields: [temperature, door] },
+        { result: "done" },
+      ]);
+    });
+
+    it("XEP-0323 3.7: and cancels what is queued, which is never started", async () => {
+      await allow({ read: true });
+      const when = new Date(Date.now() + 3_600_000).toISOString();
+      const request = await slix.read(thing.jid, { flags: { momentary: "true", when } });
+      await slix.calledBack(request, "queued");
+      await slix.did({ do: "cancel", session: request.id }, "cancelling");
+      expect(await readout(request)).toEqual([{ result: "queued" }, { result: "cancelled" }]);
     });
 
     it("XEP-0323 3.1, P-3.3.3-1: no more than is granted", async () => {

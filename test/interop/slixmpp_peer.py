@@ -150,6 +150,7 @@ class Peer(slixmpp.ClientXMPP):
 
     def do_cancel(self, session):
         self["xep_0323"].cancel_request(session)
+        say("cancelling", session=session)
 
     def do_set(self, name, to, fields, nodes=None):
         def callback(**what):
