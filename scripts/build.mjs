@@ -58,6 +58,7 @@ const common = {
   charset: "utf8",
   legalComments: "none", // they stand in licenses.txt
   sourcemap: true,
+  sourcesContent: false, // half of what a device would store, for a debugger that is seldom there
   metafile: true,
   write: false,
   logLevel: "warning",

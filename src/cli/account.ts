@@ -2,7 +2,7 @@
 // where every user of the machine could see it.
 import { connect, type ConnectOptions, type Connection } from "../connection/connect.ts";
 import { checkTls, type TlsPolicy } from "../connection/tls-policy.ts";
-import { TlsPolicyError, messageOf } from "../core/errors.ts";
+import { AuthenticationError, TlsPolicyError, messageOf } from "../core/errors.ts";
 import { UsageError, wholeNumber, type Arguments } from "./args.ts";
 import type { Io } from "./io.ts";
 
@@ -63,6 +63,10 @@ export async function connectAs(args: Arguments, io: Io): Promise<Connection> {
   try {
     return await connect(options);
   } catch (error) {
+    if (error instanceof AuthenticationError) {
+      const check = `check the user name (${username}) and OWNER_PASSWORD`;
+      throw new AuthenticationError(`${error.message}: ${check}`, { cause: error });
+    }
     if (!(error instanceof TlsPolicyError)) throw error;
     throw new TlsPolicyError(inWordsOfOptions(error.message), { cause: error });
   }

@@ -95,10 +95,23 @@ function valuesOf(wishes: readonly Wish[], form: ControlForm | undefined): reado
       return { name, type: kind, value: kind === "double" || kind === "dateTime" ? text.trim() : value };
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      throw new UsageError(`${name}: "${text}" is ${error.message}`);
+      throw new UsageError(`${name}: "${text}" is ${error.message}, like ${EXAMPLES[kind]}`);
     }
   });
 }
+
+const EXAMPLES: Readonly<Record<ParameterKind, string>> = {
+  boolean: "true or false",
+  int: "42",
+  long: "12345678901",
+  string: "some words",
+  double: "21.5",
+  date: "2026-03-07",
+  time: "08:00:00",
+  dateTime: "2026-03-07T08:00:00Z",
+  duration: "PT1H30M",
+  color: "3399FF",
+};
 
 /** The type of a parameter of which the Thing says nothing. */
 function likeliest(text: string): ParameterKind {
@@ -138,6 +151,7 @@ async function explained<T>(controlling: Promise<T>): Promise<T> {
     }
     const problems = error.parameters.map(({ name, text }) => `${name}: ${text}`).join("\n");
     if (problems === "") throw error;
-    throw new Error(`${error.message}\n${problems}`, { cause: error });
+    const hint = "Names count upper and lower case; --form shows what you may control, and the type of each.";
+    throw new Error(`${error.message}\n${problems}\n${hint}`, { cause: error });
   }
 }

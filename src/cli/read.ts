@@ -56,6 +56,7 @@ ${accountHelp}`,
     if (failure !== undefined) throw failure;
     if (count > 0) return exitCode.done;
     io.err("The Thing has nothing to show of what you asked for.");
+    if (field !== undefined) io.err("Names count upper and lower case: without --field you see what there is.");
     return exitCode.nothing;
   },
 };

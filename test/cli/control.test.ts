@@ -146,13 +146,14 @@ describe("xmpp-thing control", () => {
     await allow(true);
     const odd = as(owner);
     expect(await main(["control", thing.jid, "Level int=much"], odd)).toBe(2);
-    expect(odd.errors.join("\n")).toContain('Level int: "much" is not an xs:int');
+    expect(odd.errors.join("\n")).toContain('Level int: "much" is not an xs:int, like 42');
     const far = as(owner);
     expect(await main(["control", thing.jid, "Level int=101"], far)).toBe(1);
     expect(far.errors.join("\n")).toContain("Level int: Invalid parameter value: it takes 0 to 100.");
     const strange = as(owner);
     expect(await main(["control", thing.jid, "Lamp=21.5", "Row=on", "Step=-3"], strange)).toBe(1);
     expect(strange.errors.join("\n")).toContain("Lamp: No such parameter.");
+    expect(strange.errors.join("\n")).toContain("--form shows what you may control");
     expect(values).toEqual([]);
   });
 

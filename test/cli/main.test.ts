@@ -329,6 +329,12 @@ describe("xmpp-thing claim and read", () => {
     expect(io.errors).toEqual(["The Thing has nothing to show of what you asked for."]);
   });
 
+  it("a field that is named and not shown says how names count: 5", async () => {
+    const io = as(owner);
+    expect(await main(["read", thing.jid, "--field", "Temperature", "--type", "peak"], io)).toBe(5);
+    expect(io.errors.join("\n")).toContain("Names count upper and lower case");
+  });
+
   it("a stranger is refused with 1", async () => {
     const stranger = sandbox.addUser("stranger");
     const io = as(stranger);
@@ -377,6 +383,8 @@ describe("xmpp-thing claim and read", () => {
   it("a wrong password is refused with 1, and asked for where a person watches", async () => {
     const io = as({ ...owner, password: "wrong" });
     expect(await main(["read", thing.jid], io)).toBe(1);
+    expect(io.errors.join("\n")).toContain("and OWNER_PASSWORD");
+    expect(io.errors.join("\n")).not.toContain("wrong");
     const person = as(owner);
     delete person.env["OWNER_PASSWORD"];
     person.terminal = true;
