@@ -13,5 +13,6 @@ const thing = new Thing({
 });
 thing.on("fault", ({ code, message }) => console.error(code, message));
 await thing.start();
-await thing.waitFor("registered");
+await thing.waitFor("registered"); // which it still is when it starts again
+await thing.waitFor("online");
 console.log(`online ${thing.jid}`);
