@@ -112,19 +112,18 @@ export function isTotal<T>(
   build?: (value: T) => XmlElement,
 ): void {
   let read = 0;
-  fc.assert(
-    fc.property(elements, (element) => {
-      let value: T;
-      try {
-        value = parse(overTheWire(element));
-      } catch (error) {
-        expect(error).toBeInstanceOf(ProtocolError);
-        return;
-      }
-      read++;
-      if (build) expect(parse(overTheWire(build(value)))).toEqual(value);
-    }),
-    { numRuns: 200 },
-  );
+  const law = fc.property(elements, (element) => {
+    let value: T;
+    try {
+      value = parse(overTheWire(element));
+    } catch (error) {
+      expect(error).toBeInstanceOf(ProtocolError);
+      return;
+    }
+    read++;
+    if (build) expect(parse(overTheWire(build(value)))).toEqual(value);
+  });
+  // Of some elements hardly one in fifty is read: by chance none of the first two hundred is, and more are drawn.
+  for (let round = 0; round < 20 && (round === 0 || read === 0); round++) fc.assert(law, { numRuns: 200 });
   expect(read).toBeGreaterThan(0); // else nothing was shown
 }
