@@ -49,6 +49,7 @@ ${accountHelp}`,
       return exitCode.done;
     }
     const form = wishes.some(isOpen) ? await formIfAny(owner.getForm(thing, limits)) : undefined;
+    if (form !== undefined) checkTypes(wishes, form);
     const { parameters } = await explained(owner.control(thing, valuesOf(wishes, form), limits));
     const left = wishes.map(({ name }) => name).filter((name) => !parameters.includes(name));
     if (args.flags.has("json")) io.out(jsonText({ set: parameters, notAllowed: left }));
@@ -82,8 +83,23 @@ function wishesOf(words: readonly string[]): readonly Wish[] {
 
 const isFlag = (text: string): boolean => text === "true" || text === "false";
 
-/** Whether the Thing has to be asked for the type. */
-const isOpen = ({ type, text }: Wish): boolean => type === undefined && !isFlag(text);
+// Parameters may have colons in their names too.
+const strangeType = (name: string): string | undefined => /:([A-Za-z]+)$/.exec(name)?.[1];
+
+/** Whether the Thing has to be asked for the type, or for whether what looks like one belongs to the name. */
+const isOpen = ({ name, type, text }: Wish): boolean =>
+  type === undefined && (!isFlag(text) || strangeType(name) !== undefined);
+
+/** Refuses a name that only a type that there is not can have made. */
+function checkTypes(wishes: readonly Wish[], { parameters }: ControlForm): void {
+  const known = new Set(parameters.map(({ name }) => name));
+  for (const { name, type } of wishes) {
+    const strange = type === undefined && !known.has(name) ? strangeType(name) : undefined;
+    if (strange === undefined) continue;
+    const there = `there are ${parameterKinds.join(", ")}`;
+    throw new UsageError(`"${name}" is no parameter that you may control, and "${strange}" no type; ${there}`);
+  }
+}
 
 function valuesOf(wishes: readonly Wish[], form: ControlForm | undefined): readonly ParameterValue[] {
   const types = new Map(form?.parameters.map(({ name, type }) => [name, type]));
@@ -151,7 +167,10 @@ async function explained<T>(controlling: Promise<T>): Promise<T> {
     }
     const problems = error.parameters.map(({ name, text }) => `${name}: ${text}`).join("\n");
     if (problems === "") throw error;
+    // Said once: of one parameter, or of several with the same mistake, there is nothing to be said of all.
+    const isSaid = error.text !== "" && error.parameters.every(({ text }) => text === error.text);
+    const message = isSaid ? error.message.slice(0, -`: ${error.text}`.length) : error.message;
     const hint = "Names count upper and lower case; --form shows what you may control, and the type of each.";
-    throw new Error(`${error.message}\n${problems}\n${hint}`, { cause: error });
+    throw new Error(`${message}\n${problems}\n${hint}`, { cause: error });
   }
 }

@@ -5,11 +5,14 @@ const text = (value: ControlValue): string => (value instanceof Date ? value.toI
 
 /** A line for each parameter, under the names of their pages. */
 export function formLines({ title, parameters }: ControlForm): readonly string[] {
-  const pages = [...new Set(parameters.map(({ page = "" }) => page))];
-  const lines = pages.flatMap((page) => [
-    ...(page === "" ? [] : [`[${page}]`]),
-    ...parameters.filter(({ page: of = "" }) => of === page).map(lineOf),
-  ]);
+  const pages = new Map<string, string[]>();
+  for (const parameter of parameters) {
+    const { page = "" } = parameter;
+    const lines = pages.get(page) ?? (page === "" ? [] : [`[${page}]`]);
+    pages.set(page, lines);
+    lines.push(lineOf(parameter));
+  }
+  const lines = [...pages.values()].flat();
   return title === "" ? lines : [title, ...lines];
 }
 
@@ -28,18 +31,22 @@ function limitsOf({ type, min, max, pattern, options }: FormParameter): string {
   return `${type}, ${text(min)} ${max === undefined ? "at least" : `to ${text(max)}`}`;
 }
 
+// An empty one is none.
+const labelled = (label: string): { readonly label?: string } => (label === "" ? {} : { label });
+
 /** The same as JSON takes it: an integer of 64 bits is a text, as JavaScript's numbers do not hold it. */
 export function formJson({ title, parameters }: ControlForm): object {
   const plain = (value: ControlValue): ControlValue => (typeof value === "bigint" ? String(value) : value);
   return {
     title,
-    parameters: parameters.map(({ value, min, max, options, ...rest }) => ({
+    parameters: parameters.map(({ label, value, min, max, options, ...rest }) => ({
       ...rest,
+      ...labelled(label),
       ...(value !== undefined && { value: plain(value) }),
       ...(min !== undefined && { min: plain(min) }),
       ...(max !== undefined && { max: plain(max) }),
       ...(options !== undefined && {
-        options: options.map((option) => ({ label: option.label, value: plain(option.value) })),
+        options: options.map((option) => ({ ...labelled(option.label), value: plain(option.value) })),
       }),
     })),
   };

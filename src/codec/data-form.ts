@@ -106,7 +106,7 @@ function parseField(field: XmlElement): FormField {
     type,
     label: optional(field, "label") ?? "",
     required: field.getChild("required", ns.form) !== undefined,
-    values: field.getChildren("value", ns.form).map((value) => own(value.text())),
+    values: field.getChildren("value", ns.form).map(valueOf),
     media: field.getChild("media", ns.media) !== undefined,
     ...(desc !== "" && { desc }),
     ...(options.length > 0 && { options }),
@@ -119,7 +119,13 @@ function parseField(field: XmlElement): FormField {
 function parseOption(option: XmlElement): FormOption {
   const value = option.getChild("value", ns.form);
   if (value === undefined) throw new ProtocolError("an option without a value", at(option));
-  return { label: optional(option, "label") ?? "", value: own(value.text()) };
+  return { label: optional(option, "label") ?? "", value: valueOf(value) };
+}
+
+/** Section 3.2: a value is text. With an element in it nobody could tell whether what is left without that is meant. */
+function valueOf(value: XmlElement): string {
+  if (value.getChildElements().length > 0) throw new ProtocolError("a value that is not text", at(value));
+  return own(value.text());
 }
 
 function textOf(parent: XmlElement, name: string): string {

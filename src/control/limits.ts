@@ -8,6 +8,9 @@ import type { ControlParameter } from "./definition.ts";
 /** The type of a parameter: boolean where nothing is said. */
 export const typeOf = ({ type = "boolean" }: ControlParameter): ParameterKind => type;
 
+/** What whoever may set a parameter is told of a value of another type (XEP-0325 3.1.3, 3.4.3). */
+export const wrongType = (kind: ParameterKind): string => `Invalid parameter type: it is of type ${kind}.`;
+
 /** All that may limit a parameter, whatever its type. */
 interface Given {
   readonly min?: unknown;

@@ -1,7 +1,7 @@
 // A value that was sent for a parameter, checked, and ready to be handed to the device.
 import { textOfSetting, type ParameterSetting } from "../codec/control.ts";
 import type { ControlContext, ControlParameter } from "./definition.ts";
-import { limitsOf, momentOf, typeOf, type Limits } from "./limits.ts";
+import { limitsOf, momentOf, typeOf, wrongType, type Limits } from "./limits.ts";
 
 /** A parameter and the value it is to have, which it takes. */
 export interface Setting {
@@ -27,7 +27,8 @@ export function stepsFor(parameter: ControlParameter, given: ParameterSetting): 
 
 /** What is to be done, or what is wrong with the value in words for the caller (XEP-0325 3.1.3, 3.3.4). */
 export function settingFor(parameter: ControlParameter, given: ParameterSetting): Setting | string {
-  if (given.kind !== typeOf(parameter)) return "Invalid parameter type.";
+  const kind = typeOf(parameter);
+  if (given.kind !== kind) return wrongType(kind);
   const problem = limitsOfOne(parameter).problemOf(given);
   if (problem !== undefined) return `Invalid parameter value: ${problem}.`;
   const text = textOfSetting(given);

@@ -76,6 +76,7 @@ describe("xmpp-thing control", () => {
         set: (value, { text }) => void values.push(["Until", value.getTime(), text]),
       },
       { name: "Colour", type: "color", set: (value) => void values.push(["Colour", value]) },
+      { name: "urn:fade", type: "int", set: (value) => void values.push(["urn:fade", value]) },
     ];
     const locked = () => Promise.reject(new Refusal("conflict", "Locked by the key switch."));
     thing = new Thing(
@@ -157,6 +158,22 @@ describe("xmpp-thing control", () => {
     expect(values).toEqual([]);
   });
 
+  it("of a type that there is not says which there are, unless that is how a parameter is called: 2", async () => {
+    await allow(true);
+    for (const word of ["Level int:integer=4", "LED:bool=true"]) {
+      const io = as(owner);
+      expect(await main(["control", thing.jid, word], io)).toBe(2);
+      expect(io.errors.join("\n")).toContain(
+        `"${word.split("=")[0]}" is no parameter that you may control, and "${word.split(/[:=]/)[1]}" no type; ` +
+          "there are boolean, int, long, string, double, date, time, dateTime, duration, color",
+      );
+    }
+    expect(values).toEqual([]);
+    const named = as(owner);
+    expect(await main(["control", thing.jid, "urn:fade=4"], named)).toBe(0);
+    expect(values.splice(0)).toEqual([["urn:fade", 4]]);
+  });
+
   it("shows what may be controlled, for people and for programs", async () => {
     await allow(true);
     const people = as(owner);
@@ -171,6 +188,7 @@ describe("xmpp-thing control", () => {
       "Code (string, like ^([0-9]+)$)",
       "Until = 1970-01-01T00:00:00.000Z (dateTime, 2030-01-01T00:00:00.000Z at most)",
       "Colour (color)",
+      "urn:fade (int)",
       "[Light]",
       "Level int = 12 (int, 0 to 100) Level int (%)",
       "Level double = 12 (double, 0 to 100) Level double (%)",
@@ -180,7 +198,7 @@ describe("xmpp-thing control", () => {
     const programs = as(owner);
     expect(await main(["control", bare, "--form", "--json"], programs)).toBe(0);
     const { title, parameters } = JSON.parse(programs.text) as { title: string; parameters: { name: string }[] };
-    expect([title, parameters.length]).toEqual(["Hall", 11]);
+    expect([title, parameters.length]).toEqual(["Hall", 12]);
     const named = (name: string): object | undefined => parameters.find((one) => one.name === name);
     expect(named("Serial")).toEqual({
       ...{
@@ -194,12 +212,8 @@ describe("xmpp-thing control", () => {
       ...{ value: "1152921504606846976", min: "1" },
     });
     expect(named("Level int")).toMatchObject({ value: 12, min: 0, max: 100, page: "Light" });
-    expect(named("Scene")).toMatchObject({
-      options: [
-        { label: "", value: "day" },
-        { label: "", value: "night" },
-      ],
-    });
+    expect(named("Scene")).toMatchObject({ options: [{ value: "day" }, { value: "night" }] });
+    expect(programs.text).not.toContain('"label":""');
   });
 
   it("shows what the caller may control, and nothing else; what it is if that is nothing: 1", async () => {
@@ -242,7 +256,7 @@ describe("xmpp-thing control", () => {
     await allow(true);
     const io = as(owner);
     expect(await main(["control", thing.jid, "Lamp=true"], io)).toBe(1);
-    expect(io.errors.join("\n")).toContain("item-not-found: No such parameter.\nLamp: No such parameter.");
+    expect(io.errors.join("\n")).toContain("item-not-found\nLamp: No such parameter.\nNames");
     const locked = as(owner);
     expect(await main(["control", thing.jid, "Gate=true"], locked)).toBe(1);
     expect(locked.errors.join("\n")).toContain("Gate: Locked by the key switch.");

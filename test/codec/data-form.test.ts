@@ -84,6 +84,8 @@ describe("the codec of data forms (XEP-0004)", () => {
     ["a field without a name", "<x xmlns='jabber:x:data' type='form'><field/></x>", "field/@var"],
     ["a field twice", "<x xmlns='jabber:x:data' type='form'><field var='a'/><field var='a'/></x>", "x/field"],
     ["an option without a value", inField("<option label='A'/>"), "option"],
+    ["XEP-0004 3.2: a value with an element in it", inField("<value>1<b>0</b></value>"), "value"],
+    ["XEP-0004 3.2: an option with an element in its value", inField("<option><value><b/></value></option>"), "value"],
     [
       "XEP-0122 3.2: two ways of validation",
       inField(`<validate xmlns='${ns.formValidation}'><basic/><open/></validate>`),

@@ -299,8 +299,8 @@ describe("a request that is refused", () => {
       {
         condition: "bad-request",
         type: "modify",
-        text: "Invalid parameter type.",
-        parameters: ["LED: Invalid parameter type.", "Pump: Invalid parameter type."],
+        text: "Invalid parameter type: it is of type boolean.",
+        parameters: ["LED", "Pump"].map((name) => `${name}: Invalid parameter type: it is of type boolean.`),
       },
     ],
     [
@@ -309,8 +309,8 @@ describe("a request that is refused", () => {
       {
         condition: "bad-request",
         type: "modify",
-        text: "Invalid parameter type.",
-        parameters: ["Fan: Invalid parameter type.", "LED: Invalid parameter type."],
+        text: "Invalid parameter type: it is of type boolean.",
+        parameters: ["Fan", "LED"].map((name) => `${name}: Invalid parameter type: it is of type boolean.`),
       },
     ],
     [

@@ -468,6 +468,20 @@ describe("a control form that comes back", () => {
     ]);
   });
 
+  test("XEP-0004 3.2: is refused as a whole where a value is not text alone: what is meant cannot be known", async () => {
+    const calls: string[] = [];
+    const { wire } = await nodeSite([{ control: dimmer({}, calls) }]);
+    const filled = (value: string): XmlElement =>
+      parseXml(`<set xmlns='${ns.control}'><x xmlns='${ns.form}' type='submit'>
+        <field var='FadeTimeMilliseconds'><value>500</value></field>
+        <field var='OutputPercent'><value>${value}</value></field></x></set>`);
+    for (const value of ["1<b>0</b>", "10<n xmlns='urn:other'>5</n>", "<value>10</value>"]) {
+      expect(told(await wire.ask(reader, "set", filled(value)))).toEqual(["bad-request"]);
+    }
+    expect(calls).toEqual([]);
+    expect(told(await wire.ask(reader, "set", filled("10")))).toEqual(all);
+  });
+
   test("P-3.4.3-4: sets of it what the caller may set, and says so", async () => {
     const calls: string[] = [];
     const { wire } = await nodeSite([{ control: dimmer({}, calls) }]);
@@ -510,7 +524,7 @@ describe("a control form that comes back", () => {
     ]);
     const nodes = refs("DigitalOutput1", "AnalogOutput1");
     for (const [value, type, text] of [
-      ["1", "boolean", "Invalid parameter type."],
+      ["1", "boolean", "Invalid parameter type: it is of type int."],
       ["true", "", "Invalid parameter value: not an xs:int."],
     ] as const) {
       expect(told(await wire.ask(reader, "set", set(submit({ Output: value }, type), nodes)))).toEqual([

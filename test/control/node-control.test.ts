@@ -172,8 +172,8 @@ describe("values for several nodes", () => {
     expect(parseError(answer.write[0]?.getChild("error"))).toEqual({
       condition: "bad-request",
       type: "modify",
-      text: "Invalid parameter type.",
-      parameters: [{ name: "Output", text: "Invalid parameter type." }],
+      text: "Invalid parameter type: it is of type int.",
+      parameters: [{ name: "Output", text: "Invalid parameter type: it is of type int." }],
     });
     expect(calls).toEqual([]);
   });

@@ -76,7 +76,9 @@ describe("a value", () => {
           .chain(([kind, other]) => written[other].map((value) => ({ kind, other, value }))),
         ({ kind, other, value }) => {
           const { given, definition } = parameter(kind);
-          expect(settingFor(definition, parseSetting(other, "P", value))).toBe("Invalid parameter type.");
+          expect(settingFor(definition, parseSetting(other, "P", value))).toBe(
+            `Invalid parameter type: it is of type ${definition.type ?? "boolean"}.`,
+          );
           expect(given).toEqual([]);
         },
       ),
