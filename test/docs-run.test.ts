@@ -1,15 +1,11 @@
-// The code of the guides, run as it stands there against a sandbox: with its server and its authority in the place of
-// example.org, and in memory. What cannot run is listed, with the reason. docs.test.ts checks all of it by its types.
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+// The code of the guides, run as it stands there, in a world that has what it speaks of: test/support/guides.
+// docs.test.ts checks all of it by its types.
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { StateError } from "../src/core/errors.ts";
-import { startSandbox, type Sandbox } from "../src/sandbox/sandbox.ts";
-import { memoryStorage } from "../src/storage/memory-storage.ts";
-import type { ThingOptions } from "../src/thing/options.ts";
-import { Thing } from "../src/thing/thing.ts";
-
-const root = fileURLToPath(new URL("../", import.meta.url));
+import { controlScenes } from "./support/guides/control.ts";
+import type { Scene, Scenes } from "./support/guides/scenes.ts";
+import { snippets } from "./support/guides/snippets.ts";
+import { World } from "./support/guides/world.ts";
 
 /** What cannot run here, by words of the block, and why. */
 const exceptions = new Map([
@@ -17,8 +13,6 @@ const exceptions = new Map([
   ["declare function ssdp", "finders of which own-finders.test.ts runs each"],
   ["owner.claim(", "claims what is on a sticker: owner-client.test.ts and the README's first Thing do so"],
   ["meter@example.org", "reads a Thing that there is not: sensor-reader.test.ts, acting.test.ts"],
-  ["lamp@example.org", "sets a Thing that there is not: controller.test.ts"],
-  ["dimmer@example.org", "sets a Thing that there is not: controller.test.ts; examples.test.ts sets by form"],
   ["cellar@example.org", "reads a concentrator that there is not: concentrator.test.ts"],
   ["await thing.addNode", "changes a Thing that is not shown: nodes.test.ts"],
   ['waitFor("provisioned", { timeout: 600_000 })', "waits for an owner"],
@@ -36,106 +30,48 @@ const exceptions = new Map([
   ["announce: {", "announces itself on a real interface"],
 ]);
 
-interface Snippet {
-  readonly name: string;
-  readonly text: string;
-}
+const scenes: Scenes = [...controlScenes];
 
-const snippets: readonly Snippet[] = ["README.md", ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)]
-  .filter((page) => page.endsWith(".md"))
-  .flatMap((page) => {
-    const text = readFileSync(`${root}${page}`, "utf8");
-    return [...text.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, code = ""], index) => ({
-      name: `${page}, ${index + 1}`,
-      text: code,
-    }));
-  })
-  .filter(({ text }) => !/^\/\/ \S+\.ts\n/.test(text)); // files of a name: run by docs.test.ts and own-finders.test.ts
-const runnable = snippets.filter(({ text }) => ![...exceptions.keys()].some((words) => text.includes(words)));
-
-/** A Thing of the guides, on this sandbox. */
-const seam = "docsRunSeam";
-const shim = `
-import { Thing as Base } from "../src/index.ts";
-export * from "../src/index.ts";
-export class Thing extends Base {
-  constructor(options) {
-    const seam = globalThis.${seam};
-    super(seam.options(options));
-    seam.things.push(this);
+/** A snippet without a scene of its own: what it exports is called, and its Things come to their server. */
+const plainly: Scene = async (world, load) => {
+  const exported = Object.values(await load()).filter((part) => typeof part === "function");
+  for (const part of exported) {
+    const text = String(part);
+    const given =
+      text.includes("provisioning") || text.includes("sandbox")
+        ? await world.sandbox("localhost")
+        : await world.thing("thing", {});
+    await (part as (given: unknown) => unknown)(given);
   }
-}
-`;
+  for (const thing of world.things) {
+    await thing.start().catch((error: unknown) => {
+      if (!(error instanceof StateError)) throw error; // it is running already
+    });
+    await thing.waitFor("registered", { timeout: 10_000 });
+  }
+};
+
+const runnable = snippets
+  .filter(({ language, text }) => language === "ts" && !/^\/\/ \S+\.ts\n/.test(text)) // files of a name: docs.test.ts, own-finders.test.ts
+  .map((snippet) => ({ ...snippet, scenes: scenes.filter(([words]) => snippet.text.includes(words)) }));
+const excepted = ({ text, scenes: own }: (typeof runnable)[number]): boolean =>
+  own.length === 0 && [...exceptions.keys()].some((words) => text.includes(words));
 
 describe("what the guides show, run", () => {
-  let sandbox: Sandbox;
-  const things: Thing[] = [];
-  const files: string[] = [];
-  const optionsHere = (options: ThingOptions): ThingOptions => ({
-    ...options,
-    storage: memoryStorage(),
-    server: { service: sandbox.service, domain: sandbox.domain },
-    provisioning: [sandbox.provisioning.jid],
-    tls: { ca: sandbox.ca },
+  let world: World;
+  beforeEach(() => {
+    world = new World();
   });
-  const write = (name: string, text: string): string => {
-    const file = `${root}build/docs-run-${process.pid}-${name}.ts`;
-    writeFileSync(file, text);
-    files.push(file);
-    return file;
-  };
-  beforeAll(async () => {
-    sandbox = await startSandbox();
-    mkdirSync(`${root}build`, { recursive: true });
-    write("shim", shim);
-    Reflect.set(globalThis, seam, {
-      things,
-      options: optionsHere,
-    });
-  });
-  afterEach(async () => {
-    vi.restoreAllMocks();
-    for (const thing of things.splice(0)) await thing.stop();
-  });
-  afterAll(async () => {
-    await sandbox.stop();
-    Reflect.deleteProperty(globalThis, seam);
-    for (const file of files) rmSync(file, { force: true });
+  afterEach(() => world.end());
+
+  it("has a scene for one snippet each", () => {
+    for (const [words] of scenes) expect(snippets.filter(({ text }) => text.includes(words)).length, words).toBe(1);
+    for (const { name, scenes: own } of runnable) expect(own.length, name).toBeLessThan(2);
   });
 
-  it("is most of it, and every exception is one", () => {
-    expect(runnable.length).toBeGreaterThan(12);
-    for (const words of exceptions.keys())
-      expect(
-        snippets.some(({ text }) => text.includes(words)),
-        words,
-      ).toBe(true);
-  });
-
-  it.each(runnable)("$name", async ({ name, text }) => {
-    const complaints = vi.spyOn(console, "error").mockReturnValue();
-    vi.spyOn(console, "log").mockReturnValue();
-    const code = text.replaceAll(
-      /from "xmpp-thing(?:\/(\w+))?"/g,
-      (_, part: string | undefined) =>
-        `from "${part === undefined ? `./docs-run-${process.pid}-shim.ts` : `../src/${part}/index.ts`}"`,
-    );
-    const file = write(name.replaceAll(/\W+/g, "-"), code);
-    const module = (await import(file)) as Readonly<Record<string, unknown>>;
-    for (const part of Object.values(module)) {
-      if (typeof part !== "function") continue;
-      const given = text.includes(": Thing)") ? new Thing(optionsHere({ storage: memoryStorage() })) : sandbox;
-      if (given instanceof Thing) things.push(given);
-      if (given instanceof Thing) await given.start();
-      await (part as (given: unknown) => unknown)(given);
-    }
-    // Those that are not started in the guide are right by their options; those that are come to their server.
-    for (const thing of things) {
-      await thing.start().catch((error: unknown) => {
-        if (!(error instanceof StateError)) throw error; // it is running already
-      });
-      await thing.waitFor("registered", { timeout: 10_000 });
-    }
-    expect(complaints).not.toHaveBeenCalled();
+  it.each(runnable.filter((one) => !excepted(one)))("$name", async ({ text, scenes: own }) => {
+    const [[, scene] = ["", plainly]] = own;
+    await scene(world, () => world.load({ text }));
+    expect(world.complaints).toEqual([]);
   });
 });
