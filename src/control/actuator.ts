@@ -1,4 +1,6 @@
 // The one hand of a device: what is set is set one after another, and not after its time.
+import { onAbort, withDeadline } from "../core/abort.ts";
+import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -44,13 +46,18 @@ export interface Progress {
 // A `set` that never ends must not gather callers without end behind it.
 const MOST_WAITING = 32;
 
-/** Sets parameters. One for each device: no two calls of `set` overlap, and the settings of one request stay together. */
+/**
+ * Sets parameters. One for each device: no two calls of `set` overlap, and the settings of one request stay together. Only a
+ * call that hangs is not waited for any longer than its parameter allows.
+ */
 export class Actuator {
   readonly #queue = new SerialQueue();
+  readonly #clock: Clock;
   readonly #onFault: (code: "control", message: string, cause?: unknown) => void;
   #waiting = 0;
 
-  constructor(onFault: (code: "control", message: string, cause?: unknown) => void) {
+  constructor(clock: Clock, onFault: (code: "control", message: string, cause?: unknown) => void) {
+    this.#clock = clock;
     this.#onFault = onFault;
   }
 
@@ -89,27 +96,46 @@ export class Actuator {
   }
 
   async #setOne(setting: Setting, command: Command, progress: Progress): Promise<void> {
-    const { from, signal, request } = command;
     const { name } = setting;
     progress.setting = name;
     try {
-      await setting.set({ from, signal, request });
+      await this.#inTime(setting, command, namingOf(progress.node, `"${name}"`));
       progress.done.push(name);
     } catch (error) {
-      // Who has been told to stop has not failed.
-      if (!(error instanceof Refusal) && !signal.aborted) {
-        this.#onFault(
-          "control",
-          `${namingOf(progress.node, `"${name}"`)} could not be set: ${messageOf(error)}`,
-          error,
-        );
-      }
       throw failure(name, error);
     } finally {
       progress.setting = undefined;
     }
   }
+
+  /** Has the device do it. What comes of a call that hangs, once it is given up, is looked at by nobody. */
+  async #inTime(setting: Setting, { from, signal, request }: Command, what: string): Promise<void> {
+    const stop = new AbortController();
+    const deaf = onAbort(signal, () => stop.abort(signal.reason));
+    const hung: { reason?: unknown } = {};
+    try {
+      await withDeadline(this.#clock, { timeout: setting.timeout }, `setting ${what}`, async (limit) => {
+        onAbort(limit, () => stop.abort((hung.reason = limit.reason)));
+        await setting.set({ from, signal: stop.signal, request });
+      });
+    } catch (error) {
+      if (hung.reason !== undefined) {
+        this.#onFault("control", `setting ${what} has not ended within ${setting.timeout} ms: others are set again`);
+        throw new Refusal("internal-server-error", TOO_LONG);
+      }
+      // Who has been told to stop has not failed.
+      if (!(error instanceof Refusal) && !signal.aborted) {
+        this.#onFault("control", `${what} could not be set: ${messageOf(error)}`, error);
+      }
+      throw error;
+    } finally {
+      deaf();
+    }
+  }
 }
+
+/** What the caller is told of what was begun, and may have come to its end or not. */
+export const TOO_LONG = "It took too long: it may be set, or not.";
 
 /** What the caller is told: the device's own words only when it chose them for the wire. */
 function failure(name: string, error: unknown): Refusal {

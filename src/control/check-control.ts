@@ -7,7 +7,7 @@ import type { ControlParameter } from "./definition.ts";
 import { isNameOfForm } from "./form-types.ts";
 import { limitsOf } from "./limits.ts";
 
-const everywhere = ["name", "type", "label", "description", "page", "group", "get", "set"];
+const everywhere = ["name", "type", "label", "description", "page", "group", "timeout", "get", "set"];
 const numeric = [...everywhere, "min", "max", "options", "unit"];
 const temporal = [...everywhere, "min", "max", "options"];
 
@@ -35,7 +35,7 @@ export function checkControl(parameters: readonly ControlParameter[], option = "
     const wrong = (problem: string): ConfigError => new ConfigError(`${option}[${index}]: ${problem}`);
     const given = parameter as Readonly<Record<string, unknown>> | null | undefined;
     if (typeof given !== "object" || given === null) throw wrong("must be an object");
-    const { name, type = "boolean", set, get } = given;
+    const { name, type = "boolean", timeout, set, get } = given;
     const kind = parameterKinds.find((one) => one === type);
     if (kind === undefined) throw wrong(`unknown type "${String(type)}"; there are ${parameterKinds.join(", ")}`);
     checkKnown(given, optionsOf[kind], `${option}[${index}]`);
@@ -44,6 +44,9 @@ export function checkControl(parameters: readonly ControlParameter[], option = "
     if (names.has(name)) throw wrong(`"${name}" is defined twice`);
     if (typeof set !== "function") throw wrong("set must be a function");
     if (get !== undefined && typeof get !== "function") throw wrong("get must be a function");
+    if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0)) {
+      throw wrong("timeout must be a number of milliseconds, above 0");
+    }
     for (const text of texts) {
       const words = given[text];
       if (words === undefined) continue;

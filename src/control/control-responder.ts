@@ -146,7 +146,7 @@ class Controls {
   }
 
   #handOf(device: ControlDevice): Actuator {
-    const hand = this.#hands.get(device) ?? new Actuator(this.#options.onFault);
+    const hand = this.#hands.get(device) ?? new Actuator(this.#options.clock, this.#options.onFault);
     this.#hands.set(device, hand);
     return hand;
   }

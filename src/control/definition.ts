@@ -8,7 +8,7 @@ export interface ControlContext {
   readonly from: BareJid;
   /**
    * Fires when nobody waits any more: the time is up (8.5 s after the request came, the time that a provisioning server
-   * took is part of it), or the connection has ended. Stop then if the device can be left as it is.
+   * took is part of it; or the parameter's `timeout`), or the connection has ended. Stop then if the device can be left as it is.
    */
   readonly signal: AbortSignal;
   /** The request that is being obeyed: to be handed on, as `onBehalfOf`, to what is asked of other Things for it. */
@@ -32,12 +32,17 @@ export interface ParameterBase<T> {
   readonly page?: string;
   /** Parameters of the same group belong together, and should be set together (XEP-0325 5.4). Default: none. */
   readonly group?: string;
+  /**
+   * How long a call of `set` may take, in milliseconds. Then it is given up: its signal fires, what comes of it counts no
+   * more, the next one is called, and there is a fault `control`. Default 30,000. The caller waits 8,500 at most.
+   */
+  readonly timeout?: number;
   /** Its value now, for control forms; `undefined` if it is not known. Default: not known. */
   get?(): T | undefined | Promise<T | undefined>;
   /**
-   * Sets it. Called only for what was allowed, and never while another call for the same Thing is running. Resolves when
-   * the device has done it: then it is acknowledged. Throw `Refusal` to tell the caller why it failed; any other error's
-   * text stays on the Thing.
+   * Sets it. Called only for what was allowed, and never while another call for the same Thing is running, unless that one
+   * hangs (`timeout`). Resolves when the device has done it: then it is acknowledged. Throw `Refusal` to tell the caller why
+   * it failed; any other error's text stays on the Thing.
    */
   set(value: T, context: ControlContext): void | Promise<void>;
 }

@@ -4,7 +4,7 @@ import { buildSetResponse, type SetResponse } from "../codec/control.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import { devicesMeant, type Device, type Devices } from "../provisioning/devices.ts";
-import { namingOf, problem, type Progress } from "./actuator.ts";
+import { TOO_LONG, namingOf, problem, type Progress } from "./actuator.ts";
 
 /** An error of a device, with what was set before it, also on others. */
 export function withDone(error: unknown, done: readonly string[]): unknown {
@@ -31,7 +31,7 @@ export function refuseLate(progress: readonly Progress[], onFault: (code: "contr
   if (first !== undefined) {
     for (const { node, name } of [first, ...others])
       onFault("control", `setting ${namingOf(node, `"${name}"`)} took too long`);
-    throw problem("internal-server-error", first.name, "It took too long: it may be set, or not.", done);
+    throw problem("internal-server-error", first.name, TOO_LONG, done);
   }
   if (done.length > 0) return;
   throw new Refusal("resource-constraint", "There was no time left for it; nothing was set. Try again later.");

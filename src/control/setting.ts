@@ -7,9 +7,14 @@ import { limitsOf, momentOf, typeOf, wrongType, type Limits } from "./limits.ts"
 export interface Setting {
   /** The name of the parameter. */
   readonly name: string;
+  /** How long that may take, in milliseconds. */
+  readonly timeout: number;
   /** Has the device do it. */
   set(context: Omit<ControlContext, "text">): void | Promise<void>;
 }
+
+// As long as a sensor is waited for.
+const LONGEST_SET = 30_000;
 
 // Read once: a pattern is made into a machine.
 const limits = new WeakMap<ControlParameter, Limits>();
@@ -34,6 +39,7 @@ export function settingFor(parameter: ControlParameter, given: ParameterSetting)
   const text = textOfSetting(given);
   return {
     name: parameter.name,
+    timeout: parameter.timeout ?? LONGEST_SET,
     set: (context) => parameter.set(valueOf(given) as never, { ...context, text }),
   };
 }

@@ -19,7 +19,16 @@ describe("the definition of what can be controlled", () => {
     [
       "of each type",
       [
-        { name: "a", label: "A", description: "What it is.", page: "First", group: "g", get: () => true, set },
+        {
+          name: "a",
+          label: "A",
+          description: "What it is.",
+          page: "First",
+          group: "g",
+          timeout: 500,
+          get: () => true,
+          set,
+        },
         { name: "b", type: "int", min: 0, max: 4095, unit: "ms", get: () => Promise.resolve(undefined), set },
         { name: "c", type: "long", min: 0n, max: 2n ** 63n - 1n, options: [0n, 5n], set },
         { name: "d", type: "double", min: -0.5, max: 1e300, options: [0, 0.1], set },
@@ -124,6 +133,8 @@ describe("the definition of what can be controlled", () => {
       of({ name: "A", type: "string", pattern: "(a{40}b?)*", maxLength: 65_536, set }),
       "the pattern is too long for texts of maxLength",
     ],
+    ["with a time that is none", of({ name: "A", timeout: "30s", set }), "timeout must be a number of milliseconds"],
+    ["with no time at all", of({ name: "A", timeout: 0, set }), "timeout must be a number of milliseconds, above 0"],
     ["that cannot be set", of({ name: "LED", type: "boolean" }), "control[0]: set must be a function"],
   ])("%s is refused by name", (_, parameters, message) => {
     expect(() => checkControl(parameters as readonly ControlParameter[])).toThrow(ConfigError);

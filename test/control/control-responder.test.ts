@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { TimeoutError } from "../../src/core/errors.ts";
 import { bareJid, type BareJid } from "../../src/core/jid.ts";
 import { Refusal } from "../../src/core/refusal.ts";
 import { buildCanControlResponse, type CanControlResponse } from "../../src/codec/can-control.ts";
@@ -637,6 +638,67 @@ describe("a device that takes its time", () => {
     await clock.advance(8_500);
     await Promise.all(asking);
     expect(await wire.ask(caller, "set", setting(on("LED")))).toMatchObject({ condition: "resource-constraint" });
+  });
+
+  test("that never ends is given up after 30 s: its place is free, the program is told, and what comes of it later counts no more", async () => {
+    const { held, ...of } = heldDevice();
+    const { wire, clock, calls, trouble } = await site(of);
+    const asking = Array.from({ length: 32 }, (_, index) =>
+      wire.ask(`c${index}@example.org/x`, "set", setting(on("LED", "Fan"))),
+    );
+    await clock.advance(8_500);
+    await Promise.all(asking);
+    await clock.advance(21_499);
+    expect(await wire.ask(caller, "set", setting(on("Pump")))).toMatchObject({ condition: "resource-constraint" });
+    await clock.advance(1);
+    const next = wire.ask(caller, "set", setting(on("Pump")));
+    await settled();
+    expect(calls).toEqual(["LED true", "Pump true"]); // and nothing of those whose time was up
+    held[0]?.end();
+    held[1]?.end();
+    expect(told(await next)).toEqual({ nodes: [], parameters: [] });
+    expect(calls).toEqual(["LED true", "Pump true"]);
+    expect(trouble).toEqual([
+      'control: setting "LED" took too long',
+      'control: setting "LED" has not ended within 30000 ms: others are set again',
+    ]);
+    expect(wire.sent.filter(({ attrs }) => /^(result|error)$/.test(attrs["type"] ?? ""))).toHaveLength(34);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("is given up after the time that its parameter allows: one answer, and the failure that follows is no second fault", async () => {
+    const { held, calls, parameters } = heldDevice();
+    const { wire, clock, trouble } = await site({
+      ...{ calls, parameters: parameters.map((parameter) => ({ ...parameter, timeout: 2_000 })) },
+    });
+    const asking = wire.ask(caller, "set", setting(on("LED", "Fan", "Pump")));
+    await settled();
+    held[0]?.end();
+    await clock.advance(1_999);
+    expect(held[1]?.signal.aborted).toBe(false);
+    await clock.advance(1);
+    expect(held[1]?.signal.aborted).toBe(true);
+    expect(told(await asking)).toEqual({
+      condition: "internal-server-error",
+      type: "cancel",
+      text: "It took too long: it may be set, or not. Already set: LED.",
+      parameters: ["Fan: It took too long: it may be set, or not."],
+    });
+    const next = wire.ask(caller, "set", setting(on("LED")));
+    await settled();
+    held[1]?.fail(new Error("stopped"));
+    held[2]?.end();
+    expect((await next).type).toBe("result");
+    await clock.advance(20_000);
+    expect([calls, clock.pending]).toEqual([["LED true", "Fan true", "LED true"], 0]);
+    expect(trouble).toEqual(['control: setting "Fan" has not ended within 2000 ms: others are set again']);
+  });
+
+  test("that tells of a time-out of its own has failed, and is not given up", async () => {
+    const { wire, trouble } = await site(device(() => Promise.reject(new TimeoutError("the relay: no answer"))));
+    const answer = await wire.ask(caller, "set", setting(on("LED")));
+    expect(told(answer)).toMatchObject({ text: "It could not be set." });
+    expect(trouble).toEqual(['control: "LED" could not be set: the relay: no answer']);
   });
 
   test("is told to stop when the stream ends, which is no fault, and nothing more is begun", async () => {
