@@ -32,6 +32,8 @@ const advice: Readonly<Record<FaultCode, string>> = {
     "Nothing: the Registry is told again. If it comes again, replace the disk or SD card. What was set by `updateTags` may be lost: the program has to set it again.",
   "owner-change-ignored":
     "Find out who claims it: the people who run the Registry, or somebody in its place. The owner stays the owner. If the Thing is to change hands, its owner disowns it, or a factory reset makes it nobody's.",
+  "registry-restless":
+    "Ask the people who run the Registry what it is doing, or name another one in `registry`. The Thing goes on, and takes what the Registry says of its owner once in two minutes.",
   "not-delivered": "Nothing: who misses an answer asks again. If it comes often, look at the network.",
   provisioning: "Attach a provisioning server, or name it in `provisioning`. Until then only the owner may read.",
   certificate:

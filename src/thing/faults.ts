@@ -47,6 +47,8 @@ export type FaultCode =
   | "tags-damaged"
   /** The Registry has named another owner than the one whom the Thing has, without a disowning: ignored. */
   | "owner-change-ignored"
+  /** The Registry changes whose the Thing, or a node, is again and again: what it says is taken later, and not acknowledged now. */
+  | "registry-restless"
   /** Somebody whom the button has accepted has not said yet whether it is a provisioning server. */
   | "pairing"
   /** The owner could not be asked for friendship. */

@@ -1,4 +1,5 @@
 // One node behind the Thing while the Thing runs: its record, changed by one event at a time, on disk before it counts.
+import type { Clock } from "../core/clock.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import type { BareJid } from "../core/jid.ts";
 import { formatClaimText } from "../codec/claim-text.ts";
@@ -11,7 +12,8 @@ import type { NodeSettings } from "./node-definition.ts";
 import { nodeKeyOf } from "./node-keys.ts";
 import { nodeAfter, type NodeEvent } from "./node-life.ts";
 import { isFresh, type NodeRecord, type NodeStore } from "./node-store.ts";
-import { oddClaim, ownerIn } from "./ownership.ts";
+import { OwnerPace, isOfRegistry } from "./owner-pace.ts";
+import { oddClaim, ownerIn, registryIn } from "./ownership.ts";
 import { keysIn, withKey, withoutKey } from "./tags.ts";
 
 /** A node as what is read and set. */
@@ -30,6 +32,7 @@ export interface NodeSecret {
 /** What an entry needs of the others. */
 export interface NodeHost {
   readonly store: NodeStore;
+  readonly clock: Clock;
   /** The secret that counts at the moment. */
   readonly secret: () => NodeSecret;
   /** Somebody is about to be the owner of this node no more. Resolves, durable, to what is to follow. */
@@ -50,6 +53,8 @@ export class NodeEntry {
   readonly device: NodeDevice;
   /** The stream on which it was registered last. */
   registeredOn: AbortSignal | undefined;
+  /** How often the Registry may change whose it is. */
+  readonly pace: OwnerPace;
   readonly #host: NodeHost;
   readonly #queue = new SerialQueue();
   #record: NodeRecord;
@@ -68,6 +73,7 @@ export class NodeEntry {
     };
     this.#record = record;
     this.#host = host;
+    this.pace = new OwnerPace(host.clock);
   }
 
   /** True once the node is removed: nothing changes it any more. */
@@ -103,7 +109,28 @@ export class NodeEntry {
 
   /** Applies events, in one write. Resolves, once that is durable, to what is to follow on the wire (D-E17). */
   apply(...events: readonly NodeEvent[]): Promise<Afterwards> {
-    return this.change((record) => events.reduce((now, event) => this.#after(now, event), record));
+    return this.#apply(events, () => undefined);
+  }
+
+  /**
+   * The same for what a Registry tells of its own accord. Rejects with `TooOftenError`, and nothing changes, if it has changed
+   * whose the node is too often.
+   */
+  applyNotice(event: NodeEvent): Promise<Afterwards> {
+    return this.#apply([event], (by) => this.pace.check(this.#name, by));
+  }
+
+  #apply(events: readonly NodeEvent[], check: (by: BareJid) => void): Promise<Afterwards> {
+    return this.change((record) =>
+      events.reduce((now, event) => {
+        const after = this.#after(now, event);
+        const by = after !== now && isOfRegistry(event) ? registryIn(after.ownership) : undefined;
+        if (by === undefined) return after;
+        check(by);
+        this.pace.count(by);
+        return after;
+      }, record),
+    );
   }
 
   /** The same for any change. */
@@ -139,9 +166,12 @@ export class NodeEntry {
     return this.#queue.idle();
   }
 
+  get #name(): string {
+    return `the node ${nodeText(this.settings.node)}`;
+  }
+
   #after(record: NodeRecord, event: NodeEvent): NodeRecord {
-    const name = `the node ${nodeText(this.settings.node)}`;
-    const odd = event.type === "claimed" ? oddClaim(name, record.ownership, event) : undefined;
+    const odd = event.type === "claimed" ? oddClaim(this.#name, record.ownership, event) : undefined;
     if (odd !== undefined) this.#host.onOdd(odd);
     const after = nodeAfter(record, event);
     const isNewlyClaimed = after.ownership.is === "claimed" && after.ownership !== record.ownership;

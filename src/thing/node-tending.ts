@@ -9,7 +9,7 @@ import type { LeavingNodes } from "./node-leaving.ts";
 import { nodeAfter, nodeAt, nodeTask, tagsToTell, type NodeEvent } from "./node-life.ts";
 import { NodeKeptError, doTask, leaveRegistry, type NodeWireParts } from "./node-wire.ts";
 import { NodeWork } from "./node-work.ts";
-import { isFindable } from "./ownership.ts";
+import { isFindable, registryLeft } from "./ownership.ts";
 import { registryOf, type ThingState } from "./state.ts";
 
 /** What a {@link NodeTending} is made of. */
@@ -99,7 +99,7 @@ export class NodeTending {
 
   /** Has the Registry forget all nodes, before the Thing itself. Rejects when it does not answer: it is to be done again. */
   async leave(registry: BareJid, signal: AbortSignal): Promise<void> {
-    const due = [...this.#options.entries()].filter(({ record }) => leftAt(record.ownership) === registry);
+    const due = [...this.#options.entries()].filter(({ record }) => registryLeft(record.ownership) === registry);
     const next = async (): Promise<void> => {
       for (let entry = due.pop(); entry !== undefined; entry = due.pop()) {
         // A Registry that does not let go of one keeps the Thing from nothing else: it is tried again with the others.
@@ -155,6 +155,8 @@ export class NodeTending {
         const record = done.reduce(nodeAfter, entry.record);
         const task = nodeTask(entry.settings, record, entry.registeredOn === signal);
         if (task === undefined) return;
+        // Asked now it would perhaps say so once more: later, by the waits between tries.
+        if (task.do !== "askOwner") entry.pace.check(`the node ${nodeText(entry.settings.node)}`, registry);
         if (task.do === "unregister") {
           await this.#leaveOne(entry, registry, signal);
           continue;
@@ -193,9 +195,6 @@ export class NodeTending {
 }
 
 const isUntold = ({ unsure }: NodeEntry["record"], name: string): boolean => name !== "KEY" && !unsure.includes(name);
-
-const leftAt = (ownership: NodeEntry["record"]["ownership"]): BareJid | undefined =>
-  ownership.is === "unregistered" ? ownership.leaving?.registry : undefined;
 
 function unlessAnswered(error: unknown): void {
   if (!(error instanceof StanzaError || error instanceof NodeKeptError)) throw error;

@@ -7,6 +7,7 @@ import { StanzaError, isSdkError, messageOf } from "../core/errors.ts";
 import type { RandomSource } from "../core/random.ts";
 import type { FaultCode } from "./faults.ts";
 import { NodeKeptError } from "./node-wire.ts";
+import { TooOftenError } from "./owner-pace.ts";
 
 /** What a {@link NodeWork} is made of. */
 export interface NodeWorkOptions {
@@ -86,7 +87,7 @@ export class NodeWork {
       if (stream.aborted) return;
       this.#failed.push({ key, error });
       // Nobody answers, or the disk takes nothing: the others would wait for the same, each for its time.
-      if (!(error instanceof StanzaError || error instanceof NodeKeptError)) this.#giveUp(error);
+      if (!isOfOne(error)) this.#giveUp(error);
     }
     if (stream !== this.#stream || stream.aborted) return;
     if (this.#busy.get(key) === true) this.#due.add(key);
@@ -112,9 +113,8 @@ export class NodeWork {
     }
     const why = messageOf(first.error);
     if (why !== this.#told) {
-      const isUnsaved = isSdkError(first.error) && first.error.code === "ERR_STORAGE";
       const others = new Set(this.#failed.map(({ key }) => key)).size > 1 ? " and others" : "";
-      onFault(isUnsaved ? "state-not-saved" : "registry", `node ${nameOf(first.key)}${others}: ${why}`, first.error);
+      onFault(faultOf(first.error), `node ${nameOf(first.key)}${others}: ${why}`, first.error);
     }
     this.#told = why;
     void this.#again(stream);
@@ -133,4 +133,14 @@ export class NodeWork {
     for (const { key } of this.#failed.splice(0)) this.#due.add(key);
     this.#pump();
   }
+}
+
+/** The matter of one node: the others need not wait. */
+function isOfOne(error: unknown): boolean {
+  return error instanceof StanzaError || error instanceof NodeKeptError || error instanceof TooOftenError;
+}
+
+function faultOf(error: unknown): FaultCode {
+  if (error instanceof TooOftenError) return "registry-restless";
+  return isSdkError(error) && error.code === "ERR_STORAGE" ? "state-not-saved" : "registry";
 }

@@ -20,7 +20,8 @@ import { nodeAfterReset, nodeAt } from "./node-life.ts";
 import { OwnedNodes } from "./node-owned.ts";
 import { NodeStore, freshNode, type FoundNode, type NodeRecord } from "./node-store.ts";
 import { NodeTending, type NodeTendingOptions } from "./node-tending.ts";
-import { needsRegistry, registryIn, type Ownership } from "./ownership.ts";
+import { TooOftenError } from "./owner-pace.ts";
+import { needsRegistry, registryIn, registryLeft, type Ownership } from "./ownership.ts";
 import { registryOf, type ThingState } from "./state.ts";
 import { keysIn } from "./tags.ts";
 
@@ -137,7 +138,7 @@ export class Nodes {
     this.#renewSecret();
     const problem = await this.#leaving.load().catch((error: unknown) => messageOf(error));
     if (problem !== undefined) onFault("node-damaged", problem);
-    const left = ownership.is === "unregistered" ? ownership.leaving?.registry : undefined;
+    const left = registryLeft(ownership);
     for (const one of settings) {
       const record = await this.#recordOf(one, this.#found.get(one.key) ?? { is: "none" });
       this.#enter(one, left === undefined ? record : nodeAfterReset(left));
@@ -164,7 +165,7 @@ export class Nodes {
     const { key, entry } = this.#named(reference, "node");
     const { node } = entry.settings;
     const before = entry.record.ownership;
-    const registry = registryIn(before) ?? leftOf(before) ?? registryOf(this.#options.state());
+    const registry = registryIn(before) ?? registryLeft(before) ?? registryOf(this.#options.state());
     // First of all: what is not on this list nobody would ever take out of the Registry.
     if (registry !== undefined) await this.#leaving.add({ node, registry });
     this.#going.add(entry);
@@ -173,7 +174,7 @@ export class Nodes {
     const act = await gone
       .catch(async (error: unknown) => {
         // It stays whose it is, also at the next start.
-        if (leftOf(before) === undefined) await this.#leaving.delete(key).catch(() => undefined);
+        if (registryLeft(before) === undefined) await this.#leaving.delete(key).catch(() => undefined);
         throw error;
       })
       .finally(() => this.#going.delete(entry));
@@ -208,18 +209,19 @@ export class Nodes {
     if (entry === undefined) throw new Refusal("item-not-found");
     const { key } = entry.settings;
     // What is said of the owner of before, until the Registry has forgotten the node.
-    if (leftOf(entry.record.ownership) !== undefined) return () => undefined;
+    if (registryLeft(entry.record.ownership) !== undefined) return () => undefined;
     const acknowledged = this.#tending.hold(key);
     try {
       if (registryIn(entry.record.ownership) !== undefined) await entry.change((record) => nodeAt(record, registry));
-      const act = await entry.apply({ ...notice, registry });
+      const act = await entry.applyNotice({ ...notice, registry });
       if (notice.type === "disowned") entry.registeredOn = undefined;
       return () => {
         act();
         acknowledged();
       };
     } catch (error) {
-      this.#options.onFault("state-not-saved", messageOf(error), error);
+      const code = error instanceof TooOftenError ? "registry-restless" : "state-not-saved";
+      this.#options.onFault(code, messageOf(error), error);
       // It may not be told again on this stream: the Registry is asked, by registering (XEP-0347 3.6), until it is kept.
       entry.registeredOn = undefined;
       acknowledged();
@@ -256,7 +258,7 @@ export class Nodes {
   async moved(): Promise<void> {
     this.#renewSecret();
     for (const entry of this.#entries.values())
-      await entry.change((record) => ({ ...record, ...(leftOf(record.ownership) !== undefined && freshNode) }));
+      await entry.change((record) => ({ ...record, ...(registryLeft(record.ownership) !== undefined && freshNode) }));
     this.showClaimTexts();
   }
 
@@ -285,7 +287,7 @@ export class Nodes {
     if (found.is === "none") return freshNode;
     if (found.is === "read") {
       const { ownership } = found.record;
-      const before = registryIn(ownership) ?? leftOf(ownership);
+      const before = registryIn(ownership) ?? registryLeft(ownership);
       if (before === undefined) await this.#store.remove(node).catch(() => undefined); // known as another's at each start
       return nodeAfterReset(before);
     }
@@ -301,6 +303,7 @@ export class Nodes {
   #enter(settings: NodeSettings, record: NodeRecord): void {
     const entry = new NodeEntry(settings, record, {
       store: this.#store,
+      clock: this.#options.clock,
       secret: () => this.#secret,
       onLosing: (one, owner) => this.#losing(one, owner),
       onOdd: (message) => this.#options.onFault("owner-change-ignored", message),
@@ -390,9 +393,6 @@ export class Nodes {
 function unlessLate(error: unknown): void {
   if (!(error instanceof TimeoutError)) throw error;
 }
-
-const leftOf = (ownership: Ownership): BareJid | undefined =>
-  ownership.is === "unregistered" ? ownership.leaving?.registry : undefined;
 
 /** Who has owned it knows the KEY: whoever comes after gets another one, also after it was removed and added again. */
 const countAfter = ({ ownership, count }: NodeRecord): number => (ownership.is === "claimed" ? count + 1 : count);

@@ -122,6 +122,11 @@ export function registryIn(ownership: Ownership): BareJid | undefined {
   return ownership.is === "unregistered" ? undefined : ownership.registry;
 }
 
+/** The Registry that is still to forget an owner of before (XEP-0347 3.16). */
+export function registryLeft(ownership: Ownership): BareJid | undefined {
+  return ownership.is === "unregistered" ? ownership.leaving?.registry : undefined;
+}
+
 /** The owner, once claimed. */
 export function ownerIn(ownership: Ownership): BareJid | undefined {
   return ownership.is === "claimed" ? ownership.owner : undefined;

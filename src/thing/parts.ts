@@ -27,6 +27,7 @@ import type { MakeLink } from "./link.ts";
 import { Nodes } from "./nodes.ts";
 import type { ThingSettings } from "./options.ts";
 import { OwnTags } from "./own-tags.ts";
+import { registryLeft } from "./ownership.ts";
 import { Runner, type Perform } from "./runner.ts";
 import type { Hide } from "../connection/secrets.ts";
 import { registryOf, standingOf, trustedServers, type ThingEvent, type ThingState } from "./state.ts";
@@ -143,7 +144,7 @@ export function makeParts(needs: PartsNeeds): ThingParts {
   const runner: Runner = new Runner({
     ...{ clock, random, onFault, onHealed },
     onState: (next, before, event) => {
-      if (event.type === "reset") nodes?.reset(leavingRegistry(next));
+      if (event.type === "reset") nodes?.reset(registryLeft(next.ownership));
       nodes?.follow(next);
       onState(next, before, event);
       // Who answers for what goes on may be another now, also where nothing had to be forgotten: an owner who is none any more.
@@ -204,11 +205,6 @@ export function makeParts(needs: PartsNeeds): ThingParts {
   });
   const acting = new Acting({ channel, whereabouts, sent, clock, ownTokens: () => ownTokens.ownTokens() });
   return { acting, channel, cache, identity, ownTags, ownTokens, friendships, runner, connecting, nodes, dispatch };
-}
-
-/** After a reset: the Registry that is to forget the Thing, and the nodes behind it. */
-function leavingRegistry({ ownership }: ThingState): BareJid | undefined {
-  return ownership.is === "unregistered" ? ownership.leaving?.registry : undefined;
 }
 
 /** What a Thing does on the wire, and when in between it has time for its nodes. */

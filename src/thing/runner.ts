@@ -1,4 +1,5 @@
 // Applies events to the state one at a time, makes each new state durable, then does what follows from it.
+import { setMaxListeners } from "node:events";
 import { onAbort, sleep } from "../core/abort.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
@@ -9,7 +10,8 @@ import { Refusal } from "../core/refusal.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import type { NoticeEvent } from "./answers.ts";
 import type { FaultCode } from "./faults.ts";
-import { oddClaim } from "./ownership.ts";
+import { OwnerPace, TooOftenError, isOfRegistry } from "./owner-pace.ts";
+import { oddClaim, registryIn } from "./ownership.ts";
 import { initialState, type ThingEffect, type ThingEvent, type ThingState } from "./state.ts";
 import { transition } from "./transition.ts";
 import { withLock } from "./trust.ts";
@@ -81,6 +83,8 @@ function nameOf(effect: WireEffect): string {
 // What is done once more, at once, if it is asked for again while it is under way: what it says to the Registry may have
 // changed in the middle of it. Of others the same again would tell nobody anything.
 const RENEWED: ReadonlySet<WireEffect["do"]> = new Set(["register", "emptyKey", "updateTags", "leaveRegistry"]);
+// To these a Registry may answer that the Thing is another's.
+const PACED: ReadonlySet<WireEffect["do"]> = new Set(["register", "emptyKey", "updateTags"]);
 
 /** Something that is under way, and what it is to go on with. */
 interface Attempt {
@@ -95,6 +99,7 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #queue = new SerialQueue();
   readonly #busy = new Map<string, Attempt>();
+  readonly #pace: OwnerPace;
   #state = initialState;
   #resets = 0;
   #isDiskUnsure = false;
@@ -103,6 +108,7 @@ export class Runner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#pace = new OwnerPace(options.clock);
   }
 
   /** The state now. */
@@ -138,7 +144,7 @@ export class Runner {
     act();
   }
 
-  #apply(event: ThingEvent, counts: () => boolean): Promise<() => void> {
+  #apply(event: ThingEvent, counts: () => boolean, isNotice = false): Promise<() => void> {
     if (event.type === "link") this.#linkChanged(event.link.is === "online");
     const stream = this.#stream;
     const { clearRights, onState, onFault } = this.#options;
@@ -149,6 +155,8 @@ export class Runner {
       this.#notice(before, event);
       const { state: after, effects } = transition(before, event);
       const state = this.#options.locked === true ? withLock(after) : after;
+      const by = state !== before && isOfRegistry(event) ? registryIn(state.ownership) : undefined;
+      if (by !== undefined && isNotice) this.#pace.check("the Thing", by);
       if (state !== before) {
         // Before the new trust counts: no answer of the old servers may stand in for the new ones.
         for (const effect of effects) {
@@ -159,6 +167,7 @@ export class Runner {
         }
         if (isKept(state, before)) await this.#save(state, event);
         this.#state = state;
+        if (by !== undefined) this.#pace.count(by);
         if (event.type === "reset") {
           this.#resets++;
           this.#begin();
@@ -196,14 +205,19 @@ export class Runner {
   /**
    * As {@link apply}, for a notice of the Registry. If it cannot be kept it is not acknowledged. A disowning is off then
    * (XEP-0347 3.17). Of a claim the Registry may not tell again on this stream: it is asked, by registering (XEP-0347 3.6),
-   * until the claim is kept. A removal shows again with the next update (XEP-0347 3.13).
+   * until the claim is kept. A removal shows again with the next update (XEP-0347 3.13). The same for one that comes too soon
+   * after too many others.
    */
   async applyNotice(event: NoticeEvent): Promise<() => void> {
     const stream = this.#stream;
     try {
-      return await this.apply(event);
+      return await this.#apply(event, () => true, true);
     } catch (error) {
-      this.#options.onFault("state-not-saved", messageOf(error), error);
+      this.#options.onFault(
+        error instanceof TooOftenError ? "registry-restless" : "state-not-saved",
+        messageOf(error),
+        error,
+      );
       if (event.type === "claimed") this.#start({ do: "register", registry: event.registry }, stream.signal);
       throw new Refusal("resource-constraint");
     }
@@ -223,6 +237,7 @@ export class Runner {
   #begin(): void {
     this.#stream.abort(new Error("something else is to be done"));
     this.#stream = new AbortController();
+    setMaxListeners(0, this.#stream.signal); // all that is being done listens: no leak, and no warning of one
     this.#busy.clear();
   }
 
@@ -262,6 +277,7 @@ export class Runner {
     let told = "";
     try {
       for (;;) {
+        await this.#turn(attempt, signal);
         const effect = attempt.now;
         try {
           const event = await perform(effect, signal);
@@ -283,6 +299,15 @@ export class Runner {
       // The stream has ended; the next one begins anew.
     } finally {
       if (this.#busy.get(name) === attempt) this.#busy.delete(name);
+    }
+  }
+
+  /** A Registry that changes whose the Thing is again and again is asked nothing to which it could say so once more, for a while. */
+  async #turn(attempt: Attempt, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const wait = PACED.has(attempt.now.do) ? this.#pace.wait(registryIn(this.#state.ownership)) : 0;
+      if (wait === 0) return;
+      await pause(this.#options.clock, wait, attempt, signal);
     }
   }
 }
