@@ -5,6 +5,7 @@ import { messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
+import { shortened } from "../core/shortened.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import { isXmlText } from "../codec/xml.ts";
 import type { IncomingRequest } from "../provisioning/incoming-request.ts";
@@ -137,12 +138,15 @@ export class Actuator {
 /** What the caller is told of what was begun, and may have come to its end or not. */
 export const TOO_LONG = "It took too long: it may be set, or not.";
 
+// In characters, as for readouts: what was set before is to be told too.
+const LONGEST_WORDS = 1_000;
+
 /** What the caller is told: the device's own words only when it chose them for the wire. */
 function failure(name: string, error: unknown): Refusal {
   const chosen = error instanceof Refusal;
   // A text that XML cannot hold would keep the whole answer from being sent.
   const words = chosen && error.text !== "" && isXmlText(error.text) ? error.text : "It could not be set.";
-  return problem(chosen ? error.condition : "internal-server-error", name, words, []);
+  return problem(chosen ? error.condition : "internal-server-error", name, shortened(words, LONGEST_WORDS), []);
 }
 
 // More is not told in words: the answer is to stay small.

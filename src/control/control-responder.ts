@@ -1,7 +1,7 @@
 // XEP-0325 3.1.1 to 3.1.3 and XEP-0324 3.4 on the Thing: set -> guard -> setResponse, or an error; not a word to a message.
 import { onAbort, withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { TimeoutError } from "../core/errors.ts";
+import { ProtocolError, TimeoutError } from "../core/errors.ts";
 import { fewAtOnce } from "../core/few-at-once.ts";
 import type { Jid } from "../core/jid.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -12,6 +12,7 @@ import { nodeOf, type Devices } from "../provisioning/devices.ts";
 import type { Guard } from "../provisioning/guard.ts";
 import { IncomingRequest } from "../provisioning/incoming-request.ts";
 import { Actuator, type Permission, type Progress } from "./actuator.ts";
+import { fittingRefusal } from "./answer-size.ts";
 import { namesDone, refuseEnded, refuseLate, whatWasDone, withDone } from "./outcome.ts";
 import { planned, understood, type ControlDevice } from "./plan.ts";
 import { RunningControl } from "./running-control.ts";
@@ -43,7 +44,7 @@ export function answerControl(options: ControlResponderOptions): void {
   const orders = new Orders();
   options.router.onIq(ns.control, "set", async (iq) => {
     if (iq.type !== "set") throw new Refusal("bad-request", "Parameters are set by an IQ of type set.");
-    return { payload: await controls.obey(iq) };
+    return { payload: await controls.obey(iq).catch(tell) };
   });
   // XEP-0325 3.1.1: not a word goes back, whatever becomes of it.
   const byMessage: MessageHandler = async ({ from, payload, delayed, stream: signal }) => {
@@ -75,6 +76,12 @@ class Orders {
       if (this.#last.get(full) === last) this.#last.delete(full);
     }
   }
+}
+
+/** Throws an error as it is told. */
+function tell(error: unknown): never {
+  const told = error instanceof ProtocolError ? new Refusal("bad-request", error.message) : error;
+  throw told instanceof Refusal ? fittingRefusal(told) : told;
 }
 
 /** Who tells the Thing what to do. */

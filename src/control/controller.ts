@@ -6,7 +6,7 @@ import { checkKnown } from "../core/options.ts";
 import { buildSet, parseSetResponse } from "../codec/control.ts";
 import { buildGetForm } from "../codec/control-form.ts";
 import { parseDataForm } from "../codec/data-form.ts";
-import { checkNodes, type NodeRef } from "../codec/node-ref.ts";
+import { checkNodes, refersTo, type NodeRef } from "../codec/node-ref.ts";
 import type { Tokens } from "../codec/tokens.ts";
 import type { Channel } from "../channel/channel.ts";
 import { controlFormOf, filledIn, type ControlForm } from "./control-form.ts";
@@ -79,7 +79,8 @@ export interface ControlOutcome {
  * `forbidden` if you may set none of it, `item-not-found` for a parameter that is not there, `bad-request` for one of another
  * type or a value that it does not take, `resource-constraint` when it is to be tried later; `parameters` of the error says
  * what is wrong with which. `ERR_TIMEOUT` (default 30,000 ms) and `ERR_CONNECTION` leave open whether it was done.
- * `ERR_CONFIG` for values and options that are none, `ERR_PROTOCOL` for an answer that is none.
+ * `ERR_CONFIG` for values and options that are none, `ERR_PROTOCOL` for an answer that is none, or that names what was not
+ * asked for.
  */
 export async function setParameters(
   channel: Channel,
@@ -99,11 +100,23 @@ export async function setParameters(
   const answer = await channel.request({ type: "set", to, payload }, { signal, timeout });
   const response = parseSetResponse(answer);
   const asked = wishes.map(({ setting }) => setting.name);
-  if (response.parameters.length === 0) return { parameters: asked, nodes: response.nodes };
   const done = new Set(response.parameters);
   const set = asked.filter((name) => done.has(name));
-  if (set.length === 0) throw new ProtocolError("the Thing has set what it was not asked for", "setResponse/parameter");
-  return { parameters: set, nodes: response.nodes };
+  if (set.length < done.size) throw lie("parameter");
+  if (!response.nodes.every(meantBy(nodes))) throw lie("node");
+  return { parameters: done.size === 0 ? asked : set, nodes: response.nodes };
+}
+
+const lie = (what: "node" | "parameter"): ProtocolError =>
+  new ProtocolError(`the Thing says that it has set a ${what} that it was not asked for`, `setResponse/${what}`);
+
+/** Tells whether a node was asked for. Who names none may be told of any: what the Thing has, nobody else can know. */
+function meantBy(asked: readonly NodeRef[]): (node: NodeRef) => boolean {
+  const byId = new Map<string, NodeRef[]>();
+  for (const node of asked) byId.set(node.nodeId, [...(byId.get(node.nodeId) ?? []), node]);
+  // What one of the two leaves out may be anything (P-5.5-3).
+  return (node) =>
+    asked.length === 0 || (byId.get(node.nodeId) ?? []).some((one) => refersTo(one, node) || refersTo(node, one));
 }
 
 /**

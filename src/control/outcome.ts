@@ -1,9 +1,10 @@
 // What the caller of a control is told when it has come to its end, or was stopped: XEP-0325 3.1.2, 3.1.3, P-3.4.2-7.
 import { Refusal } from "../core/refusal.ts";
-import { buildSetResponse, type SetResponse } from "../codec/control.ts";
+import type { SetResponse } from "../codec/control.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import { devicesMeant, type Device, type Devices } from "../provisioning/devices.ts";
+import { fittingResponse } from "./answer-size.ts";
 import { TOO_LONG, namingOf, problem, type Progress } from "./actuator.ts";
 
 /** An error of a device, with what was set before it, also on others. */
@@ -61,7 +62,7 @@ export function whatWasDone(
 ): XmlElement {
   const { found, unknown } = devicesMeant(devices, nodes);
   const { nodes: done, parameters } = largestDone(progress);
-  return buildSetResponse({
+  return fittingResponse({
     nodes: done.length === found.size && unknown.length === 0 ? [] : done,
     parameters: parameters.length === names.length ? [] : parameters,
   });

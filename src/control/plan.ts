@@ -165,15 +165,10 @@ function inOrder(some: readonly Asked[], known: ReadonlyMap<string, unknown>): r
 const knownOf = ({ control = [] }: ControlDevice): ReadonlyMap<string, ControlParameter> =>
   new Map(control.map((parameter) => [parameter.name, parameter]));
 
-// An answer that is too large for a server would end the stream: what is left out is told when the rest is right.
-const MOST_TOLD = 30_000;
-
-/** An error about parameters (XEP-0325 3.1.3, 5.1): the first thing that is wrong with each, as far as an answer holds it. */
+/** An error about parameters (XEP-0325 3.1.3, 5.1): the first thing that is wrong with each. */
 function refusal(condition: "bad-request" | "item-not-found", problems: readonly ParameterProblem[]): Refusal {
   const each = new Map<string, ParameterProblem>();
   for (const one of problems) if (!each.has(one.name)) each.set(one.name, one);
   const [first = "", ...others] = new Set([...each.values()].map(({ text }) => text));
-  let characters = 0;
-  const told = [...each.values()].filter(({ name, text }) => (characters += name.length + text.length) <= MOST_TOLD);
-  return new Refusal(condition, others.length === 0 ? first : "Several parameters are wrong.", told);
+  return new Refusal(condition, others.length === 0 ? first : "Several parameters are wrong.", [...each.values()]);
 }

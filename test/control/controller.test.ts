@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { buildSetResponse, type SetResponse } from "../../src/codec/control.ts";
 import { ns } from "../../src/codec/namespaces.ts";
+import type { NodeRef } from "../../src/codec/node-ref.ts";
 import { el, parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import {
   getControlForm,
@@ -238,7 +239,7 @@ describe("controlling a Thing", () => {
       did({ nodes: [{ nodeId: "n" }] }),
       { parameters: ["LED", "Fan"], nodes: [{ nodeId: "n" }] },
     ],
-    ["of what was asked only", did({ parameters: ["Pump", "LED"] }), { parameters: ["LED"], nodes: [] }],
+    ["each once", did({ parameters: ["LED", "LED"] }), { parameters: ["LED"], nodes: [] }],
     [
       "P-E4: as an old Thing says it",
       parseXml(`<setResponse xmlns='${ns.control}' responseCode='OK'><parameter name='LED'/></setResponse>`),
@@ -262,10 +263,33 @@ describe("controlling a Thing", () => {
     ],
     ["an empty answer", undefined, { code: "ERR_PROTOCOL" }],
     ["an answer of another name", el("set", { xmlns: ns.control }), { code: "ERR_PROTOCOL", path: "set" }],
-    ["nothing of what was asked", did({ parameters: ["Pump"] }), { code: "ERR_PROTOCOL" }],
+    [
+      "a parameter that was not asked for",
+      did({ parameters: ["Pump"] }),
+      { code: "ERR_PROTOCOL", path: "setResponse/parameter" },
+    ],
+    ["one beside one that was", did({ parameters: ["LED", "Pump"] }), { path: "setResponse/parameter" }],
   ])("rejects: %s", async (_, says, error) => {
     await expect(site(says).control({ LED: true })).rejects.toMatchObject(error);
   });
+
+  test.each<[string, NodeRef, boolean]>([
+    ["it", { nodeId: "a" }, true],
+    ["it, in the source that it is in", { nodeId: "a", sourceId: "s" }, true],
+    ["one that was asked for by its source", { nodeId: "b", sourceId: "s" }, true],
+    ["that without its source", { nodeId: "b" }, true],
+    ["that in another source", { nodeId: "b", sourceId: "t" }, false],
+    ["another one", { nodeId: "c" }, false],
+    ["itself", { nodeId: "" }, false],
+  ])(
+    "XEP-0325 3.4.2, P-5.5-3: is told of nodes that were asked for, and of no others: %s",
+    async (_, node, isAsked) => {
+      const { control } = site(did({ nodes: [{ nodeId: "a" }, node] }));
+      const controlling = control({ LED: true }, { nodes: [{ nodeId: "a" }, { nodeId: "b", sourceId: "s" }] });
+      if (isAsked) expect((await controlling).nodes).toEqual([{ nodeId: "a" }, node]);
+      else await expect(controlling).rejects.toMatchObject({ code: "ERR_PROTOCOL", path: "setResponse/node" });
+    },
+  );
 
   test("XEP-0325 3.1.3: tells what is wrong with which parameter", async () => {
     const { control, wire, channel } = site("silent");
