@@ -94,9 +94,9 @@ export function credentialProblem({ type, value }: Credential): string | undefin
   if (isOneOf(numberTypes, type)) return Number.isFinite(value) ? undefined : "not a finite number";
   if (typeof value !== "string" || value === "") return "not a text";
   if (type === "jid" && tryParseJid(value) === undefined) return "not a JID";
-  if (type === "ip4" && !isIPv4(value)) return "not an IPv4 address";
+  if (type === "ip4" && !isIPv4(value)) return "not an IPv4 address, four numbers from 0 to 255 with dots between them";
   if (type === "ip6" && !isIPv6(value)) return "not an IPv6 address";
-  if (type === "protocol" && !isOneOf(protocolNames, value)) return "not a protocol that the XEP names";
+  if (type === "protocol" && !isOneOf(protocolNames, value)) return `not one of ${protocolNames.join(", ")}`;
   return undefined;
 }
 

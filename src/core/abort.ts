@@ -30,6 +30,12 @@ export function checkCallAlone(options: CallOptions, more: readonly string[] = [
   checkCall(options);
 }
 
+/** What is left of the time of a call that is made of several steps, at each moment: its limit is for all of them together. */
+export function timeLeft(clock: Clock, { signal, timeout }: CallOptions, byDefault: number): () => CallOptions {
+  const until = clock.monotonic() + (timeout ?? byDefault);
+  return () => ({ signal, timeout: Math.max(0, until - clock.monotonic()) });
+}
+
 /** Waits so many milliseconds on the given clock. Rejects with the signal's reason when that fires first. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -64,6 +64,11 @@ export class OwnTokens {
     }
   }
 
+  /** The fingerprint of the certificate, if there is one now. */
+  get fingerprint(): string | undefined {
+    return this.#certificate.current?.fingerprint;
+  }
+
   /** The tokens that trusted servers have given: all of them are sent to third parties (P-3.1.5-1, P-3.1.5-2). */
   ownTokens(): readonly string[] {
     const { current } = this.#certificate;

@@ -103,7 +103,10 @@ export class People {
 function normalise(list: PrivilegeList, path: string): PrivilegeList {
   checkKnown(list, ["service", "user", "role", "privileges"], path);
   const { service, privileges } = list;
-  if (typeof service !== "string") throw new ConfigError(`${path}.service: privileges are those of one service`);
+  if (typeof service !== "string")
+    throw new ConfigError(
+      `${path}.service: must be the name or the fingerprint of a service's certificate: privileges are those of one service`,
+    );
   for (const party of ["user", "role"] as const) if (party in list) checkName(list[party], `${path}.${party}`);
   if (list.user !== undefined && list.role !== undefined)
     throw new ConfigError(`${path}: of a user or of a role, not of both`);

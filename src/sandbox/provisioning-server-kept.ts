@@ -71,7 +71,8 @@ export class Kept {
 
   /** Says something: gives what may go out at once. The rest goes by itself. */
   tell(stanzas: readonly XmlElement[]): readonly XmlElement[] {
-    if (this.#kept === this.#last || stanzas.length === 0) return stanzas;
+    // What waits goes first: it may be going out at this moment, and have brought on what is said now.
+    if (stanzas.length === 0 || (this.#kept === this.#last && this.#told.length === 0)) return stanzas;
     if (this.#told.length >= MOST_TOLD) return refused(stanzas);
     this.#told.push({ after: this.#last, stanzas });
     this.#begin();
@@ -118,6 +119,7 @@ export class Kept {
       while ((this.#told[0]?.after ?? Infinity) <= upTo) this.#say(this.#told.shift()?.stanzas ?? []);
     }
     this.#writing = undefined;
+    if (this.#told.length > 0) this.#begin(); // what a refusal has brought on
   }
 
   #say(stanzas: readonly XmlElement[]): void {

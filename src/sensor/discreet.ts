@@ -34,5 +34,5 @@ export function discreet(error: unknown, tokens: Tokens): unknown {
   }
   if (!(error instanceof ProtocolError)) return error;
   const said = error.path === "" ? error.message : error.message.slice(0, -` (at ${error.path})`.length);
-  return new ProtocolError(hide(said), error.path);
+  return new ProtocolError(hide(said), hide(error.path)); // the names of elements are the other one's words too
 }

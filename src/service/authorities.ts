@@ -76,8 +76,8 @@ export class Authorities {
   }
 
   /** The trusted servers, once there are any. */
-  async servers(options: CallOptions): Promise<readonly BareJid[]> {
-    const limits = { timeout: ASK_TIMEOUT, ...options };
+  async servers({ signal: cancel, timeout = ASK_TIMEOUT }: CallOptions): Promise<readonly BareJid[]> {
+    const limits = { signal: cancel, timeout };
     await withDeadline(this.#parts.clock, limits, "finding a provisioning server", async (signal) => {
       while (this.#servers.length === 0) await raceSignal(this.#news.happened, signal);
     });
@@ -132,10 +132,10 @@ export class Authorities {
   async tell(
     server: BareJid,
     make: (serviceToken: string, to: string) => XmlElement,
-    options: CallOptions,
+    { signal: cancel, timeout = ASK_TIMEOUT }: CallOptions,
   ): Promise<void> {
     const { channel, clock, whereabouts } = this.#parts;
-    await withDeadline(clock, { timeout: ASK_TIMEOUT, ...options }, `telling ${server}`, async (signal) => {
+    await withDeadline(clock, { signal: cancel, timeout }, `telling ${server}`, async (signal) => {
       const serviceToken = await this.#tokenOf(server, signal);
       const to = await whereabouts.addressOf(server, ns.provisioning, { signal });
       this.#noted(serviceToken, server);
@@ -152,8 +152,7 @@ export class Authorities {
     try {
       return parse(await channel.request({ type: "get", to, payload }, { signal }));
     } catch (error) {
-      const { userToken = "" } = payload.attrs;
-      throw discreet(error, { serviceToken, userToken });
+      throw discreet(error, { serviceToken, userToken: secretsIn(payload).join(" ") });
     }
   }
 
@@ -170,6 +169,12 @@ export class Authorities {
       await raceSignal(this.#news.happened, signal);
     }
   }
+}
+
+/** What is the user's: no name and no address, but what opens something. A single-sign-on token may open much more than this. */
+function secretsIn(question: XmlElement): readonly string[] {
+  const { userToken = "" } = question.attrs;
+  return [userToken, ...question.getChildren("sso").map(({ attrs }) => attrs["value"] ?? "")];
 }
 
 /** Something that can be waited for once. */

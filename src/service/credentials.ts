@@ -4,7 +4,6 @@ import { checkKnown } from "../core/options.ts";
 import {
   credentialProblem,
   credentialTypes,
-  isIPv4,
   type Credential,
   type CredentialType,
   type ProtocolName,
@@ -86,7 +85,8 @@ function checkList(given: readonly Credential[]): readonly Credential[] {
 /** A socket for both kinds of address shows an IPv4 one inside IPv6, and a zone that means something here only. */
 function addressOf(ip: string): Credential {
   const address = ip.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/s, "");
-  const type: CredentialType = isIPv4(address) ? "ip4" : "ip6";
+  // Only IPv6 has colons: what is wrong with the others is wrong with an IPv4 address.
+  const type: CredentialType = address.includes(":") ? "ip6" : "ip4";
   return { type, value: address };
 }
 

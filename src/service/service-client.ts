@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { checkCallAlone, withDeadline, type CallOptions } from "../core/abort.ts";
+import { checkCallAlone, timeLeft, withDeadline, type CallOptions } from "../core/abort.ts";
 import { ConnectionError, StateError, isSdkError, messageOf } from "../core/errors.ts";
 import { Fold, inWords } from "../core/fold.ts";
 import { foldedLogger } from "../core/folded-logger.ts";
@@ -19,7 +19,7 @@ import { SentTokens } from "../provisioning/sent-tokens.ts";
 import { answerTokenChallenges } from "../provisioning/token-challenge.ts";
 import type { Readout } from "../sensor/remote-readout.ts";
 import { ServiceActing, type ServiceControlOptions, type ServiceReadOptions } from "./acting.ts";
-import { Authorities } from "./authorities.ts";
+import { ASK_TIMEOUT, Authorities } from "./authorities.ts";
 import { toCredentials, type Credentials } from "./credentials.ts";
 import type { ServiceFault, ServiceFaultCode } from "./faults.ts";
 import { Greeting } from "./greeting.ts";
@@ -161,6 +161,14 @@ export class ServiceClient extends EventEmitter<ServiceEvents> implements AsyncD
   }
 
   /**
+   * The fingerprint (SHA-256, `4F:11:…`) of the service's certificate: by it the operator of a provisioning server knows which service
+   * it is, and names it in rules and lists of privileges. `undefined` while none was made, or what was made cannot be read.
+   */
+  get fingerprint(): string | undefined {
+    return this.#ownTokens.fingerprint;
+  }
+
+  /**
    * Asks whether a user may use the service (XEP-0324 3.6.2), by what is known of the user. Resolves to a session, or to `undefined`: no.
    * Whether that is enough, or the user has to log in first, is for the service to decide. Rejects with `ERR_TIMEOUT` (default 30,000 ms; also while there is
    * no token yet), `ERR_CONNECTION`, `ERR_STANZA` or `ERR_PROTOCOL` when nobody says yes and not every server has answered, and with
@@ -179,7 +187,7 @@ export class ServiceClient extends EventEmitter<ServiceEvents> implements AsyncD
     const list = toCredentials(credentials);
     if (this.#closed !== undefined) throw closed();
     const epoch = this.#epoch;
-    const access = await askAccess(this.#authorities, list, options);
+    const access = await askAccess(this.#authorities, list, timeLeft(this.#settings.clock, options, ASK_TIMEOUT));
     return access && new ServiceSession(this.#sessionParts(), list, access, epoch);
   }
 

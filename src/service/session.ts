@@ -1,5 +1,5 @@
 // A user in a service: XEP-0324 3.6.2, 3.7, 5.6; figures 15 to 17.
-import { withDeadline, type CallOptions, checkCallAlone } from "../core/abort.ts";
+import { timeLeft, withDeadline, type CallOptions, checkCallAlone } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConfigError, StateError, TimeoutError } from "../core/errors.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
@@ -107,10 +107,11 @@ export class ServiceSession {
       this.#login = undefined;
       this.#epoch = NaN;
     }
-    const access = await this.#current(options);
+    const left = this.#timeLeft(options);
+    const access = await this.#current(left());
     if (access === undefined) throw over();
     this.#login = { userName, toldOn: undefined };
-    await this.#tellLogin(access, options);
+    await this.#tellLogin(access, left());
   }
 
   /**
@@ -135,7 +136,8 @@ export class ServiceSession {
     if (id.length > LONGEST_ID || !isPrivilegeId(id)) {
       throw new ConfigError(`"${id.slice(0, 64)}" is no Privilege ID: parts divided by periods, none of them empty`);
     }
-    const access = await this.#current(options);
+    const left = this.#timeLeft(options);
+    const access = await this.#current(left());
     if (access === undefined) return false;
     const users = usersIn(access);
     const servers = users.map(([server]) => server);
@@ -150,7 +152,7 @@ export class ServiceSession {
       this.#underWay.set(shared, asked);
     }
     const joined = asked;
-    return withDeadline(this.#parts.clock, options, `asking for ${id}`, () => joined);
+    return withDeadline(this.#parts.clock, left(), `asking for ${id}`, () => joined);
   }
 
   /**
@@ -160,23 +162,25 @@ export class ServiceSession {
    */
   async downloadPrivileges(options: CallOptions = {}): Promise<readonly ServerPrivileges[]> {
     checkCallAlone(options);
-    const access = await this.#current(options);
+    const left = this.#timeLeft(options);
+    const access = await this.#current(left());
     if (access === undefined) return [];
     this.#downloads = true;
-    const { by, failure } = await this.#download(usersIn(access), this.#privileges.generation, options);
+    const { by, failure } = await this.#download(usersIn(access), this.#privileges.generation, left());
     if (failure !== undefined) throw failure as Error;
     return [...by].map(([server, privileges]) => ({ server, privileges }));
   }
 
   /**
    * Reads a Thing for the user: the service's own tokens and the user's go along (P-5.6-1), so that the Thing's provisioning
-   * server can decide by both. As {@link ServiceClient.read}; `ERR_STATE` when the user may not be there any more.
+   * server can decide by both. As {@link ServiceClient.read}; `ERR_STATE` when the user may not be there any more, or no server has
+   * given a user token: with its own tokens alone the service would act of its own accord.
    */
   read(jid: string, options: ServiceReadOptions = {}): Readout {
     return this.#parts.acting.read(jid, options, () => this.#userTokens(options));
   }
 
-  /** Sets parameters of a Thing for the user, likewise. As {@link ServiceClient.control}; `ERR_STATE` when the user may not be there any more. */
+  /** Sets parameters of a Thing for the user, likewise. As {@link ServiceClient.control}; `ERR_STATE` as {@link read}. */
   control(jid: string, values: ParameterValues, options: ServiceControlOptions = {}): Promise<ControlOutcome> {
     return this.#parts.acting.control(jid, values, options, () => this.#userTokens(options));
   }
@@ -184,13 +188,21 @@ export class ServiceSession {
   async #userTokens({ signal, timeout }: CallOptions): Promise<readonly string[]> {
     const access = await this.#current({ signal, timeout });
     if (access === undefined) throw over();
-    return usersIn(access).map(([, token]) => token);
+    const tokens = usersIn(access).map(([, token]) => token);
+    // Without any it would be done as the service's own: whatever the service may, the user might (P-5.6-1).
+    if (tokens.length === 0)
+      throw new StateError("no provisioning server has given the user a token to read and control with");
+    return tokens;
+  }
+
+  #timeLeft(options: CallOptions): () => CallOptions {
+    return timeLeft(this.#parts.clock, options, ASK_TIMEOUT);
   }
 
   /** Who lets the user in, by what counts now; `undefined`: nobody does any more. */
-  async #current(options: CallOptions): Promise<Access | undefined> {
+  async #current({ signal: cancel, timeout = ASK_TIMEOUT }: CallOptions): Promise<Access | undefined> {
     const { clock, epoch, stream } = this.#parts;
-    const limits = { timeout: ASK_TIMEOUT, ...options };
+    const limits = { signal: cancel, timeout };
     return withDeadline(clock, limits, "asking whether the user may be there", async (signal) => {
       if (!(await this.#barrierFalls(signal))) this.#epoch = NaN;
       while (!this.#isOver && this.#epoch !== epoch()) {
@@ -221,7 +233,7 @@ export class ServiceSession {
   async #renew(): Promise<void> {
     const { authorities, epoch } = this.#parts;
     const asked = epoch();
-    const granted = await askAccess(authorities, this.#credentials, {});
+    const granted = await askAccess(authorities, this.#credentials, this.#timeLeft({}));
     this.#privileges.clear();
     if (granted === undefined) {
       this.#isOver = true;
@@ -307,9 +319,9 @@ const over = (): StateError => new StateError("the user may not be in the servic
 export async function askAccess(
   authorities: Authorities,
   credentials: readonly Credential[],
-  options: CallOptions,
+  left: () => CallOptions,
 ): Promise<Access | undefined> {
-  const servers = await authorities.servers(options);
+  const servers = await authorities.servers(left());
   const { by, failure } = await authorities.ask(
     servers,
     {
@@ -317,7 +329,7 @@ export async function askAccess(
       parse: parseCanAccessResponse,
       isGood: ({ result }) => result,
     },
-    options,
+    left(),
   );
   const granted = [...by].filter(([, { result }]) => result);
   if (granted.length === 0 && failure !== undefined) throw failure as Error;

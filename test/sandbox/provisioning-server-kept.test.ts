@@ -316,6 +316,37 @@ describe("nothing is told before it is kept", () => {
     expect(server.rules).toHaveLength(1);
   });
 
+  it("in that order also where what goes out brings on the next question at once", async () => {
+    await after(canRead);
+    keeper.held = true;
+    server.setRules([{ jid: CALLER, read: true }]);
+    for (const id of ["first", "second"]) iq(THING, `<canRead ${ns} jid='${CALLER}'/>`, "get", id);
+    server.onOutput((stanzas) => {
+      output.push(...stanzas);
+      if (stanzas.some(({ attrs }) => attrs["id"] === "first")) iq(THING, "<x xmlns='urn:other'/>", "get", "third");
+    });
+    keeper.release();
+    await settle();
+    const order = taken().map(({ attrs }) => attrs["id"]);
+    expect(order.filter((id) => ["first", "second", "third"].includes(id ?? ""))).toEqual(["first", "second", "third"]);
+  });
+
+  it("a question that a refusal brings on is answered too", async () => {
+    await after(canRead);
+    keeper.fails = true;
+    server.setRules([{ jid: CALLER, read: true }]);
+    let more = 1;
+    server.onOutput((stanzas) => {
+      output.push(...stanzas);
+      keeper.fails = false;
+      if (more-- > 0) canRead();
+    });
+    const sent = await after(canRead);
+    expect(
+      sent.flatMap((stanza) => (stanza.attrs["type"] === "error" ? refusal(stanza) : (verdict(stanza) ?? []))),
+    ).toEqual(["error wait resource-constraint", "true"]);
+  });
+
   it("what is said while nothing has changed goes out at once", async () => {
     await after(canRead);
     const { writes } = keeper;

@@ -244,6 +244,12 @@ describe("privileges", () => {
     expect(site.hasPrivilege(token, "Databases.Energy.Select", WATER)).toBe("true");
   });
 
+  it("a list without a service is refused, and it is said what should stand there", () => {
+    expect(() => site.server.setPrivileges([{ privileges: [] } as never])).toThrow(
+      "privileges[0].service: must be the name or the fingerprint of a service's certificate",
+    );
+  });
+
   it("lists may name a service by its fingerprint, as openssl prints it", () => {
     const printed = (site.fingerprint().toUpperCase().match(/../g) ?? []).join(":");
     site.server.setPrivileges([{ service: printed, privileges: [{ include: "A" }] }]);

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { buildTokenChallenge, parseTokenChallengeResponse } from "../../src/codec/token-challenge.ts";
 import { toCredentials } from "../../src/service/credentials.ts";
@@ -55,6 +56,18 @@ describe("the life of a service", () => {
     site = await scriptedService({ [provisioning]: server }, { storage });
     await site.service.canAccess({});
     expect(got()).toBe(1);
+  });
+
+  it("tells its fingerprint, by which people know it at the provisioning server, once there is a certificate", async () => {
+    const { fingerprint256 } = new X509Certificate(device.cert);
+    site = await scriptedService(
+      { [provisioning]: authority() },
+      { certificate: { content: device.cert + device.keyPem } },
+    );
+    expect(site.service.fingerprint).toBe(fingerprint256);
+    await site.service.close();
+    site = await scriptedService({}, { certificate: { make: true } });
+    expect(site.service.fingerprint).toBeUndefined();
   });
 
   it("P-5.1-2: shows its servers where it is, on each stream", async () => {
@@ -210,11 +223,17 @@ describe("credentials", () => {
   it.each([
     [{ ip: 7 }, "credentials.ip"],
     [{ ip: "here" }, "credentials.ip"],
+    [{ ip: "10.0.0.300" }, "credentials.ip: not an IPv4 address, four numbers from 0 to 255"],
+    [{ ip: "::ffff:10.0.0.300" }, "credentials.ip: not an IPv4 address"],
+    [{ ip: "2001:db8::g" }, "credentials.ip: not an IPv6 address"],
     [{ ip4: "::1" }, "credentials.ip4"],
     [{ longitude: NaN }, "credentials.longitude"],
     [{ sso: "\ud800" }, "credentials.sso"],
     [{ sso: "x".repeat(8_193) }, "credentials.sso"],
-    [{ protocol: "Gopher" }, "credentials.protocol"],
+    [
+      { protocol: "http" },
+      "credentials.protocol: not one of XMPP, HTTP, HTTPS, TcpSocket, UdpSocket, Queue, Internal, Other",
+    ],
     [{ shoeSize: 42 }, "credentials"],
     [[{ type: "shoeSize", value: "42" }], "credentials[0].type"],
     [[{ type: "ip4", value: "x" }], "credentials[0]"],

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { buildAccepted, parseReq } from "../../src/codec/sensor-data.ts";
 import { parseSet } from "../../src/codec/control.ts";
 import { buildClearCache } from "../../src/codec/provisioning.ts";
+import { ns } from "../../src/codec/namespaces.ts";
 import { parseUserLoggedIn } from "../../src/codec/service.ts";
 import { el, parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import type { ServiceSession } from "../../src/service/session.ts";
@@ -98,6 +99,26 @@ describe("access", () => {
     expect(await asking).toBeDefined();
   });
 
+  it("no server is waited for without end, also where no limit is said in so many words", async () => {
+    const { service, clock } = await start({});
+    const outcome = expect(service.canAccess({}, { timeout: undefined })).rejects.toMatchObject({
+      code: "ERR_TIMEOUT",
+    });
+    await clock.advance(30_000);
+    await outcome;
+  });
+
+  it("a single-sign-on token is told in no error", async () => {
+    const server = authority();
+    server.access = el("opens-much", { xmlns: ns.provisioning });
+    const { service } = await start({ [provisioning]: server });
+    const failure = await service.canAccess({ sso: "opens-much" }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "ERR_PROTOCOL", message: expect.stringContaining("(hidden)") as string });
+    expect(String(failure)).not.toContain("opens-much");
+    const again = await service.canAccess([{ type: "sso", value: "opens-much" }]).catch((error: unknown) => error);
+    expect(String(again)).not.toContain("opens-much");
+  });
+
   it("each server is shown the token that it has given itself", async () => {
     const [one, two] = [authority(), authority()];
     const { service } = await start({ [provisioning]: one, [second]: two });
@@ -160,6 +181,32 @@ describe("privileges", () => {
     expect(names(server)).toEqual(["canAccess", "hasPrivilege", "hasPrivilege"]);
   });
 
+  it.each(["hasPrivilege", "downloadPrivileges"] as const)(
+    "%s: its time limit is for access and privileges together",
+    async (call) => {
+      const server = authority();
+      const session = await userOf(server);
+      let letGo: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => (letGo = resolve));
+      server.instead = async (payload) => {
+        if (payload.is("canAccess")) await held;
+        return payload.is(call) ? "silent" : "go on";
+      };
+      await clear();
+      const options = { timeout: 1_000 };
+      const outcome = expect(
+        call === "hasPrivilege" ? session.hasPrivilege("A", options) : session.downloadPrivileges(options),
+      ).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+      await vi.waitFor(() => expect(names(server)).toEqual(["canAccess", "canAccess"]), soon);
+      await site!.clock.advance(600);
+      letGo();
+      await vi.waitFor(() => expect(names(server)).toContain(call), soon);
+      await settled();
+      await site!.clock.advance(400);
+      await outcome;
+    },
+  );
+
   it.each(["", "A..B", ".A", "A\u0000", "A".repeat(1_025)])("P-3.7.1-2: %j is not asked for", async (id) => {
     const server = authority();
     const session = await userOf(server);
@@ -171,7 +218,7 @@ describe("privileges", () => {
   it("P-3.7.1-10: an error is no yes, is not remembered, and shows no token", async () => {
     const server = authority();
     const session = await userOf(server);
-    server.instead = (payload) => (payload.is("hasPrivilege") ? el("oops", { xmlns: "urn:USER1" }) : "go on");
+    server.instead = (payload) => (payload.is("hasPrivilege") ? el("USER1", { xmlns: "urn:x" }) : "go on");
     const failure = await session.hasPrivilege("A").catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: "ERR_PROTOCOL" });
     expect(String(failure)).not.toContain("USER1");
@@ -302,7 +349,7 @@ describe("a login", () => {
     const held = new Promise<void>((resolve) => (let_go = resolve));
     server.instead = async (payload) => {
       if (payload.is("hasPrivilege")) await held;
-      return "go on" as never;
+      return "go on" as const;
     };
     server.privileges = [{ include: "A" }];
     const before = session.hasPrivilege("A");
@@ -438,7 +485,7 @@ describe("clearCache", () => {
     const held = new Promise<void>((resolve) => (letGo = resolve));
     server.instead = async (payload) => {
       if (payload.is("hasPrivilege")) await held;
-      return "go on" as never;
+      return "go on" as const;
     };
     const before = session.hasPrivilege("A");
     await vi.waitFor(() => expect(names(server)).toContain("hasPrivilege"), soon);
@@ -518,9 +565,19 @@ describe("Things", () => {
     ]);
   });
 
+  it("P-5.6-1: are not asked for a user without a token: that would be the service's own accord, and its own rights", async () => {
+    const server = authority();
+    server.access = { result: true };
+    const session = await userOf(server);
+    await expect(session.read(thing)).rejects.toMatchObject({ code: "ERR_STATE" });
+    await expect(session.control(thing, { LED: true })).rejects.toMatchObject({ code: "ERR_STATE" });
+    expect(site!.wire().asked(thing, "req")).toEqual([]);
+    expect(site!.wire().asked(thing, "set")).toEqual([]);
+  });
+
   it("that say a token in their error do not have it told", async () => {
     const session = await userOf(authority());
-    site!.wire().peer(thing, () => parseXml("<oops xmlns='urn:provisioning.example.org-token-1'/>"));
+    site!.wire().peer(thing, () => parseXml("<provisioning.example.org-token-1 xmlns='urn:oops'/>"));
     const failure = await Promise.resolve(session.read(thing)).catch((error: unknown) => error);
     expect(String(failure)).not.toContain("token-1");
     await expect(session.read("no jid@", {})).rejects.toMatchObject({ code: "ERR_CONFIG" });

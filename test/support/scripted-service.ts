@@ -33,7 +33,7 @@ export interface ScriptedAuthority {
   /** Those after a login; default the same. */
   afterLogin: readonly Privilege[] | undefined;
   /** Says something else to a question, if it gives something. */
-  instead: (payload: XmlElement) => Said | Promise<Said> | "go on";
+  instead: (payload: XmlElement) => Said | "go on" | Promise<Said | "go on">;
   /** What it was asked, by name. */
   readonly asked: XmlElement[];
   /** A user has logged in. */
