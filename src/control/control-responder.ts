@@ -44,39 +44,54 @@ export function answerControl(options: ControlResponderOptions): void {
   const orders = new Orders();
   options.router.onIq(ns.control, "set", async (iq) => {
     if (iq.type !== "set") throw new Refusal("bad-request", "Parameters are set by an IQ of type set.");
-    return { payload: await controls.obey(iq).catch(tell) };
+    return { payload: await orders.next(iq.from, false, (before) => controls.obey(iq, before)).catch(tell) };
   });
   // XEP-0325 3.1.1: not a word goes back, whatever becomes of it.
   const byMessage: MessageHandler = async ({ from, payload, delayed, stream: signal }) => {
     // Nobody knows any more that it is to be done now: while the device was away its server has kept it, perhaps for days.
     if (delayed) throw new Refusal("not-acceptable", "It was sent some time ago.");
-    await orders.next(from, (before) => controls.obey({ from, payload, signal }, before));
+    await orders.next(from, true, (before) => controls.obey({ from, payload, signal }, before));
   };
   options.router.onMessage(ns.control, "set", byMessage, { counted: true });
 }
 
+/** What somebody has told the Thing to do, and when it has come to its end. */
+interface Order {
+  readonly isMessage: boolean;
+  readonly ended: Promise<void>;
+}
+
 /**
  * What somebody sends by messages is done in the order in which it comes, as they cannot wait for an answer (RFC 6120
- * 10.1): "on" and "off" sent one after the other leave it off, though another right had to be asked for first.
+ * 10.1): "on" and "off" sent one after the other leave it off, though another right had to be asked for first. The same
+ * for a message after a request, and a request after a message. Requests do not wait for one another: who wants an order of
+ * them waits for the answers, and who does not need not wait for a slow node to reach a quick one.
  */
 class Orders {
-  readonly #last = new Map<string, Promise<unknown>>();
+  readonly #running = new Map<string, Set<Order>>();
 
-  /** Begins the next one of a sender, and hands it what resolves when those before it have come to their ends. */
-  async next({ full }: Jid, begin: (before: Promise<unknown>) => Promise<unknown>): Promise<void> {
-    const before = this.#last.get(full) ?? Promise.resolve();
-    const own = begin(before);
-    // Without their results: each would hold the one before it, as long as the sender goes on.
-    const last = Promise.allSettled([before, own]).then(() => undefined);
-    this.#last.set(full, last);
+  /** Begins the next one of a sender, and hands it what resolves when those that it comes after have come to their ends. */
+  async next<T>(
+    { full }: Jid,
+    isMessage: boolean,
+    begin: (before: Promise<unknown> | undefined) => Promise<T>,
+  ): Promise<T> {
+    const running = this.#running.get(full) ?? new Set();
+    this.#running.set(full, running);
+    const before = [...running].filter((order) => isMessage || order.isMessage).map(({ ended }) => ended);
+    const own = begin(before.length === 0 ? undefined : Promise.all(before));
+    const order = { isMessage, ended: own.then(nothing, nothing) };
+    running.add(order);
     try {
-      await own;
+      return await own;
     } finally {
-      await last;
-      if (this.#last.get(full) === last) this.#last.delete(full);
+      running.delete(order);
+      if (running.size === 0) this.#running.delete(full);
     }
   }
 }
+
+const nothing = (): void => undefined;
 
 /** Throws an error as it is told. */
 function tell(error: unknown): never {

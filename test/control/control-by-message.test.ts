@@ -152,6 +152,61 @@ describe("several that come by message", () => {
     expect(calls).toEqual(["LED true", "Fan true", "LED false", "LED true"]);
   });
 
+  test("and by request are done in that order too, whichever has to be asked about", async () => {
+    const { wire, calls } = await site();
+    const off = xml("<boolean name='LED' value='false'/>");
+    wire.tell(reader, setting(on("LED"))); // remembered from here on
+    await settled();
+    const answers: (() => void)[] = [];
+    wire.peer(server, (question) => new Promise((resolve) => answers.push(() => resolve(yes(question)))));
+    wire.tell(reader, setting(on("Fan")));
+    const request = wire.ask(reader, "set", off);
+    await settled();
+    expect(calls).toEqual(["LED true"]);
+    answers.shift()?.();
+    expect((await request).type).toBe("result");
+    expect(calls.splice(0)).toEqual(["LED true", "Fan true", "LED false"]);
+    const first = wire.ask(reader, "set", level(7));
+    wire.tell(reader, setting(on("LED")));
+    const last = wire.ask(reader, "set", off);
+    await settled();
+    expect(calls).toEqual([]);
+    answers.shift()?.();
+    await Promise.all([first, last]);
+    expect(calls).toEqual(["Level 7", "LED true", "LED false"]);
+  });
+
+  test("do not make requests of the same sender wait for one another, or for those of another address of theirs", async () => {
+    const { wire, calls } = await site();
+    wire.tell(reader, setting(on("LED")));
+    await settled();
+    wire.peer(server, () => "silent");
+    void wire.ask(reader, "set", setting(on("Fan")));
+    expect((await wire.ask(reader, "set", setting(on("LED")))).type).toBe("result");
+    wire.tell(reader, level(7));
+    wire.tell("reader@example.org/phone", setting(on("LED")));
+    await settled();
+    expect(calls).toEqual(["LED true", "LED true", "LED true"]);
+  });
+
+  test("and are refused at once leave nothing behind, however many come behind one that takes long", async () => {
+    const { wire, calls, clock } = await site();
+    wire.peer(server, () => "silent");
+    wire.tell(reader, setting(on("LED")));
+    for (let count = 0; count < 200; count++) {
+      wire.tell(reader, xml("<bool/>"));
+      expect((await wire.ask(reader, "set", xml("<bool/>"))).condition).toBe("bad-request");
+    }
+    wire.peer(server, (question) => yes(question));
+    wire.tell("other@example.org/x", setting(on("Fan")));
+    await settled();
+    expect(calls).toEqual(["Fan true"]);
+    await clock.advance(10_000);
+    wire.tell(reader, setting(on("LED")));
+    await settled();
+    expect(calls).toEqual(["Fan true", "LED true"]);
+  });
+
   test("of others do not wait for one that has to be asked about", async () => {
     const { wire, calls } = await site();
     wire.peer(server, (question) => (question.attrs["jid"] === "reader@example.org" ? "silent" : yes(question)));
