@@ -1,5 +1,5 @@
 // A service that reads and controls Things, of its own accord or for one of its users: XEP-0324 3.1.5, 5.6 (P-5.6-1).
-import type { CallOptions } from "../core/abort.ts";
+import { timeLeft, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { configJid, parseJid } from "../core/jid.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -7,9 +7,13 @@ import { asAttributes, type Tokens } from "../codec/tokens.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import {
   checkControlCall,
+  checkFormCall,
+  getControlForm,
   setParameters,
+  type ControlForm,
   type ControlOptions,
   type ControlOutcome,
+  type FormOptions,
   type ParameterValues,
 } from "../control/controller.ts";
 import type { SentTokens } from "../provisioning/sent-tokens.ts";
@@ -25,6 +29,9 @@ export type ServiceReadOptions = Omit<ReadOptions, "tokens">;
 /** How a service sets parameters of a Thing. The tokens are its own, and the user's. */
 export type ServiceControlOptions = Omit<ControlOptions, "tokens">;
 
+/** How a service asks what can be controlled of a Thing. The tokens are its own, and the user's. */
+export type ServiceFormOptions = Omit<FormOptions, "tokens">;
+
 /** What acting is done with. */
 export interface ServiceActingParts {
   readonly channel: Channel;
@@ -38,7 +45,10 @@ export interface ServiceActingParts {
   readonly onAsked: (jid: string) => void;
 }
 
-const nobody = (): Promise<readonly string[]> => Promise.resolve([]);
+/** Gives the tokens of the user for whom it is done, within limits. */
+type UserTokens = (limits: CallOptions) => Promise<readonly string[]>;
+
+const nobody: UserTokens = () => Promise.resolve([]);
 
 /** Asks Things. */
 export class ServiceActing {
@@ -60,7 +70,7 @@ export class ServiceActing {
         "options",
       );
       checkReadOptions(options);
-      const users = await userTokens();
+      const users = await userTokens(options);
       const to = await this.#addressOf(jid, ns.sensorData, options);
       const tokens = this.#tokensTo(to, users);
       return { jid: to, options: { ...options, tokens }, inWords: (error) => discreet(error, tokens) };
@@ -74,12 +84,30 @@ export class ServiceActing {
     options: ServiceControlOptions,
     userTokens = nobody,
   ): Promise<ControlOutcome> {
-    checkKnown(options, ["nodes", "timeout", "signal"], "options");
+    checkKnown(options, ["nodes", "form", "timeout", "signal"], "options");
     checkControlCall(values, options);
-    const users = await userTokens();
-    const to = await this.#addressOf(jid, ns.control, options);
-    const tokens = this.#tokensTo(to, users);
-    return discreetly(tokens, setParameters(this.#parts.channel, to, values, { ...options, tokens }));
+    const { to, tokens, left } = await this.#ready(jid, options, userTokens);
+    return discreetly(tokens, setParameters(this.#parts.channel, to, values, { ...options, ...left(), tokens }));
+  }
+
+  /** Asks what can be controlled of a Thing. */
+  async getForm(jid: string, options: ServiceFormOptions, userTokens = nobody): Promise<ControlForm> {
+    checkKnown(options, ["nodes", "language", "timeout", "signal"], "options");
+    checkFormCall(options);
+    const { to, tokens, left } = await this.#ready(jid, options, userTokens);
+    return discreetly(tokens, getControlForm(this.#parts.channel, to, { ...options, ...left(), tokens }));
+  }
+
+  /** Where to, with which tokens, and in which time: a limit that was given is for this and the question together. */
+  async #ready(
+    jid: string,
+    { signal, timeout }: CallOptions,
+    userTokens: UserTokens,
+  ): Promise<{ to: string; tokens: Tokens; left: () => CallOptions }> {
+    const left = timeout === undefined ? () => ({ signal }) : timeLeft(this.#parts.clock, { signal, timeout }, timeout);
+    const users = await userTokens(left());
+    const to = await this.#addressOf(jid, ns.control, left());
+    return { to, tokens: this.#tokensTo(to, users), left };
   }
 
   async #addressOf(text: string, feature: string, { signal, timeout }: CallOptions): Promise<string> {

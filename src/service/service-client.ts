@@ -11,14 +11,19 @@ import { Friends } from "../connection/friends.ts";
 import { discreetCause, discreetLogger, hider, type Hide } from "../connection/secrets.ts";
 import { FriendWhereabouts } from "../connection/whereabouts.ts";
 import { traceIfWanted } from "../connection/wire-trace.ts";
-import type { ControlOutcome, ParameterValues } from "../control/controller.ts";
+import type { ControlForm, ControlOutcome, ParameterValues } from "../control/controller.ts";
 import { Barrier } from "../provisioning/barrier.ts";
 import { answerClearCache } from "../provisioning/clear-cache.ts";
 import { OwnTokens } from "../provisioning/own-tokens.ts";
 import { SentTokens } from "../provisioning/sent-tokens.ts";
 import { answerTokenChallenges } from "../provisioning/token-challenge.ts";
 import type { Readout } from "../sensor/remote-readout.ts";
-import { ServiceActing, type ServiceControlOptions, type ServiceReadOptions } from "./acting.ts";
+import {
+  ServiceActing,
+  type ServiceControlOptions,
+  type ServiceFormOptions,
+  type ServiceReadOptions,
+} from "./acting.ts";
 import { ASK_TIMEOUT, Authorities } from "./authorities.ts";
 import { toCredentials, type Credentials } from "./credentials.ts";
 import type { ServiceFault, ServiceFaultCode } from "./faults.ts";
@@ -202,6 +207,14 @@ export class ServiceClient extends EventEmitter<ServiceEvents> implements AsyncD
   /** Sets parameters of a Thing of the service's own accord. As `control` of `xmpp-thing/owner`; for a user: {@link ServiceSession.control}. */
   control(jid: string, values: ParameterValues, options: ServiceControlOptions = {}): Promise<ControlOutcome> {
     return this.#acting.control(jid, values, options);
+  }
+
+  /**
+   * Asks what the service may control of a Thing of its own accord (XEP-0325 3.3.1). As `getForm` of `xmpp-thing/owner`; for a user:
+   * {@link ServiceSession.getForm}.
+   */
+  getForm(jid: string, options: ServiceFormOptions = {}): Promise<ControlForm> {
+    return this.#acting.getForm(jid, options);
   }
 
   /** Ends the connection, and gives the storage back. Sessions are of no use any more. */

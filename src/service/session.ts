@@ -16,10 +16,10 @@ import {
 } from "../codec/service.ts";
 import { message } from "../codec/stanza.ts";
 import { isXmlText } from "../codec/xml.ts";
-import type { ControlOutcome, ParameterValues } from "../control/controller.ts";
+import type { ControlForm, ControlOutcome, ParameterValues } from "../control/controller.ts";
 import { BARRIER_TIMEOUT, type Barrier } from "../provisioning/barrier.ts";
 import type { Readout } from "../sensor/remote-readout.ts";
-import type { ServiceActing, ServiceControlOptions, ServiceReadOptions } from "./acting.ts";
+import type { ServiceActing, ServiceControlOptions, ServiceFormOptions, ServiceReadOptions } from "./acting.ts";
 import { ASK_TIMEOUT, type Answers, type Authorities } from "./authorities.ts";
 import { PrivilegeCache } from "./privilege-cache.ts";
 
@@ -177,12 +177,17 @@ export class ServiceSession {
    * given a user token: with its own tokens alone the service would act of its own accord.
    */
   read(jid: string, options: ServiceReadOptions = {}): Readout {
-    return this.#parts.acting.read(jid, options, () => this.#userTokens(options));
+    return this.#parts.acting.read(jid, options, (limits) => this.#userTokens(limits));
   }
 
   /** Sets parameters of a Thing for the user, likewise. As {@link ServiceClient.control}; `ERR_STATE` as {@link read}. */
   control(jid: string, values: ParameterValues, options: ServiceControlOptions = {}): Promise<ControlOutcome> {
-    return this.#parts.acting.control(jid, values, options, () => this.#userTokens(options));
+    return this.#parts.acting.control(jid, values, options, (limits) => this.#userTokens(limits));
+  }
+
+  /** Asks what the user may control of a Thing, likewise. As {@link ServiceClient.getForm}; `ERR_STATE` as {@link read}. */
+  getForm(jid: string, options: ServiceFormOptions = {}): Promise<ControlForm> {
+    return this.#parts.acting.getForm(jid, options, (limits) => this.#userTokens(limits));
   }
 
   async #userTokens({ signal, timeout }: CallOptions): Promise<readonly string[]> {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { buildAccepted, parseReq } from "../../src/codec/sensor-data.ts";
 import { parseSet } from "../../src/codec/control.ts";
+import { parseGetForm } from "../../src/codec/control-form.ts";
 import { buildClearCache } from "../../src/codec/provisioning.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { parseUserLoggedIn } from "../../src/codec/service.ts";
@@ -563,6 +564,50 @@ describe("Things", () => {
       { serviceToken: `${provisioning}-token-1`, userToken: "USER1" },
       { serviceToken: `${provisioning}-token-1` },
     ]);
+  });
+
+  it("XEP-0325 3.3.1, P-5.6-1: are asked for their form likewise, and set by it", async () => {
+    const session = await userOf(authority());
+    const wire = site!.wire();
+    wire.peer(thing, (payload) =>
+      payload.is("getForm")
+        ? parseXml("<x xmlns='jabber:x:data' type='form'><field var='Fan' type='boolean' label='Fan'/></x>")
+        : { error: "forbidden" },
+    );
+    const form = await session.getForm(thing, { language: "en" });
+    expect(form.parameters).toMatchObject([{ name: "Fan", type: "boolean" }]);
+    expect(await site!.service.getForm(thing)).toEqual(form);
+    await expect(session.control(thing, { Fan: true }, { form })).rejects.toMatchObject({ condition: "forbidden" });
+    expect(wire.asked(thing, "getForm").map((payload) => parseGetForm(payload).tokens)).toEqual([
+      { serviceToken: `${provisioning}-token-1`, userToken: "USER1" },
+      { serviceToken: `${provisioning}-token-1` },
+    ]);
+    const [set] = wire.asked(thing, "set").map((payload) => parseSet(payload));
+    expect(set).toMatchObject({ tokens: { userToken: "USER1" }, form: { type: "submit" } });
+    await expect(session.getForm(thing, { tokens: {} } as never)).rejects.toMatchObject({ code: "ERR_CONFIG" });
+    await expect(session.getForm(thing, { language: "" })).rejects.toMatchObject({ code: "ERR_CONFIG" });
+  });
+
+  it("are controlled within the time limit, what goes before included", async () => {
+    const server = authority();
+    const session = await userOf(server);
+    site!.wire().peer(thing, () => "silent");
+    let letGo: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    server.instead = async (payload) => {
+      if (payload.is("canAccess")) await held;
+      return "go on" as const;
+    };
+    await clear();
+    const setting = session.control(thing, { LED: true }, { timeout: 1_000 });
+    const outcome = expect(setting).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+    await vi.waitFor(() => expect(names(server)).toEqual(["canAccess", "canAccess"]), soon);
+    await site!.clock.advance(600);
+    letGo();
+    await vi.waitFor(() => expect(site!.wire().asked(thing, "set")).toHaveLength(1), soon);
+    await settled();
+    await site!.clock.advance(400);
+    await outcome;
   });
 
   it("P-5.6-1: are not asked for a user without a token: that would be the service's own accord, and its own rights", async () => {
