@@ -615,7 +615,11 @@ describe("every block of code", () => {
     const virtual: ReadonlyMap<string, Block> = new Map(
       blocks
         .filter(({ language }) => language === "ts")
-        .map((block, index) => [`${root}docs-block-${index}.ts`, block]),
+        .map((block, index) => {
+          // Those that say what file they are find each other.
+          const [, name = `docs-block-${index}.ts`] = /^\/\/ (\S+\.ts)\n/.exec(block.text) ?? [];
+          return [`${root}${name}`, block];
+        }),
     );
     expect(virtual.size).toBeGreaterThan(10);
     const settings: ts.CompilerOptions = { ...options, noUnusedLocals: false, noUnusedParameters: false };

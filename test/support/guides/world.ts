@@ -1,6 +1,6 @@
 // The world that the snippets of the guides speak of: a sandbox that is example.org, one that is the reader's desk, a
 // folder to stand in, and whoever else a snippet names. Made anew for each snippet, and only as far as it needs it.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { format } from "node:util";
@@ -8,6 +8,8 @@ import { expect, vi } from "vitest";
 import { connect, type Connection, type ConnectOptions } from "../../../src/connection/connect.ts";
 import { OwnerClient } from "../../../src/owner/owner-client.ts";
 import { startSandbox, type Sandbox, type SandboxOptions } from "../../../src/sandbox/sandbox.ts";
+import type { ServiceOptions } from "../../../src/service/options.ts";
+import { ServiceClient } from "../../../src/service/service-client.ts";
 import { memoryStorage } from "../../../src/storage/memory-storage.ts";
 import { discover, type DiscoverOptions } from "../../../src/discovery/discover.ts";
 import type { ServerOptions, ThingOptions } from "../../../src/thing/options.ts";
@@ -15,7 +17,8 @@ import { Thing } from "../../../src/thing/thing.ts";
 import { Announcements, announced, onlyBy } from "../finders.ts";
 import { root, snippetWith, type Snippet } from "./snippets.ts";
 
-const within = { timeout: 10_000, interval: 10 };
+/** How long is waited for what comes sooner or later. */
+export const within = { timeout: 10_000, interval: 10 };
 
 /** What is said of a server, in options of the SDK. */
 type Reach = Pick<Partial<ConnectOptions>, "service" | "domain" | "tls">;
@@ -31,46 +34,51 @@ const shims: Readonly<Record<string, string>> = {
   index: `
 import { Thing as Base, fileStorage as base } from "../../src/index.ts";
 export * from "../../src/index.ts";
-const { ${SEAM}: seam } = globalThis;
 export class Thing extends Base {
   constructor(options) {
-    super(seam.thingOptions(options));
-    seam.things.push(this);
+    super(${SEAM}.thingOptions(options));
+    ${SEAM}.made(this);
   }
 }
-export const fileStorage = (folder, ...rest) => base(seam.path(folder), ...rest);
+export const fileStorage = (folder, ...rest) => base(${SEAM}.path(folder), ...rest);
 `,
   owner: `
 import { connect as base } from "../../src/owner/index.ts";
 export * from "../../src/owner/index.ts";
-const { ${SEAM}: seam } = globalThis;
-export const connect = (options) => base(seam.reach(options));
+export const connect = (options) => base(${SEAM}.reach(options));
 `,
   service: `
 import { ServiceClient as Base, fileStorage as base } from "../../src/service/index.ts";
 export * from "../../src/service/index.ts";
-const { ${SEAM}: seam } = globalThis;
 export class ServiceClient extends Base {
   static connect(options) {
-    return Base.connect(seam.reach(options));
+    return Base.connect(${SEAM}.reach(options));
   }
 }
-export const fileStorage = (folder, ...rest) => base(seam.path(folder), ...rest);
+export const fileStorage = (folder, ...rest) => base(${SEAM}.path(folder), ...rest);
 `,
   sandbox: `
 import * as base from "../../src/sandbox/index.ts";
 export * from "../../src/sandbox/index.ts";
-const { ${SEAM}: seam } = globalThis;
-export const startSandbox = (options) => base.startSandbox(seam.sandboxOptions(options));
-export const attachAccount = async (service, options) => seam.attached(await base.attachAccount(service, seam.reach(options)));
-export const attachComponent = async (service, options) => seam.attached(await base.attachComponent(service, options));
+export const startSandbox = (options) => base.startSandbox(${SEAM}.sandboxOptions(options));
+export const attachAccount = async (service, options) =>
+  ${SEAM}.attached(await base.attachAccount(service, ${SEAM}.account(options)));
+export const attachComponent = async (service, options) => ${SEAM}.attached(await base.attachComponent(service, options));
 `,
   discovery: `
 export * from "../../src/discovery/index.ts";
-const { ${SEAM}: seam } = globalThis;
-export const discover = (options) => seam.discover(options);
+export const discover = (options) => ${SEAM}.discover(options);
 `,
 };
+
+/** Where the snippets of this process are: inside the project, whose packages they import. */
+const modules = `${root}build/guides-${process.pid}`;
+let written = 0;
+
+/** Removes what the worlds of this process have written. */
+export function removeModules(): void {
+  rmSync(modules, { recursive: true, force: true });
+}
 
 /** A world for one snippet. */
 export class World {
@@ -84,22 +92,29 @@ export class World {
   readonly things: Thing[] = [];
   /** Options that every discovery of the snippet has. */
   discovery: DiscoverOptions = { dhcp: false, mdns: false };
-  static #count = 0;
-  readonly #modules = `${root}build/guides-${process.pid}-${World.#count++}`;
+  /** Told of each of them, before it is started. */
+  onThing: (thing: Thing) => void = () => undefined;
   readonly #undo: (() => unknown)[] = [];
   readonly #running = new Map<string, Sandbox>();
   readonly #was = process.cwd();
-  #loaded = 0;
-
   constructor() {
-    mkdirSync(this.#modules, { recursive: true });
     process.chdir(this.folder);
-    for (const [name, code] of Object.entries(shims)) writeFileSync(`${this.#modules}/${name}.ts`, code);
+    if (!existsSync(modules)) {
+      mkdirSync(modules, { recursive: true });
+      for (const [name, code] of Object.entries(shims)) this.write(`${name}.ts`, code);
+    }
     this.give(SEAM, {
-      things: this.things,
+      made: (thing: Thing): void => {
+        this.things.push(thing);
+        this.onThing(thing);
+      },
       thingOptions: (options: ThingOptions) => this.#thingOptions(options),
       path: (path: string) => this.path(path),
       reach: (options: Reach) => this.#reach(options),
+      account: ({ ...options }: Reach) => {
+        const { service, tls } = this.#reach(options);
+        return { ...options, service, tls };
+      },
       sandboxOptions: (options: SandboxOptions = {}): SandboxOptions => ({
         ...options,
         ...(options.announce !== undefined && { port: 0, announce: { ...options.announce, interface: "lo" } }),
@@ -120,6 +135,14 @@ export class World {
   give(name: string, value: unknown): void {
     Reflect.set(globalThis, name, value);
     this.later(() => Reflect.deleteProperty(globalThis, name));
+  }
+
+  /** Writes a module that snippets can import. */
+  write(name: string, code: string): string {
+    const file = `${modules}/${name}`;
+    const part = (_: string, name: string | undefined): string => `from "./${name ?? "index"}.ts"`;
+    writeFileSync(file, code.replaceAll(/from "xmpp-thing(?:\/(\w+))?"/g, part));
+    return file;
   }
 
   /** Where a path of the guides is here. */
@@ -153,6 +176,19 @@ export class World {
     return new OwnerClient(await this.user(name, domain));
   }
 
+  /** A service that is logged in. */
+  async service(name: string, options: Partial<ServiceOptions>, domain?: string): Promise<ServiceClient> {
+    const sandbox = await this.sandbox(domain);
+    const { username, password } = sandbox.addUser(name);
+    const service = await ServiceClient.connect({
+      ...{ service: sandbox.service, domain: sandbox.domain, tls: { ca: sandbox.ca } },
+      ...{ account: { username, password }, certificate: { make: true }, storage: memoryStorage() },
+      ...options,
+    });
+    this.later(() => service.close());
+    return service;
+  }
+
   /** A Thing at a name of its own, as the guides speak of it. */
   async thing(name: string, options: Partial<ThingOptions>, domain?: string): Promise<Thing> {
     const sandbox = await this.sandbox(domain);
@@ -174,14 +210,9 @@ export class World {
   /** Runs a snippet, and gives what it exports. */
   async load({ text }: Pick<Snippet, "text">): Promise<Exported> {
     // It must know them when it makes its Things.
-    await this.sandbox();
+    if (/example\.org|new Thing\(/.test(text)) await this.sandbox();
     if (text.includes("127.0.0.1")) await this.sandbox("localhost");
-    const code = text.replaceAll(
-      /from "xmpp-thing(?:\/(\w+))?"/g,
-      (_, part: string | undefined) => `from "./${part ?? "index"}.ts"`,
-    );
-    const file = `${this.#modules}/snippet-${this.#loaded++}.ts`;
-    writeFileSync(file, code);
+    const file = this.write(`snippet-${written++}.ts`, text);
     return (await import(file)) as Exported;
   }
 
@@ -220,7 +251,8 @@ export class World {
     const [, host = ""] = /^xmpp:\/\/(127\.0\.0\.1(?=:5222$)|[a-z.]+$)/.exec(service) ?? [];
     const sandbox = this.#running.get(host === "127.0.0.1" ? "localhost" : host);
     if (sandbox === undefined) return options;
-    return { ...options, service: sandbox.service, domain: sandbox.domain, tls: { ca: sandbox.ca, ...options.tls } };
+    const tls = options.tls?.unverified === undefined ? { ca: sandbox.ca, ...options.tls } : options.tls;
+    return { ...options, service: sandbox.service, domain: sandbox.domain, tls };
   }
 
   #thingOptions(options: ThingOptions): ThingOptions {
@@ -250,6 +282,5 @@ export class World {
     vi.restoreAllMocks();
     process.chdir(this.#was);
     rmSync(this.folder, { recursive: true, force: true });
-    rmSync(this.#modules, { recursive: true, force: true });
   }
 }
