@@ -14,10 +14,11 @@ import { IncomingRequest } from "../provisioning/incoming-request.ts";
 import { Actuator, type Permission, type Progress } from "./actuator.ts";
 import { fittingRefusal } from "./answer-size.ts";
 import { namesDone, refuseEnded, refuseLate, whatWasDone, withDone } from "./outcome.ts";
-import { planned, understood, type ControlDevice } from "./plan.ts";
+import { planned, understood } from "./plan.ts";
+import type { ControlDevice } from "./reach.ts";
 import { RunningControl } from "./running-control.ts";
 
-export type { ControlDevice } from "./plan.ts";
+export type { ControlDevice } from "./reach.ts";
 
 /** What answers control requests is made of. */
 export interface ControlResponderOptions {

@@ -9,21 +9,18 @@ import { ns } from "../codec/namespaces.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import type { IncomingIq } from "../channel/router.ts";
-import { devicesMeant, nodeOf, type Devices } from "../provisioning/devices.ts";
-import { grantsByNode, permitsControl, type Grant } from "../provisioning/grants.ts";
+import { nodeOf, type Devices } from "../provisioning/devices.ts";
+import type { Grant } from "../provisioning/grants.ts";
 import type { ControlResponderOptions } from "./control-responder.ts";
 import { CurrentValues } from "./current-values.ts";
 import type { ControlParameter } from "./definition.ts";
 import { commonField, fieldOf, pagesOf, withValue } from "./form-fields.ts";
-import type { ControlDevice } from "./plan.ts";
+import { namesTooMuch, reached, type ControlDevice } from "./reach.ts";
 import { RunningControl } from "./running-control.ts";
 
 // Below the time that a handler has.
 const LONGEST_FORM = 8_500;
-// What may be named in one request, and meant by it: as for `set`.
-const MOST_NODES = 1_000;
-const MOST_CHARACTERS = 16_384;
-const MOST_DEVICES = 1_000;
+// What is compared for one form.
 const MOST_PARAMETERS = 10_000;
 // Values that are asked for at the same time, and the time in which they must have come; the form lacks the others.
 const MOST_AT_ONCE = 8;
@@ -73,9 +70,7 @@ function understood({ type, payload }: IncomingIq): GetForm {
   if (type !== "get") throw new Refusal("bad-request", "A control form is asked for by an IQ of type get.");
   const request = parseGetForm(payload);
   const { nodes, tokens } = request;
-  if (nodes.length > MOST_NODES || JSON.stringify([tokens, nodes]).length > MOST_CHARACTERS) {
-    throw new Refusal("not-acceptable", "Name fewer nodes.");
-  }
+  if (namesTooMuch(tokens, nodes)) throw new Refusal("not-acceptable", "Name fewer nodes.");
   return request;
 }
 
@@ -120,32 +115,16 @@ interface Seen {
   readonly parameters: readonly ControlParameter[];
 }
 
-/**
- * The devices of which something may be set, each with just that (XEP-0324 3.4.2, 3.4.3). Whoever may set nothing does not
- * learn either what there is.
- */
+/** The devices of which something may be set, each with just that (XEP-0324 3.4.2, 3.4.3). */
 function permitted(
   devices: Devices<ControlDevice>,
   nodes: readonly NodeRef[],
   grants: readonly Grant[],
 ): readonly Seen[] {
-  const { found, unknown } = devicesMeant(devices, nodes);
-  if (found.size === 0) throw new Refusal("item-not-found", "No such node.");
-  // A concentrator of which nothing can be set is not asked without saying which node; as for `set`.
-  if (nodes.length === 0 && [...found].every(({ control = [] }) => control.length === 0)) {
-    throw new Refusal("bad-request", "Name a node.");
-  }
-  if (found.size > MOST_DEVICES) throw new Refusal("not-acceptable", "Name fewer nodes.");
-  const granted = grantsByNode(grants);
-  const seen = [...found].flatMap((device): readonly Seen[] => {
-    const node = nodeOf(device);
-    const reaching = granted(node);
-    const parameters = (device.control ?? []).filter(({ name }) => permitsControl(reaching, { node, name }));
-    return parameters.length === 0 ? [] : [{ node, parameters }];
-  });
-  // Not told apart from what may not be set: where there is nothing, nothing may be.
-  if (seen.length === 0) throw new Refusal("forbidden", "Access denied.");
-  if (unknown.some((reference) => granted(reference).length > 0)) throw new Refusal("item-not-found", "No such node.");
+  const seen = reached(devices, nodes, grants, ({ control = [] }) => control).map(({ device, allowed }): Seen => ({
+    node: nodeOf(device),
+    parameters: allowed,
+  }));
   if (seen.reduce((sum, { parameters }) => sum + parameters.length, 0) > MOST_PARAMETERS) {
     throw new Refusal("not-acceptable", "Name fewer nodes.");
   }

@@ -11,18 +11,13 @@ import {
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Tokens } from "../codec/tokens.ts";
 import type { XmlElement } from "../codec/xml.ts";
-import { devicesMeant, nodeOf, type Device, type Devices } from "../provisioning/devices.ts";
-import { grantsByNode, permitsControl, type Grant } from "../provisioning/grants.ts";
+import type { Devices } from "../provisioning/devices.ts";
+import type { Grant } from "../provisioning/grants.ts";
 import type { ControlParameter } from "./definition.ts";
 import { editedFields, settingOfField } from "./form-settings.ts";
 import { typeOf } from "./limits.ts";
+import { namesTooMuch, reached, type ControlDevice } from "./reach.ts";
 import { settingFor, stepsFor, type Setting } from "./setting.ts";
-
-/** A device, and what can be set of it. */
-export interface ControlDevice extends Device {
-  /** What can be set; left out if nothing can. */
-  readonly control?: readonly ControlParameter[];
-}
 
 /** A value that is asked for. */
 export interface Asked {
@@ -46,12 +41,6 @@ export interface Wanted {
   readonly asked: readonly Asked[];
 }
 
-// What may be named in one request: so many nodes and parameters, so many characters in all. As for readouts: it is asked
-// on as it is.
-const MOST_NAMES = 1_000;
-const MOST_CHARACTERS = 16_384;
-// A reference can mean several nodes.
-const MOST_DEVICES = 1_000;
 // What is checked and done at once: values, each counted on each node; and the steps that patterns take for their texts, as
 // nothing else goes on meanwhile.
 const MOST_VALUES = 10_000;
@@ -69,10 +58,7 @@ export function understood(payload: XmlElement): Wanted {
   ];
   if (asked.length === 0) throw new Refusal("bad-request", "Name at least one parameter.");
   const names = asked.map(({ name }) => name);
-  const characters = JSON.stringify([tokens, nodes, names]).length;
-  if (nodes.length + names.length > MOST_NAMES || characters > MOST_CHARACTERS) {
-    throw new Refusal("not-acceptable", "Name fewer nodes and parameters.");
-  }
+  if (namesTooMuch(tokens, nodes, names)) throw new Refusal("not-acceptable", "Name fewer nodes and parameters.");
   // Which of the two is meant cannot be known.
   const seen = new Set<string>();
   const twice = names.filter((name) => seen.size === seen.add(name).size);
@@ -110,22 +96,9 @@ export function planned(
   { nodes, asked }: Wanted,
   grants: readonly Grant[],
 ): readonly Plan[] {
-  const { found, unknown } = devicesMeant(devices, nodes);
-  if (found.size === 0) throw new Refusal("item-not-found", "No such node.");
-  // A concentrator of which nothing can be set is not told to without saying which node; as for readouts.
-  if (nodes.length === 0 && [...found].every(({ control = [] }) => control.length === 0)) {
-    throw new Refusal("bad-request", "Name a node.");
-  }
-  if (found.size > MOST_DEVICES) throw new Refusal("not-acceptable", "Name fewer nodes.");
-  const granted = grantsByNode(grants);
-  const allowed = [...found].flatMap((device) => {
-    const node = nodeOf(device);
-    const reaching = granted(node);
-    const some = asked.filter(({ name }) => permitsControl(reaching, { node, name }));
-    return some.length === 0 ? [] : [{ device, some, known: knownOf(device) }];
+  const allowed = reached(devices, nodes, grants, () => asked).map(({ device, allowed: some }) => {
+    return { device, some, known: knownOf(device) };
   });
-  if (allowed.length === 0) throw new Refusal("forbidden", "Access denied.");
-  if (unknown.some((reference) => granted(reference).length > 0)) throw new Refusal("item-not-found", "No such node.");
   const strange = allowed.flatMap(({ some, known }) => some.filter(({ name }) => !known.has(name)));
   if (strange.length > 0) {
     throw refusal(

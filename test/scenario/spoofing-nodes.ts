@@ -8,6 +8,7 @@ import type { Connection } from "../../src/connection/connect.ts";
 import { OwnerClient } from "../../src/owner/owner-client.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import type { Thing } from "../../src/thing/thing.ts";
+import { atRest } from "../support/at-rest.ts";
 import type { Site } from "../support/site.ts";
 import { Speaker, person, pretender } from "../support/speakers.ts";
 import { endingRows, FAN, LAMP, METER, nodeRows, registryRows, type NodeRow } from "./spoofing-node-rows.ts";
@@ -51,16 +52,6 @@ export function spoofingNodes(startSite: () => Promise<Site>): void {
       };
     };
 
-    /** The same, once what the Thing does by itself has come to its end. */
-    const atRest = async (): Promise<unknown> => {
-      for (let last = await snapshot(); ;) {
-        await new Promise((resolve) => setTimeout(resolve, 30));
-        const now = await snapshot();
-        if (JSON.stringify(now) === JSON.stringify(last)) return now;
-        last = now;
-      }
-    };
-
     /** A row with everybody: the wrong ones first, then those who may. */
     const check = async (row: NodeRow, to: "Thing" | "Registry"): Promise<void> => {
       const speakers = to === "Thing" ? toThing : toRegistry;
@@ -70,7 +61,7 @@ export function spoofingNodes(startSite: () => Promise<Site>): void {
         const address = to === "Thing" ? thing.jid : site.registry.jid;
         return speakers.get(who)?.ask(address, row.type, row.payload(may, addresses), tells);
       };
-      const before = await atRest();
+      const before = await atRest(snapshot);
       for (const who of speakers.keys()) {
         if (right[who] !== undefined || skip.includes(who)) continue;
         expect(await says(who, false), `${row.name} from ${who}`).toBe(except[who] ?? others);

@@ -12,6 +12,7 @@ import type { Connection } from "../../src/connection/connect.ts";
 import { OwnerClient } from "../../src/owner/owner-client.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import type { Thing } from "../../src/thing/thing.ts";
+import { atRest } from "../support/at-rest.ts";
 import { Disk } from "../support/disk.ts";
 import type { Site } from "../support/site.ts";
 import type { Speaker } from "../support/speakers.ts";
@@ -80,16 +81,6 @@ export function spoofing(startSite: () => Promise<Site>): void {
       };
     };
 
-    /** The same, once what the Thing does by itself has come to its end. */
-    const atRest = async (): Promise<unknown> => {
-      for (let last = await snapshot(); ;) {
-        await new Promise((resolve) => setTimeout(resolve, 30));
-        const now = await snapshot();
-        if (JSON.stringify(now) === JSON.stringify(last)) return now;
-        last = now;
-      }
-    };
-
     /** Says it once, and tells what came of it. */
     const utter = async (row: Row, who: Who, may = false): Promise<Outcome> => {
       const one = speaker(who);
@@ -125,7 +116,7 @@ export function spoofing(startSite: () => Promise<Site>): void {
       const wrong = everybody.filter((who) => !["obeyed", "-"].includes(expected(who)));
       if (row.remembered === true) for (const who of wrong) await utter(row, who);
       if (row.shows !== undefined) expect(row.shows(knownJids(), [])).toBe(false);
-      const before = await atRest();
+      const before = await atRest(snapshot);
       for (const who of wrong) {
         expect(await utter(row, who), `${name} from ${who}`).toBe(expected(who));
         expect(await snapshot(), `${name} from ${who}`).toEqual(before);
