@@ -3,42 +3,19 @@ import { LRUCache } from "lru-cache";
 import { systemClock, type Clock, type Timer } from "../core/clock.ts";
 import { StorageError, messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
-import type { Logger } from "../core/logger.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { NodeRef } from "../codec/node-ref.ts";
 import { RecordTable, type Decision } from "./decision.ts";
+import { marked } from "./marks.ts";
 import { keyOwner, keyStarts } from "./questions.ts";
 import { isRefusal } from "./record.ts";
 import { rightOf, type Right } from "./right.ts";
 import { storedSize, type StoredRight } from "./rights-file.ts";
+import type { RightsCacheOptions } from "./rights-options.ts";
 import { RightsStore, type RightsCounters } from "./rights-store.ts";
 import { Shares } from "./shares.ts";
 
-/** How much is remembered, and when it goes to disk. */
-export interface RightsOptions {
-  /** The most answers. Default 1,000. */
-  readonly maxEntries?: number;
-  /** The most bytes, as they stand on disk. Default 262,144 (256 KiB). */
-  readonly maxBytes?: number;
-  /** Answers that were not used for so long are forgotten, in milliseconds. Default: none is. */
-  readonly maxAge?: number;
-  /** New grants go to disk together, after so many milliseconds. Default 30,000. */
-  readonly gather?: number;
-}
-
-/** What a {@link RightsCache} is made of. */
-export interface RightsCacheOptions extends RightsOptions {
-  /** Where it is kept. */
-  readonly storage: Storage;
-  /** Where oddities are told. */
-  readonly logger: Logger;
-  /** Time. Default: the machine's. */
-  readonly clock?: Clock;
-  /** Background trouble: the cache on disk is damaged, or cannot be written. */
-  readonly onFault: (code: "rights-damaged" | "rights-not-saved", message: string, cause?: unknown) => void;
-  /** The disk takes what is written again. */
-  readonly onHealed?: (code: "rights-not-saved") => void;
-}
+export type { RightsCacheOptions, RightsOptions } from "./rights-options.ts";
 
 // A moment that begins an age must not be 0, nor before it: any offset will do.
 const LONG_AGO = 2 ** 42;
@@ -221,6 +198,21 @@ export class RightsCache {
     this.#tellForgotten();
     // Also when there was none in memory: what had to give way there still stands on disk.
     await this.#erase(() => !this.#store.hasAny(jid));
+  }
+
+  /**
+   * Forgets all that names a node, in the question or in the answer, durably once resolved: what is told that name next may be
+   * another device. Also what names another node of that id: it is asked again.
+   */
+  async forgetNode({ nodeId }: NodeRef): Promise<void> {
+    this.#epoch++;
+    const name = marked(nodeId);
+    for (const [key, record] of this.#pairs("entries")) {
+      if (key.includes(name) || record.includes(name)) this.#rights.delete(key);
+    }
+    this.#tellForgotten();
+    // Of what has given way in memory the file alone knows what it names.
+    await this.#erase(() => this.#store.hasOnly((key) => this.#rights.has(key)));
   }
 
   /** Resolves once what was forgotten is gone from the disk too, also where that had failed. Rejects as {@link clear} does. */

@@ -111,6 +111,13 @@ export class RightsStore {
     return false;
   }
 
+  /** Whether all that stands in the file is still remembered, as far as is known. */
+  hasOnly(isRemembered: (key: string) => boolean): boolean {
+    if (this.#isUncertain || !this.#isDurable) return false;
+    for (const key of this.#places.keys()) if (!isRemembered(key)) return false;
+    return true;
+  }
+
   /** Reads the file; the answers, longest unused first. Writes nothing. */
   async load(): Promise<{ rights: readonly ReadRight[]; problem?: string; older?: number }> {
     const { blocks, problem: damage, older } = await this.#journal.load();

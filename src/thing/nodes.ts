@@ -1,5 +1,5 @@
 // The nodes behind a Thing that is a concentrator (XEP-0347 3.8): each with an owner of its own.
-import { withDeadline, type CallOptions } from "../core/abort.ts";
+import type { CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConfigError, TimeoutError, messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
@@ -11,6 +11,7 @@ import type { Device } from "../provisioning/devices.ts";
 import type { NodeOwners } from "../provisioning/standing.ts";
 import type { Notice } from "../registry/registry-client.ts";
 import type { Storage } from "../storage/storage.ts";
+import { Conditions } from "./conditions.ts";
 import type { FaultCode } from "./faults.ts";
 import { checkTriple, definedTwice, type NodeSettings } from "./node-definition.ts";
 import { NodeEntry, type NodeDevice, type NodeSecret } from "./node-entry.ts";
@@ -54,6 +55,8 @@ export interface NodesOptions extends Omit<NodeTendingOptions, "entry" | "entrie
   readonly state: () => ThingState;
   /** Somebody owns this node no more: what they may do is forgotten, durably. */
   readonly onLost: (owner: BareJid) => Promise<void>;
+  /** A node is taken out: what is remembered of who may read and control it is forgotten, durably. */
+  readonly onRemoving: (node: NodeRef) => Promise<void>;
   /** Nor anything else here: durable, then what is to follow. */
   readonly onParting: (owner: BareJid) => Promise<() => void>;
   /** Told of each KEY: nobody may see it. */
@@ -79,13 +82,14 @@ export class Nodes {
   // Those that are being removed: nobody is to put a code on a display that is worth nothing a moment later.
   readonly #going = new Set<NodeEntry>();
   readonly #found = new Map<string, FoundNode>();
-  readonly #waiters = new Set<() => void>();
+  readonly #waiting: Conditions;
   #secret: NodeSecret = { secret: "", mark: "" };
   #adding = new Set<string>();
 
   constructor(options: NodesOptions) {
     const { storage, devices } = options;
     this.#options = options;
+    this.#waiting = new Conditions(options.clock);
     this.#store = new NodeStore(storage);
     this.#leaving = new LeavingNodes(storage);
     this.#owned = new OwnedNodes((reference) => devices.fitting(reference).some(({ node }) => node !== undefined));
@@ -95,7 +99,7 @@ export class Nodes {
       entries: () => this.#entries.values(),
       leaving: this.#leaving,
       onLeft: (entry) => this.#hasLeft(entry),
-      onGone: () => this.#wake(),
+      onGone: () => this.#waiting.look(),
     });
   }
 
@@ -170,7 +174,10 @@ export class Nodes {
     if (registry !== undefined) await this.#leaving.add({ node, registry });
     this.#going.add(entry);
     const count = (record: NodeRecord): number => (entry.hasMadeKey ? countAfter(record) : 0);
-    const gone = entry.change((record) => ({ ...freshNode, count: count(record) }));
+    // What is remembered of it goes before it: it would be said of the next device of that name.
+    const gone = this.#options
+      .onRemoving(node)
+      .then(() => entry.change((record) => ({ ...freshNode, count: count(record) })));
     const act = await gone
       .catch(async (error: unknown) => {
         // It stays whose it is, also at the next start.
@@ -181,13 +188,18 @@ export class Nodes {
     await entry.end();
     this.#entries.delete(key);
     this.#options.devices.delete(entry.device);
+    // What was asked meanwhile: at once, before another of that name comes.
+    const forgotten = this.#options.onRemoving(node);
     this.#owned.change(node, undefined);
     this.#showClaimText(key, node, "");
     act();
+    await forgotten.catch((error: unknown) => {
+      this.#options.onFault("rights-not-saved", messageOf(error), error);
+    });
     this.#tending.add(key);
     if (registry === undefined) return;
     const isGone = (): boolean => !this.#isOnline || this.#leaving.get(key) === undefined;
-    await this.#until(isGone, { timeout: LEAVE_WITHIN, ...options }, "removeNode").catch(unlessLate);
+    await this.#waiting.until(isGone, { timeout: LEAVE_WITHIN, ...options }, "removeNode").catch(unlessLate);
   }
 
   /** Other tags than those of its definition, once it is claimed and public. Durable once resolved, and told if it can be. */
@@ -197,7 +209,7 @@ export class Nodes {
     await entry.apply({ type: "wanted", tags });
     this.#tending.add(key);
     const isTold = (): boolean => !this.#isOnline || this.#tending.isTold(entry);
-    await this.#until(isTold, { timeout: UPDATE_WITHIN, ...options }, "updateTags");
+    await this.#waiting.until(isTold, { timeout: UPDATE_WITHIN, ...options }, "updateTags");
   }
 
   /**
@@ -232,7 +244,7 @@ export class Nodes {
   /** A new state of the Thing: on a stream of its own, registered itself, it has time for its nodes. */
   follow(state: ThingState): void {
     this.#tending.follow(state);
-    this.#wake();
+    this.#waiting.look();
   }
 
   /** Something was done on this stream. */
@@ -335,7 +347,7 @@ export class Nodes {
       this.#options.onOwnership(node, record.ownership, before.ownership);
     }
     if (!this.#going.has(entry)) this.#showClaimText(key, node, entry.claimText);
-    this.#wake();
+    this.#waiting.look();
   }
 
   #showClaimText(key: string, node: NodeRef, text: string): void {
@@ -365,28 +377,6 @@ export class Nodes {
     const fitting = this.#options.devices.fitting(reference);
     const only = fitting.length === 1 ? fitting[0]?.node : undefined;
     return only && this.#entries.get(nodeKey(only));
-  }
-
-  #wake(): void {
-    for (const look of this.#waiters) look();
-  }
-
-  /** Waits for what is done on the wire; it goes on by itself, however long it takes. */
-  async #until(isSo: () => boolean, options: CallOptions, what: string): Promise<void> {
-    let look: () => void = () => undefined;
-    try {
-      await withDeadline(this.#options.clock, options, what, () => {
-        return new Promise<void>((resolve) => {
-          look = () => {
-            if (isSo()) resolve();
-          };
-          this.#waiters.add(look);
-          look();
-        });
-      });
-    } finally {
-      this.#waiters.delete(look);
-    }
   }
 }
 

@@ -177,6 +177,7 @@ export function makeParts(needs: PartsNeeds): ThingParts {
       settings: settings.nodes,
       secret: () => identity.nodeSecret,
       onLost: (owner) => cache.forget(owner),
+      onRemoving: (node) => cache.forgetNode(node),
       onParting: (owner) => runner.apply({ type: "unfriended", jid: owner }),
       // A Registry that is an account may be a friend for the nodes alone (XEP-0347 5.3, D-E14).
       onSettled: () => dispatch({ type: "nodesTold" }),
