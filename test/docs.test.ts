@@ -264,7 +264,7 @@ describe("docs/thing.md", () => {
       registry: propertiesOf("src/discovery/service-options.ts", "RegistryMethods"),
       provisioning: propertiesOf("src/discovery/service-options.ts", "ProvisioningMethods"),
       pairing: propertiesOf("src/thing/pairing.ts", "PairingOptions"),
-      rights: propertiesOf("src/provisioning/rights-cache.ts", "RightsOptions"),
+      rights: propertiesOf("src/provisioning/rights-options.ts", "RightsOptions"),
     };
     const options = new Map(propertiesOf("src/thing/options.ts", "ThingOptions"));
     const [, known = ""] = /KNOWN[^=]*= \[([^\]]*)\]/.exec(read("src/thing/options.ts")) ?? [];

@@ -87,7 +87,11 @@ const planted: readonly (readonly [string, Planted, RegExp])[] = [
     },
     /but the Registry has/,
   ],
-  ["acknowledges what is not yet durable", { hastyDisk: true }, /but the Registry has|cannot be claimed/],
+  [
+    "acknowledges what is not yet durable",
+    { hastyDisk: true },
+    /but the Registry has|cannot be claimed|a claim text of before/,
+  ],
   ["keeps its KEY when it is disowned or reset", { fixedKey: true }, /a claim text of before/],
   [
     "is reset, and does not tell the Registry",
