@@ -1,5 +1,5 @@
 // Lines that people type, or programs pipe in, over the whole life of a command.
-import { createInterface, type Interface } from "node:readline";
+import { clearScreenDown, createInterface, cursorTo, moveCursor, type Interface } from "node:readline";
 
 /** Where lines come from. */
 export interface LineReaderOptions {
@@ -49,6 +49,20 @@ export class LineReader {
       this.#lines.prompt();
     }
     return new Promise((resolve) => (this.#waiting = resolve));
+  }
+
+  /** Has something written above the prompt, if one stands there: it stands below then, with what was typed so far. */
+  above(write: () => void): void {
+    const { terminal, output } = this.#options;
+    if (!terminal || this.#waiting === undefined || this.#closed) return write();
+    const { rows } = this.#lines.getCursorPos();
+    moveCursor(output, 0, -rows);
+    cursorTo(output, 0);
+    clearScreenDown(output);
+    write();
+    // What is drawn anew is drawn from as many lines higher up as the cursor was.
+    output.write("\n".repeat(rows));
+    this.#lines.prompt(true);
   }
 
   #heard(line: string): void {

@@ -29,9 +29,10 @@ export function nodeIo(): Io {
     stream.on("error", () => ended.abort(new Error("the output is closed")));
   }
   let lines: LineReader | undefined;
+  const above = (write: () => void): void => (lines === undefined ? write() : lines.above(write));
   return {
-    out: (line) => void process.stdout.write(`${line}\n`),
-    err: (line) => void process.stderr.write(`${line}\n`),
+    out: (line) => above(() => void process.stdout.write(`${line}\n`)),
+    err: (line) => above(() => void process.stderr.write(`${line}\n`)),
     env: process.env,
     terminal,
     readFile: (path) => readFile(path, "utf8"),

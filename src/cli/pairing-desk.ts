@@ -3,6 +3,8 @@ import { sleep } from "../core/abort.ts";
 import { systemClock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
+import { addressText } from "./ask-question.ts";
+import { printable } from "./printable.ts";
 
 /** How often it looks for new Things, in milliseconds. */
 const LOOK = 500;
@@ -39,15 +41,17 @@ async function ask(
   tell: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  // Whoever can register a Thing has chosen its name.
+  const name = addressText(jid);
   try {
     for (;;) {
-      tell(`Asking ${jid} to trust ${server.jid}: press its button while the LED blinks`);
+      tell(`Asking ${name} to trust ${server.jid}: press its button while the LED blinks`);
       const outcome = await server.askFriendship(jid, { signal });
-      tell(`${jid}: ${outcome}`);
+      tell(`${name}: ${outcome}`);
       if (outcome === "accepted") return;
       await sleep(systemClock, AGAIN, signal);
     }
   } catch (error) {
-    if (!signal.aborted) tell(`${jid}: ${messageOf(error)}`);
+    if (!signal.aborted) tell(`${name}: ${printable(messageOf(error))}`);
   }
 }

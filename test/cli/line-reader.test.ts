@@ -30,6 +30,44 @@ describe("lines of a command's input", () => {
     expect(String(output.read())).toContain("second> ");
   });
 
+  it("stay where they are typed: what is said meanwhile stands above the prompt", async () => {
+    const { lines, input, output } = reader(true);
+    lines.above(() => output.write("before\n"));
+    expect(String(output.read())).toBe("before\n");
+    const line = lines.next("answer> ");
+    input.write("alw");
+    await expect.poll(() => String(output.read() ?? "")).toContain("w");
+    lines.above(() => output.write("somebody came\n"));
+    const said = String(output.read());
+    expect(said).toContain("\u001b[0Jsomebody came\n"); // the prompt was cleared away
+    expect(said.endsWith("answer> alw\u001b[12G")).toBe(true);
+    input.write("ays\n");
+    expect(await line).toBe("always");
+    output.read();
+    lines.above(() => output.write("after\n"));
+    expect(String(output.read())).toBe("after\n");
+  });
+
+  it("of more than one row are drawn anew below what is said", () => {
+    const { lines, input, output } = reader(true);
+    Object.assign(output, { columns: 20 });
+    void lines.next("answer> ");
+    input.write("field=TemperatureOutside");
+    output.read();
+    lines.above(() => output.write("somebody came\n"));
+    const said = String(output.read());
+    // One row up to the prompt, and after the news a row down, from where it is drawn one row up again.
+    expect(said.startsWith("\u001b[1A\u001b[1G\u001b[0Jsomebody came\n\n")).toBe(true);
+    expect(said).toContain("answer> field=TemperatureOutside");
+  });
+
+  it("of a program have nothing written above them", () => {
+    const { lines, output } = reader(false);
+    void lines.next("> ");
+    lines.above(() => output.write("said\n"));
+    expect(String(output.read())).toBe("said\n");
+  });
+
   it("end when the command does", async () => {
     const { lines, end } = reader(false);
     const line = lines.next("> ");
