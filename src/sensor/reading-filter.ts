@@ -64,7 +64,7 @@ export class ReadingFilter {
     if (moment !== undefined && isHistorical(field.types) && !this.#isWithin(moment.ms)) return undefined;
     const bytes = fieldBytes(field);
     if (bytes > LONGEST_FIELD) return this.#mistake(`${reading.name}: longer than a stanza may be`);
-    if (!this.#isFirst(reading.name, moment?.ms, now)) {
+    if (!this.#isFirst(reading.name, moment?.exact, now)) {
       return this.#mistake(`the sensor yielded "${reading.name}" twice ${inWords(moment)}`);
     }
     return { field, timestamp: moment?.text, bytes };
@@ -105,6 +105,8 @@ const LONGEST_MISTAKE = 200;
 
 interface Moment {
   readonly ms: number;
+  /** With what there is of a millisecond: exact to a microsecond, as near as two moments of a field may come. */
+  readonly exact: number;
   readonly text: string;
 }
 
@@ -115,7 +117,10 @@ function momentOf(given: Reading["timestamp"]): Moment | string | undefined {
   if (given === undefined) return undefined;
   const written = formatXs("dateTime", given);
   if ("problem" in written) return "its timestamp is no moment";
-  return { ms: parseXs("dateTime", written.text).value, text: written.text };
+  const { text } = written;
+  const ms = parseXs("dateTime", text).value;
+  const [, finer] = typeof given === "string" ? (/\.\d{3}(\d+)/.exec(text) ?? []) : [];
+  return { ms, exact: finer === undefined ? ms : ms + Number(`0.${finer}`), text };
 }
 
 /** What was given, for people without a compiler. */

@@ -6,7 +6,8 @@ import { ReadoutError, type NodeFailure } from "./readout-error.ts";
 
 /**
  * A readout under way. `await` it for all that was read, by node and moment, or go through it with `for await` to have
- * each value as it comes: one of the two, once. Leaving the loop cancels the readout at the Thing (XEP-0323 3.7).
+ * each value as it comes: one of the two, once. Leaving the loop cancels the readout at the Thing (XEP-0323 3.7). It is no
+ * list itself: `read(…)[0]` is undefined, `(await read(…))[0]` the first group.
  *
  * @example
  * ```ts
@@ -123,7 +124,18 @@ export class RemoteReadout implements Readout {
       throw new StateError("what was read is taken already: await a readout, or go through it, once");
     }
     this.#isStreamed = true;
-    return this.#stream();
+    const stream = this.#stream();
+    // Whoever leaves before the first value, or while one is waited for, leaves too: a generator alone would not hear of it.
+    const [leave, fail] = [stream.return.bind(stream), stream.throw.bind(stream)];
+    stream.return = (value) => {
+      this.#over({ by: "reader" });
+      return leave(value);
+    };
+    stream.throw = (error) => {
+      this.#over({ by: "reader" });
+      return fail(error);
+    };
+    return stream;
   }
 
   async *#stream(): AsyncGenerator<FieldReading, void> {

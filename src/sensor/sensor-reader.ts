@@ -1,7 +1,7 @@
 // XEP-0323 3.1 to 3.7 as the reader sees it: for owners, services, and Things that read Things.
 import { onAbort } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { StanzaError, StateError, TimeoutError } from "../core/errors.ts";
+import { ProtocolError, StanzaError, StateError, TimeoutError } from "../core/errors.ts";
 import { parseJid } from "../core/jid.ts";
 import { randomFraction, systemRandom, type RandomSource } from "../core/random.ts";
 import { fieldTypes } from "../codec/field-types.ts";
@@ -105,11 +105,15 @@ export class SensorReader {
     );
     const over = new AbortController();
     const deaf = signal === undefined ? undefined : onAbort(signal, () => readout.abort(signal.reason));
-    const so = { heard: false, refused: false };
+    const so = { heard: false, refused: false, started: false };
     const take = (payload: XmlElement): void => {
+      const isStart = payload.is("started");
+      // Once it has begun, it only says something more by what it reads.
+      if (isStart && so.started) return;
       so.heard = true;
+      so.started ||= isStart;
       patience.heard();
-      if (payload.is("started")) return onStage?.("started");
+      if (isStart) return onStage?.("started");
       const part = partOf(payload);
       if (part.groups !== undefined) readout.add(wantedOf(part.groups, wanted), countOf(part.groups));
       if (part.errors !== undefined) readout.addFailures(part.errors);
@@ -146,7 +150,8 @@ export class SensorReader {
     try {
       const limits = { signal: over.signal, timeout: patience.total };
       const answer = await this.#channel.request({ type: "get", to, payload }, limits);
-      const { queued } = parseAccepted(answer);
+      const { queued, seqnr: accepted } = parseAccepted(answer);
+      if (accepted !== seqnr) throw new ProtocolError("another readout was accepted", "accepted/@seqnr");
       // Its messages may have come first (XEP-0323 3.1): then it has begun.
       if (so.heard || readout.isOver) return;
       so.heard = true;

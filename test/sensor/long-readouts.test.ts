@@ -270,6 +270,17 @@ describe("XEP-0323 5.6: the past", () => {
       'the sensor yielded "Energy" twice of the same moment, or out of order in a long history',
     ]);
   });
+
+  test("XEP-0323 2: moments that are a microsecond apart are two, also at the end of the interval; what is nearer is told of", async () => {
+    const at = (fraction: string): string => `2026-01-01T00:00:00.${fraction}Z`;
+    const fractions = ["0001", "0005", "000501", "0005010001"];
+    const readings = fractions.map((fraction, value) => ({ ...hour(0), value, timestamp: at(fraction) }));
+    const site = await nodeSite([{ sensor: sensing(() => readings) }]);
+    await site.wire.ask(reader, "get", req({ to: at("000"), types: new Set(["historicalHour"]) }));
+    expect(fieldsOf(site).map(({ value }) => value)).toEqual([0, 1, 2]);
+    expect(String(payloads(site)[0])).toContain(at("000501"));
+    expect(site.trouble).toEqual([expect.stringMatching(/twice of the same moment/)]);
+  });
 });
 
 describe("XEP-0323 3.4: a readout that is to be made later", () => {

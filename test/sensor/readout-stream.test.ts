@@ -99,6 +99,29 @@ describe("going through a readout", () => {
     expect(clock.pending).toBe(0);
   });
 
+  test.each<[string, (going: AsyncIterator<FieldReading>) => Promise<unknown> | undefined]>([
+    ["left", (going) => going.return?.()],
+    ["broken off", (going) => going.throw?.(new Error("enough")).catch((error: unknown) => error)],
+  ])("XEP-0323 3.7: is cancelled when it is %s before its first value is taken", async (_, leave) => {
+    const { reader, names, clock } = site();
+    const going = reader.read(thing)[Symbol.asyncIterator]();
+    await settled();
+    await leave(going);
+    expect(await going.next()).toEqual({ done: true, value: undefined });
+    await settled();
+    expect([names(), clock.pending]).toEqual([["req", "cancel"], 0]);
+  });
+
+  test("XEP-0323 3.7: is cancelled when it is left while a value is waited for", async () => {
+    const { reader, names, clock } = site();
+    const going = reader.read(thing)[Symbol.asyncIterator]();
+    const next = going.next();
+    await settled();
+    await going.return?.();
+    expect(await next).toEqual({ done: true, value: undefined });
+    expect([names(), clock.pending]).toEqual([["req", "cancel"], 0]);
+  });
+
   test("XEP-0323 3.7: is not cancelled when the Thing has said already that it was all", async () => {
     const { reader, fields, names } = site();
     const leaving = (async () => {
@@ -238,6 +261,27 @@ describe("how long a readout may take", () => {
     await clock.advance(900);
     fields(true, group("A", "1"));
     expect([await ended, got.length]).toEqual(["done", 1]);
+  });
+
+  test("XEP-0323 3.1: that it has begun counts once: a Thing that goes on saying so is one that falls silent", async () => {
+    const queued = (seqnr: number): Said => el("accepted", { xmlns: ns.sensorData, seqnr, queued: true });
+    const { reader, tell, clock } = site(queued);
+    const stages: string[] = [];
+    const { ended } = through(reader, { timeout: 1_000, onStage: (stage) => stages.push(stage) });
+    await settled();
+    tell("started");
+    await clock.advance(600);
+    tell("started");
+    await clock.advance(400);
+    expect(await ended).toMatchObject({ code: "ERR_TIMEOUT" });
+    expect(stages).toEqual(["queued", "started"]);
+  });
+
+  test("XEP-0323 3.1: that another readout is accepted is no answer, and this one is cancelled", async () => {
+    const { reader, names } = site((seqnr) => buildAccepted({ seqnr: seqnr + 1 }));
+    const { ended } = through(reader);
+    expect(await ended).toMatchObject({ code: "ERR_PROTOCOL", path: "accepted/@seqnr" });
+    expect(names()).toEqual(["req", "cancel"]);
   });
 
   test("XEP-0323 3.4: one that is to be later is waited for until then, and a silence longer", async () => {
