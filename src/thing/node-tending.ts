@@ -1,5 +1,5 @@
 // When a Thing has time for its nodes, and what it does about each: after its own registration, a few at once.
-import { StanzaError } from "../core/errors.ts";
+import { StanzaError, TimeoutError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { RandomSource } from "../core/random.ts";
 import { nodeText } from "../codec/node-ref.ts";
@@ -97,16 +97,34 @@ export class NodeTending {
     return !isFindable(record.ownership) || tagsToTell(settings, record).length === 0;
   }
 
-  /** Has the Registry forget all nodes, before the Thing itself. Rejects when it does not answer: it is to be done again. */
+  /**
+   * Has the Registry forget all nodes, before the Thing itself. One of which it says nothing is kept as one to be forgotten, and
+   * does not keep the others, nor the Thing, from it. Rejects when it answers of none: it is to be done again.
+   */
   async leave(registry: BareJid, signal: AbortSignal): Promise<void> {
     const due = [...this.#options.entries()].filter(({ record }) => registryLeft(record.ownership) === registry);
+    let answered = 0;
+    let silent = 0;
     const next = async (): Promise<void> => {
       for (let entry = due.pop(); entry !== undefined; entry = due.pop()) {
-        // A Registry that does not let go of one keeps the Thing from nothing else: it is tried again with the others.
-        await this.#leaveOne(entry, registry, signal).catch(unlessAnswered);
+        try {
+          // A Registry that does not let go of one keeps the Thing from nothing else: it is tried again with the others.
+          await this.#leaveOne(entry, registry, signal).catch(unlessAnswered);
+          answered++;
+        } catch (error) {
+          // So many, and of none a word: it is away.
+          if (!(error instanceof TimeoutError) || (++silent >= AT_ONCE && answered === 0)) throw error;
+          await this.#leaveLater(entry, registry);
+        }
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, next));
+  }
+
+  /** Durable: once the Registry has forgotten the Thing, nothing else tells that the node is not whose the Registry says. */
+  async #leaveLater({ settings: { key, node } }: NodeEntry, registry: BareJid): Promise<void> {
+    const { leaving } = this.#options;
+    if (leaving.get(key)?.registry !== registry) await leaving.add({ node, registry });
   }
 
   #beginIfDue(): void {

@@ -3,7 +3,8 @@ import { setImmediate } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { buildClaimed, parseUpdate } from "../../src/codec/iot-discovery.ts";
 import type { ThingOptions } from "../../src/thing/options.ts";
-import type { ScriptedWire } from "../support/scripted-wire.ts";
+import type { XmlElement } from "../../src/codec/xml.ts";
+import type { Said, ScriptedWire } from "../support/scripted-wire.ts";
 import { otherRegistry, owner, registry, thief } from "./life.ts";
 import { meter } from "./nodes-site.ts";
 import { closedStorage, scriptedThing, stopThings } from "./scripted-thing.ts";
@@ -57,6 +58,60 @@ describe("D-3.16-2: a Registry that says after a reset whose a node was, and doe
     expect(thing.nodes.filter(({ ownership }) => ownership.is === "registered")).toHaveLength(count - 1);
     expect(thing.nodes[0]?.ownership).toMatchObject({ is: "unregistered", leaving: { registry } });
     expect(faults).toEqual([expect.stringMatching(/^registry: node a: the Registry still says/)]);
+  });
+});
+
+describe("D-3.16-2: a Registry that says nothing after a reset", () => {
+  const named = (count: number) => Array.from({ length: count }, (_, index) => meter(index === 0 ? "a" : `n${index}`));
+  type At = Awaited<ReturnType<typeof concentrator>>;
+  const waits = async ({ clock, settle }: At, ms: number): Promise<void> => {
+    await clock.advance(ms);
+    await settle();
+  };
+
+  test.each([
+    [1, true],
+    [12, true],
+    [12, false],
+  ])(
+    "of one node of %i, whose claim was heard of (%s), keeps neither the Thing nor its other nodes from being registered",
+    async (count, isKnown) => {
+      const at = await concentrator({ nodes: named(count) });
+      const { wire, thing, storage, settle, down } = at;
+      if (isKnown) await wire.ask(registry, "set", buildClaimed({ jid: owner, public: true, node }));
+      await settle();
+      // Nor does it unregister later: whoever owns the node there is the owner of before.
+      const ofA = (payload: XmlElement): Said =>
+        payload.is("unregister") ? "silent" : buildClaimed({ jid: owner, public: true, node });
+      const peer = (payload: XmlElement): Said => (payload.attrs["nodeId"] === "a" ? ofA(payload) : undefined);
+      wire.peer(registry, peer);
+      await Promise.all([thing.reset({ timeout: 1 }).catch(() => undefined), settle().then(() => waits(at, 10_000))]);
+      expect(thing.state.ownership.is).toBe("registered");
+      expect(thing.nodes.filter(({ ownership }) => ownership.is === "registered")).toHaveLength(count - 1);
+      expect(thing.nodes[0]?.ownership).toMatchObject({ is: "unregistered", leaving: { registry } });
+      // Also after the power was gone.
+      await down();
+      await thing.stop();
+      const again = await concentrator({ storage, nodes: named(count) });
+      const asked = again.wire.asked(registry).filter(({ attrs }) => attrs["nodeId"] === "a");
+      expect(asked.map(({ name }) => name)).toEqual(["unregister", "register"]);
+      expect(again.thing.nodes[0]?.ownership).toEqual({ is: "registered", registry });
+    },
+  );
+
+  test("of any of many is away: the Thing does not take its leave before they have", async () => {
+    const at = await concentrator({ nodes: named(20) });
+    const { wire, thing, settle } = at;
+    wire.peer(registry, (payload) => (payload.attrs["nodeId"] === undefined ? undefined : "silent"));
+    const unregistered = (): number =>
+      wire.asked(registry, "unregister").filter(({ attrs }) => attrs["nodeId"] === undefined).length;
+    await Promise.all([thing.reset({ timeout: 1 }).catch(() => undefined), settle().then(() => waits(at, 10_000))]);
+    await waits(at, 10_000);
+    expect([unregistered(), thing.state.ownership.is]).toEqual([0, "unregistered"]);
+    wire.peer(registry, () => undefined);
+    for (let turn = 0; turn < 4; turn++) await waits(at, 100_000);
+    expect([unregistered(), thing.state.ownership.is]).toEqual([1, "registered"]);
+    expect(thing.nodes.filter(({ ownership }) => ownership.is === "registered")).toHaveLength(20);
   });
 });
 
