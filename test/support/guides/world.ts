@@ -163,10 +163,14 @@ export class World {
 
   /** Somebody who is online. */
   async user(name: string, domain?: string): Promise<Connection> {
-    const sandbox = await this.sandbox(domain);
-    const { username, password } = sandbox.addUser(name);
-    const { service, ca } = sandbox;
-    const connection = await connect({ service, domain: sandbox.domain, username, password, tls: { ca } });
+    (await this.sandbox(domain)).addUser(name, "secret");
+    return this.session(name, domain);
+  }
+
+  /** One more connection of somebody who has an account. */
+  async session(username: string, domain?: string, password = "secret"): Promise<Connection> {
+    const { service, domain: at, ca } = await this.sandbox(domain);
+    const connection = await connect({ service, domain: at, username, password, tls: { ca } });
     this.later(() => connection.close());
     return connection;
   }
