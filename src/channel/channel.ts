@@ -1,6 +1,7 @@
 // The waist of the house: above it nobody sees a socket or the @xmpp parts.
-import type { CallOptions } from "../core/abort.ts";
+import type { CallLimits, CallOptions } from "../core/abort.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
+import type { AbortNotice } from "../core/light-abort.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import type { Router } from "./router.ts";
 
@@ -19,7 +20,7 @@ export interface Channel {
   /** The own full JID while there is a stream. */
   readonly jid: Jid | undefined;
   /** Fires when the stream that there is now ends; `undefined` without one. Left out where nobody can tell. */
-  readonly stream?: AbortSignal | undefined;
+  readonly stream?: AbortNotice | undefined;
   /** Handlers of what comes in. */
   readonly router: Router;
   /**
@@ -27,7 +28,7 @@ export interface Channel {
    * counts. Rejects with `ERR_STANZA` for an error answer, `ERR_TIMEOUT` without one (default 30,000 ms),
    * `ERR_CONNECTION` when there is no stream or it ends meanwhile, `ERR_PROTOCOL` if `to` is no JID.
    */
-  request(iq: IqRequest, options?: CallOptions): Promise<XmlElement | undefined>;
+  request(iq: IqRequest, options?: CallLimits): Promise<XmlElement | undefined>;
   /** Sends stanzas in one write. Rejects with `ERR_CONNECTION` when there is no stream. */
   send(...stanzas: readonly XmlElement[]): Promise<void>;
 }

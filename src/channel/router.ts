@@ -3,6 +3,7 @@ import type { Caps } from "../codec/caps.ts";
 import { localName, type XmlElement } from "../codec/xml.ts";
 import type { IqType, PresenceType } from "../codec/stanza.ts";
 import type { Jid } from "../core/jid.ts";
+import type { AbortNotice } from "../core/light-abort.ts";
 
 /** An IQ request from another party, as a handler sees it. */
 export interface IncomingIq {
@@ -12,13 +13,10 @@ export interface IncomingIq {
   readonly from: Jid;
   /** The one child element. */
   readonly payload: XmlElement;
-  /**
-   * Fires when the stream ends or the time budget is used up: nobody waits for the answer any more. Made when it is first
-   * looked at: who answers at once leaves it alone.
-   */
-  readonly signal: AbortSignal;
+  /** Fires when the stream ends or the time budget is used up: nobody waits for the answer any more. */
+  readonly signal: AbortNotice;
   /** Fires when the stream ends, and not before: for what goes on after the answer. */
-  readonly stream: AbortSignal;
+  readonly stream: AbortNotice;
 }
 
 /** The answer to an IQ that is a success. */
@@ -43,7 +41,7 @@ export interface IncomingMessage {
   /** Whether a server has kept it for later (XEP-0203): it was sent some time ago, perhaps days. */
   readonly delayed: boolean;
   /** Fires when the stream ends. */
-  readonly stream: AbortSignal;
+  readonly stream: AbortNotice;
 }
 
 /** Takes a message. Nothing goes back, whatever happens; `Refusal` says why nothing has come of it. */

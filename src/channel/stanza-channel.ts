@@ -1,8 +1,8 @@
-import { setMaxListeners } from "node:events";
-import { withLimit, type CallOptions } from "../core/abort.ts";
+import { withLimit, type CallLimits } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConnectionError, ProtocolError, isSdkError, messageOf } from "../core/errors.ts";
 import { parseJid, tryParseJid, type Jid } from "../core/jid.ts";
+import { LightAbort, type AbortNotice } from "../core/light-abort.ts";
 import type { Logger } from "../core/logger.ts";
 import { randomToken, type RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
@@ -53,7 +53,7 @@ export class StanzaChannel implements Channel {
   readonly #onFault: NonNullable<StanzaChannelOptions["onFault"]>;
   readonly #pending = new Map<string, Pending>();
   readonly #load = new Load();
-  #stream: { readonly wire: Wire; readonly ended: AbortController } | undefined;
+  #stream: { readonly wire: Wire; readonly ended: LightAbort } | undefined;
 
   constructor(options: StanzaChannelOptions) {
     this.#clock = options.clock;
@@ -66,16 +66,14 @@ export class StanzaChannel implements Channel {
     return this.#stream?.wire.jid;
   }
 
-  get stream(): AbortSignal | undefined {
-    return this.#stream?.ended.signal;
+  get stream(): AbortNotice | undefined {
+    return this.#stream?.ended;
   }
 
   /** Takes a new stream into use. */
   attach(wire: Wire): void {
     this.detach(new ConnectionError("replaced by a new stream"));
-    const ended = new AbortController();
-    setMaxListeners(0, ended.signal); // every running handler listens: no leak, and no warning of one
-    this.#stream = { wire, ended };
+    this.#stream = { wire, ended: new LightAbort() };
   }
 
   /** The stream is gone: everything that waits for an answer rejects, handlers are told. */
@@ -97,7 +95,7 @@ export class StanzaChannel implements Channel {
     }
   }
 
-  async request(request: IqRequest, options: CallOptions = {}): Promise<XmlElement | undefined> {
+  async request(request: IqRequest, options: CallLimits = {}): Promise<XmlElement | undefined> {
     const to = request.to ?? this.jid?.bare ?? "";
     const limits = { signal: options.signal, timeout: options.timeout ?? DEFAULT_TIMEOUT };
     // Unguessable, so that nobody can answer in another's place by guessing.
@@ -178,7 +176,7 @@ export class StanzaChannel implements Channel {
     let stanzas: readonly XmlElement[];
     let afterwards: IqReply["afterwards"];
     try {
-      const reply = await this.#handle(stanza, type, from, stream.ended.signal);
+      const reply = await this.#handle(stanza, type, from, stream.ended);
       stanzas = [iq({ ...frame, type: "result" }, reply.payload), ...(reply.followedBy ?? [])];
       afterwards = reply.afterwards;
     } catch (error) {
@@ -208,7 +206,7 @@ export class StanzaChannel implements Channel {
     await wire.write([refuse(new Refusal("internal-server-error"))]).catch(() => undefined);
   }
 
-  async #handle(stanza: XmlElement, type: "get" | "set", from: Jid, ended: AbortSignal): Promise<IqReply> {
+  async #handle(stanza: XmlElement, type: "get" | "set", from: Jid, ended: AbortNotice): Promise<IqReply> {
     const children = stanza.getChildElements();
     const payload = children[0];
     // RFC 6120 section 8.2.3: a request holds exactly one child.
@@ -221,13 +219,8 @@ export class StanzaChannel implements Channel {
     const tellSlow = (): void => this.#onFault("handler-slow", `${what} has taken ${SLOW_HANDLER} ms`);
     const slow = this.router.isPatient(handler) ? undefined : this.#clock.schedule(SLOW_HANDLER, tellSlow);
     try {
-      return await withLimit(this.#clock, { signal: ended, timeout: LONGEST_HANDLER }, what, (limit) =>
-        handler({
-          ...{ type, from, payload, stream: ended },
-          get signal() {
-            return limit.signal;
-          },
-        }),
+      return await withLimit(this.#clock, { signal: ended, timeout: LONGEST_HANDLER }, what, (signal) =>
+        handler({ type, from, payload, stream: ended, signal }),
       );
     } finally {
       slow?.cancel();
@@ -251,7 +244,7 @@ export class StanzaChannel implements Channel {
     if (stanza.attrs["type"] === "error") return;
     const from = tryParseJid(stanza.attrs["from"] ?? "");
     if (from === undefined) return;
-    const stream = this.#stream?.ended.signal;
+    const stream = this.#stream?.ended;
     if (stream === undefined) return;
     const delayed = wasDelayed(stanza);
     for (const payload of stanza.getChildElements()) {

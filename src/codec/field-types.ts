@@ -62,11 +62,13 @@ const finer: Readonly<Partial<Record<FieldType, readonly FieldType[]>>> = {
   ],
 };
 
-/** The kinds, with those that they are too: what is stored once a day is an hourly value as well (XEP-0323 5.6). */
-export function withFiner(types: FieldTypeSet): FieldTypeSet {
-  let all: Set<FieldType> | undefined;
-  for (const type of types) for (const other of finer[type] ?? []) (all ??= new Set(types)).add(other);
-  return all ?? types;
+/** Tells whether one of the kinds, or of those that they are too, is such: what is stored once a day is an hourly value as well (XEP-0323 5.6). */
+export function isAnyOf(types: FieldTypeSet, isSuch: (type: FieldType) => boolean): boolean {
+  for (const type of types) {
+    if (isSuch(type)) return true;
+    for (const other of finer[type] ?? []) if (isSuch(other)) return true;
+  }
+  return false;
 }
 
 /** Tells whether a field of these kinds is one from the past. */
@@ -118,25 +120,20 @@ const typeFlags = new Map<string, FieldType>([
   ...fieldTypes.map((type): [string, FieldType] => [type, type]),
   ["identification", "identity"],
 ]);
-const qualityFlags = new Map(fieldQualities.map((quality): [string, FieldQuality] => [quality, quality]));
+const qualityFlags = new Map<string, FieldQuality>(fieldQualities.map((quality) => [quality, quality]));
 
-function namedFlags<T>(element: XmlElement, known: ReadonlyMap<string, T>): ReadonlySet<T> {
-  const found = new Set<T>();
+/** Reads the flags of a field, where `all` and `historical` mean nothing, and what is said of its value. */
+export function parseFieldFlags(element: XmlElement): { types: FieldTypeSet; quality: FieldQualitySet } {
+  const types = new Set<FieldType>();
+  const quality = new Set<FieldQuality>();
   for (const name of Object.keys(element.attrs)) {
-    const value = known.get(name);
-    if (value !== undefined && flag(element, name, false)) found.add(value);
+    const type = typeFlags.get(name);
+    const worth = type === undefined ? qualityFlags.get(name) : undefined;
+    if ((type ?? worth) === undefined || !flag(element, name, false)) continue;
+    if (type !== undefined) types.add(type);
+    if (worth !== undefined) quality.add(worth);
   }
-  return found;
-}
-
-/** Reads the flags of a field, where `all` and `historical` mean nothing. */
-export function parseFieldFlags(element: XmlElement): FieldTypeSet {
-  return namedFlags(element, typeFlags);
-}
-
-/** Reads what is said of a value. */
-export function parseFieldQuality(element: XmlElement): FieldQualitySet {
-  return namedFlags(element, qualityFlags);
+  return { types, quality };
 }
 
 /** Makes the flags; all fourteen become `all`, all nine historical ones `historical`. */
@@ -147,10 +144,22 @@ export function fieldTypeAttributes(types: FieldTypeSet): Attributes {
   return { ...Object.fromEntries(single.map((type) => [type, true])), ...(past && { historical: true }) };
 }
 
-/** Makes the flags of a field, and what is said of its value, in the order of the XEP. */
-export function fieldFlagAttributes(types: FieldTypeSet, quality: FieldQualitySet = new Set()): Attributes {
-  const attributes: Record<string, true> = {};
-  for (const type of fieldTypes) if (types.has(type)) attributes[type] = true;
-  for (const one of fieldQualities) if (quality.has(one)) attributes[one] = true;
-  return attributes;
+/** Adds the flags of a field, and what is said of its value, in the order of the XEP. */
+export function addFieldFlags(
+  attributes: Record<string, string | boolean>,
+  types: FieldTypeSet,
+  quality: FieldQualitySet = new Set(),
+): void {
+  addFlags(attributes, types, fieldTypes);
+  addFlags(attributes, quality, fieldQualities);
+}
+
+function addFlags<T extends string>(
+  attributes: Record<string, string | boolean>,
+  set: ReadonlySet<T>,
+  inOrder: readonly T[],
+): void {
+  // Nearly always there is one, and no order to be found.
+  if (set.size === 1) for (const one of set) attributes[one] = true;
+  else for (const one of inOrder) if (set.has(one)) attributes[one] = true;
 }

@@ -2,6 +2,7 @@
 // sees it. What goes on is bounded in size, depth and number of attributes, and holds none of what a stream may not hold.
 import { ProtocolError } from "../core/errors.ts";
 import { isXmlText } from "../codec/xml.ts";
+import { plainTag, type Tag } from "./plain-tag.ts";
 
 /** How much of one stanza is taken. */
 export interface XmlLimits {
@@ -20,9 +21,6 @@ export interface XmlLimits {
 const name = `[^\\s"'<>/=]+`;
 const attribute = `\\s+${name}\\s*=\\s*(?:"[^"<]*"|'[^'<]*')`;
 const tagForm = new RegExp(`^<(?:/(${name})\\s*|(${name})((?:${attribute})*)\\s*/?)>$`);
-const wholeTag = new RegExp(tagForm.source.slice(1, -1), "y");
-// Longer ones are taken piece by piece, as those that are cut by the end of a packet.
-const LONGEST_WHOLE = 1_024;
 const attributeNames = new RegExp(`\\s+(${name})\\s*=\\s*(?:"[^"]*"|'[^']*')`, "gy");
 // RFC 6120 section 11.5
 const declaration = /^<\?xml\s[^?]*\?>$/;
@@ -96,12 +94,8 @@ export class XmlFramer {
   #wholeTag(text: string, from: number): Tag | undefined {
     const first = text.charAt(from + 1);
     if (this.#passingOver || first === "!" || first === "?") return undefined;
-    wholeTag.lastIndex = from;
-    const tag = tagIn(wholeTag.exec(text));
-    if (tag === undefined || tag.text.length > LONGEST_WHOLE || tag.names.length > this.#limits.maxAttributes) {
-      return undefined;
-    }
-    return tag;
+    const tag = plainTag(text, from);
+    return tag !== undefined && tag.names.length <= this.#limits.maxAttributes ? tag : undefined;
   }
 
   /** Where the present run ends. */
@@ -203,7 +197,7 @@ export class XmlFramer {
     this.#open[this.#depth - (text.endsWith("/>") ? 0 : 1)] = start;
     if (++this.#elements > this.#limits.maxElements) this.#passOver("has too many elements");
     // XML 1.0 section 3.1. The parser would take the last one, where another reader takes the first.
-    if (new Set(names).size < names.length) throw broken("an attribute twice");
+    if (hasTwice(names)) throw broken("an attribute twice");
     if (text.length > this.#limits.maxName && [start, ...names].some(({ length }) => length > this.#limits.maxName)) {
       // Strangers send stanzas; whatever else stands here is the server's own.
       if (!stanzas.has(this.#open[1] ?? "")) throw broken("too long a name");
@@ -212,7 +206,7 @@ export class XmlFramer {
   }
 
   #keep(part: string): void {
-    if (this.#passingOver) return;
+    if (this.#passingOver || part === "") return;
     this.#bytes += Buffer.byteLength(part);
     if (this.#bytes > this.#limits.maxBytes) this.#passOver(`is larger than ${this.#limits.maxBytes} bytes`);
     else this.#parts.push(part);
@@ -245,14 +239,6 @@ export class XmlFramer {
   }
 }
 
-/** A tag: one that begins an element with the names of its attributes, or one that ends it. */
-interface Tag {
-  readonly text: string;
-  readonly start: string | undefined;
-  readonly end: string | undefined;
-  readonly names: readonly string[];
-}
-
 function tagIn(form: RegExpExecArray | null): Tag | undefined {
   if (form === null) return undefined;
   const [text, end, start, attributes = ""] = form as readonly [string, string?, string?, string?];
@@ -262,6 +248,12 @@ function tagIn(form: RegExpExecArray | null): Tag | undefined {
     names.push(one[1] as string);
   }
   return { text, start, end, names };
+}
+
+function hasTwice(names: readonly string[]): boolean {
+  if (names.length > 8) return new Set(names).size < names.length;
+  for (let one = 1; one < names.length; one++) if (names.lastIndexOf(names[one] as string, one - 1) >= 0) return true;
+  return false;
 }
 
 function broken(what: string): ProtocolError {

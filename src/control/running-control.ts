@@ -1,6 +1,7 @@
 // A control that has begun: what the guard grants of it by now, XEP-0324 3.2.3, 3.4, 3.5.1 (P-3.5.1-5).
 import { onAbort } from "../core/abort.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
+import type { AbortNotice } from "../core/light-abort.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import { grantsByNode, permitsControl, type Grant } from "../provisioning/grants.ts";
@@ -18,7 +19,7 @@ export interface RunningControlOptions {
   /** How far it has come, device by device. */
   readonly progress: readonly Progress[];
   /** Fires when the stream ends, or nobody waits for the answer any more. */
-  readonly signal: AbortSignal;
+  readonly signal: AbortNotice;
 }
 
 /** One control, and what of it may be set still. */

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "./clock.ts";
 import { ConfigError, TimeoutError } from "./errors.ts";
+import { LightAbort, type AbortNotice } from "./light-abort.ts";
 import { checkKnown, hasMethods } from "./options.ts";
 
 /** Taken by every call that may wait. */
@@ -10,8 +11,14 @@ export interface CallOptions {
   readonly timeout?: number | undefined;
 }
 
+/** As {@link CallOptions}, for calls inside the package: anything that ends will do. */
+export interface CallLimits {
+  readonly signal?: AbortNotice | undefined;
+  readonly timeout?: number | undefined;
+}
+
 /** Refuses what is no signal and no time: of `"30s"` a timer would make one millisecond. Throws `ERR_CONFIG`. */
-export function checkCall({ signal, timeout }: CallOptions): void {
+export function checkCall({ signal, timeout }: CallLimits): void {
   if (timeout !== undefined && (typeof timeout !== "number" || Number.isNaN(timeout))) {
     throw new ConfigError("timeout: must be a number of milliseconds");
   }
@@ -37,12 +44,12 @@ export function timeLeft(clock: Clock, { signal, timeout }: CallOptions, byDefau
 }
 
 /** Waits so many milliseconds on the given clock. Rejects with the signal's reason when that fires first. */
-export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+export function sleep(clock: Clock, ms: number, signal?: AbortNotice): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason as Error);
+    if (signal?.aborted) return reject(signal.reason);
     const onAbort = (): void => {
       timer.cancel();
-      reject(signal?.reason as Error);
+      reject(signal?.reason);
     };
     const timer = clock.schedule(ms, () => {
       signal?.removeEventListener("abort", onAbort);
@@ -53,16 +60,16 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
 }
 
 /** Calls back when the signal fires, also if it has. Returns how to take that back. */
-export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+export function onAbort(signal: AbortNotice, callback: () => void): () => void {
   if (signal.aborted) callback();
   else signal.addEventListener("abort", callback, { once: true });
   return () => signal.removeEventListener("abort", callback);
 }
 
 /** Follows a promise until the signal fires, then rejects with the signal's reason. The work itself is not stopped. */
-export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function raceSignal<T>(promise: Promise<T>, signal: AbortNotice): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
+    const onAbort = (): void => reject(signal.reason);
     if (signal.aborted) {
       promise.catch(() => undefined); // its failure has no reader any more
       return onAbort();
@@ -70,30 +77,6 @@ export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise
     signal.addEventListener("abort", onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
-}
-
-/** How long something may take, for whoever works on it. */
-export interface Limit {
-  /** Fires when nobody waits any more. Made when it is first looked at: to make one takes longer than many an answer. */
-  readonly signal: AbortSignal;
-}
-
-class OpenLimit implements Limit {
-  #controller: AbortController | undefined;
-  #end: { readonly reason: unknown } | undefined;
-
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#end !== undefined) this.#controller.abort(this.#end.reason);
-    }
-    return this.#controller.signal;
-  }
-
-  end(reason: unknown): void {
-    this.#end = { reason };
-    this.#controller?.abort(reason);
-  }
 }
 
 /**
@@ -104,16 +87,16 @@ class OpenLimit implements Limit {
  */
 export function withLimit<T>(
   clock: Clock,
-  options: CallOptions,
+  options: CallLimits,
   what: string,
-  run: (limit: Limit) => T | PromiseLike<T>,
+  run: (limit: LightAbort) => T | PromiseLike<T>,
 ): Promise<T> {
   // Not AbortSignal.any: on Node 20 it keeps every derived signal alive as long as its sources live.
   return new Promise<T>((resolve, reject) => {
     checkCall(options);
     const { signal, timeout } = options;
     signal?.throwIfAborted();
-    const limit = new OpenLimit();
+    const limit = new LightAbort();
     let timer: Timer | undefined;
     const settle = (): void => {
       timer?.cancel();
@@ -121,7 +104,7 @@ export function withLimit<T>(
     };
     const giveUp = (reason: unknown): void => {
       settle();
-      limit.end(reason);
+      limit.abort(reason);
       reject(reason);
     };
     const onAbort = (): void => giveUp(signal?.reason);
@@ -130,7 +113,7 @@ export function withLimit<T>(
       reject(error);
     };
     signal?.addEventListener("abort", onAbort, { once: true });
-    if (timeout !== undefined) {
+    if (timeout !== undefined && timeout !== Infinity) {
       timer = clock.schedule(timeout, () => giveUp(new TimeoutError(`${what}: no answer within ${timeout} ms`)));
     }
     try {
@@ -147,7 +130,7 @@ export function withLimit<T>(
 /** As {@link withLimit}, for work that listens to its signal. */
 export function withDeadline<T>(
   clock: Clock,
-  options: CallOptions,
+  options: CallLimits,
   what: string,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
@@ -155,7 +138,7 @@ export function withDeadline<T>(
 }
 
 /** What the source gives, until the signal fires, also in the middle of a search that does not end. */
-export async function* until<T>(signal: AbortSignal, source: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void> {
+export async function* until<T>(signal: AbortNotice, source: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void> {
   const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
   try {
     for (;;) {

@@ -5,8 +5,12 @@
 export async function fewAtOnce<T>(items: Iterable<T>, most: number, run: (item: T) => Promise<void>): Promise<void> {
   const rest = items[Symbol.iterator]();
   const failures: unknown[] = [];
+  const end = { isReached: false };
   const work = async (): Promise<void> => {
-    for (let next = rest.next(); next.done !== true; next = rest.next()) {
+    for (;;) {
+      const next = rest.next();
+      end.isReached ||= next.done === true;
+      if (next.done === true) return;
       try {
         await run(next.value);
       } catch (error) {
@@ -15,6 +19,8 @@ export async function fewAtOnce<T>(items: Iterable<T>, most: number, run: (item:
       if (failures.length > 0) return;
     }
   };
-  await Promise.all(Array.from({ length: most }, work));
+  const workers: Promise<void>[] = [];
+  while (workers.length < most && !end.isReached && failures.length === 0) workers.push(work());
+  await Promise.all(workers);
   if (failures.length > 0) throw failures[0];
 }

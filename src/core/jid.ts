@@ -34,10 +34,25 @@ const LONGEST_JID = 3 * 1023 + 2;
 // Folding comes before normalising (RFC 7622 section 3.3.1); one after the other they give a form that stays itself.
 const fold = (part: string): string => part.toLowerCase().normalize("NFC");
 
+// The same few write again and again. No more than these are remembered, whoever writes, and no long ones.
+const MOST_KNOWN = 64;
+const LONGEST_KNOWN = 256;
+const known = new Map<string, Jid>();
+
 /** Parses and normalises a JID; `undefined` if the text is none. JIDs live on after the stanza, so they are copied. */
 export function tryParseJid(given: string): Jid | undefined {
-  if (given.length > LONGEST_JID || unprintable.test(given)) return undefined;
-  const text = own(given);
+  const before = known.get(given);
+  if (before !== undefined) return before;
+  const text = given.length > LONGEST_JID ? "" : own(given);
+  const jid = parsed(text);
+  if (jid === undefined || text.length > LONGEST_KNOWN) return jid;
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(text, jid);
+  return jid;
+}
+
+function parsed(text: string): Jid | undefined {
+  if (unprintable.test(text)) return undefined;
   const slash = text.indexOf("/");
   const address = slash < 0 ? text : text.slice(0, slash);
   const at = address.indexOf("@");

@@ -3,6 +3,7 @@ import { withDeadline } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { TimeoutError } from "../core/errors.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
+import type { AbortNotice } from "../core/light-abort.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
 import { askAll } from "./asking.ts";
@@ -74,7 +75,7 @@ export class Guard {
    *
    * @param from the full JID of who sent the request that the question is about: a challenge of its tokens goes back there
    */
-  decide(question: Question, signal: AbortSignal, from?: Jid): Decision | Promise<Decision> {
+  decide(question: Question, signal: AbortNotice, from?: Jid): Decision | Promise<Decision> {
     const { isHeard } = this.#options;
     if (isHeard !== undefined && !isHeard()) return this.#decide(question, signal, from);
     return this.#toldOf(question, signal, from);
@@ -93,7 +94,7 @@ export class Guard {
     return decision?.outcome === "granted" ? decision.grants.map(({ by }) => by) : [];
   }
 
-  #decide(question: Question, signal: AbortSignal, from?: Jid): Decision | Promise<Decision> {
+  #decide(question: Question, signal: AbortNotice, from?: Jid): Decision | Promise<Decision> {
     const { barrier, cache, standing } = this.#options;
     const now = standing();
     const settled = withoutAsking(question, now);
@@ -103,7 +104,7 @@ export class Guard {
     return cache.get(key, this.#trusted(now).id) ?? this.#asked(key, question, signal, from);
   }
 
-  async #toldOf(question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
+  async #toldOf(question: Question, signal: AbortNotice, from?: Jid): Promise<Decision> {
     const { clock, onDecision } = this.#options;
     const began = clock.monotonic();
     const decision = await this.#decide(question, signal, from);
@@ -112,7 +113,7 @@ export class Guard {
   }
 
   /** What is remembered waits for the barrier; what is not is asked at once. */
-  async #afterBarrier(key: string, question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
+  async #afterBarrier(key: string, question: Question, signal: AbortNotice, from?: Jid): Promise<Decision> {
     const { cache, standing } = this.#options;
     const isRemembered = cache.peek(key, this.#trusted(standing()).id) !== undefined;
     if (isRemembered && !(await this.#barrierFalls(signal))) {
@@ -140,7 +141,7 @@ export class Guard {
   }
 
   /** A greeting that gets no answer from the own server keeps the barrier up: what is remembered is then asked anew. */
-  async #barrierFalls(signal: AbortSignal): Promise<boolean> {
+  async #barrierFalls(signal: AbortNotice): Promise<boolean> {
     const { barrier, clock } = this.#options;
     try {
       await withDeadline(clock, { signal, timeout: BARRIER_TIMEOUT }, "barrier", (limited) => barrier.pass(limited));
@@ -151,7 +152,7 @@ export class Guard {
     }
   }
 
-  #asked(key: string, question: Question, signal: AbortSignal, from?: Jid): Promise<Decision> {
+  #asked(key: string, question: Question, signal: AbortNotice, from?: Jid): Promise<Decision> {
     const { cache, clock } = this.#options;
     const shared = `${cache.epoch} ${key}`;
     let decision = this.#underWay.get(shared);

@@ -1,6 +1,7 @@
 // What goes on by a right that may be taken back before it has come to its end: XEP-0324 3.2.3, 3.5.1 (P-3.5.1-5).
 import { onAbort } from "../core/abort.ts";
 import type { BareJid } from "../core/jid.ts";
+import type { AbortNotice } from "../core/light-abort.ts";
 
 /** A readout or a control that is under way. */
 export interface Run {
@@ -22,7 +23,7 @@ export class Running {
   }
 
   /** Something begins. Returns how to tell that it has come to its end, which it has too when the signal fires. */
-  begin(run: Run, signal: AbortSignal): () => void {
+  begin(run: Run, signal: AbortNotice): () => void {
     this.#runs.add(run);
     const deaf = onAbort(signal, () => this.#runs.delete(run));
     return () => {

@@ -2,12 +2,13 @@
 import { raceSignal } from "../core/abort.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import { TimeoutError } from "../core/errors.ts";
+import type { LightAbort } from "../core/light-abort.ts";
 
 /** Waits for a device, again and again, with one timer for all of it. */
 export class DeviceWait {
   readonly #clock: Clock;
   readonly #longest: number;
-  readonly #stop: AbortController;
+  readonly #stop: LightAbort;
   readonly #until: number;
   #since: number | undefined;
   #timer: Timer | undefined;
@@ -17,7 +18,7 @@ export class DeviceWait {
    * @param left how long all may take
    * @param stop fired with `ERR_TIMEOUT` when the time is up
    */
-  constructor(clock: Clock, longest: number, left: number, stop: AbortController) {
+  constructor(clock: Clock, longest: number, left: number, stop: LightAbort) {
     this.#clock = clock;
     this.#longest = longest;
     this.#stop = stop;
@@ -29,7 +30,7 @@ export class DeviceWait {
     this.#since = this.#clock.monotonic();
     this.#timer ??= this.#arm();
     try {
-      return await raceSignal(Promise.resolve(promise), this.#stop.signal);
+      return await raceSignal(Promise.resolve(promise), this.#stop);
     } finally {
       this.#since = undefined;
     }

@@ -2,6 +2,7 @@
 import { onAbort, raceSignal } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { TimeoutError, messageOf } from "../core/errors.ts";
+import { LightAbort, type AbortNotice } from "../core/light-abort.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Field, FieldGroup } from "../codec/sensor-data.ts";
@@ -32,7 +33,7 @@ export interface NodeReadoutOptions {
   /** Which kinds of field, and which part of the past. */
   readonly wanted: Wanted;
   /** Fires when the whole readout is to end. */
-  readonly signal: AbortSignal;
+  readonly ended: AbortNotice;
   /** Told when there is something to tell: some fields, a message full of them, and once the end. */
   readonly onMore: (node: NodeReadout) => void;
 }
@@ -53,7 +54,7 @@ export class NodeReadout {
   readonly node: NodeRef;
   readonly #options: NodeReadoutOptions;
   // Fires when the sensor need not go on: nobody waits any more, time is up, or nothing of the node may be shown.
-  readonly #stop = new AbortController();
+  readonly #stop = new LightAbort();
   readonly #filter: ReadingFilter;
   #allowed: Allowed;
   #isNarrowed = false;
@@ -96,11 +97,11 @@ export class NodeReadout {
 
   /** Reads it, if so many milliseconds are left of the whole. Never rejects. */
   async read(left: number): Promise<void> {
-    const { clock, signal } = this.#options;
-    const deaf = onAbort(signal, () => this.#stop.abort(signal.reason));
+    const { clock, ended } = this.#options;
+    const deaf = onAbort(ended, () => this.#stop.abort(ended.reason));
     const wait = new DeviceWait(clock, LONGEST_WAIT, left, this.#stop);
     try {
-      this.#stop.signal.throwIfAborted();
+      this.#stop.throwIfAborted();
       if (left <= 0) throw new Refusal("resource-constraint", "Timeout.");
       if (this.#allowed.size > 0) await this.#readAll(wait);
     } catch (error) {
@@ -148,9 +149,9 @@ export class NodeReadout {
 
   /** Why nothing of it may be shown, not even what was read. */
   #stopped(): unknown {
-    const { signal } = this.#options;
-    if (signal.aborted) return signal.reason;
-    return this.#isOver ? this.#stop.signal.reason : undefined;
+    const { ended } = this.#options;
+    if (ended.aborted) return ended.reason;
+    return this.#isOver ? this.#stop.reason : undefined;
   }
 
   #mayShow({ name, types }: Field): boolean {
@@ -160,15 +161,23 @@ export class NodeReadout {
 
   async #readAll(wait: DeviceWait): Promise<void> {
     const { part, request, wanted } = this.#options;
-    const { signal } = this.#stop;
-    const given = part.sensor.read({ ...wanted, fields: new Set(this.#allowed.keys()), signal, request });
+    const stop = this.#stop;
+    const given = part.sensor.read({
+      ...wanted,
+      fields: new Set(this.#allowed.keys()),
+      request,
+      // Most sensors are quick, and never look at it.
+      get signal() {
+        return stop.signal;
+      },
+    });
     const readings: unknown = isPromise(given) ? await wait.for(given) : given;
     if (isIterable(readings)) {
       // Without a pause between them: a list of ten values is read at once.
       for (const reading of readings) {
         const room = this.#add(isPromise(reading) ? await wait.for(reading) : reading);
         if (room !== undefined) await room;
-        signal.throwIfAborted();
+        stop.throwIfAborted();
       }
     } else if (isAsyncIterable(readings)) {
       await this.#readSlowly(readings[Symbol.asyncIterator](), wait);
@@ -178,14 +187,13 @@ export class NodeReadout {
   }
 
   async #readSlowly(readings: AsyncIterator<Reading>, wait: DeviceWait): Promise<void> {
-    const { signal } = this.#stop;
     let isEnded = false;
     try {
       for (;;) {
         const next = await wait.for(readings.next());
         isEnded = next.done === true;
         if (next.done === true) return;
-        signal.throwIfAborted();
+        this.#stop.throwIfAborted();
         await this.#add(next.value);
       }
     } finally {
@@ -204,7 +212,7 @@ export class NodeReadout {
     this.#isFull = true;
     const room = new Promise<void>((resolve) => (this.#onRoom = resolve));
     this.#options.onMore(this);
-    return raceSignal(room, this.#stop.signal).then(() => this.#put(sent, ms));
+    return raceSignal(room, this.#stop).then(() => this.#put(sent, ms));
   }
 
   #put({ field, timestamp, bytes }: SentField, ms: number): Promise<void> | undefined {

@@ -15,16 +15,19 @@ export interface PatienceOptions {
   readonly later?: number;
 }
 
-/** Two bounds of one readout: one that starts anew with each message, and one for all of it. */
+/** Two bounds of one readout: one that starts anew with each message, and one for all of it. One timer, whatever comes. */
 export class Patience {
   /** The longest that all of it may take, in milliseconds. */
   readonly total: number;
   readonly #clock: Clock;
   readonly #silence: number;
   readonly #later: number | undefined;
-  readonly #late: (what: string, ms: number) => void;
-  readonly #whole: Timer;
-  #quiet: Timer;
+  readonly #onLate: (problem: string) => void;
+  readonly #end: number;
+  // The silence that is borne at present, and since when.
+  #since: number;
+  #bound: number;
+  #timer: { readonly due: number; readonly handle: Timer };
 
   /** Starts to wait. */
   constructor(clock: Clock, what: string, options: PatienceOptions, onLate: (error: TimeoutError) => void) {
@@ -32,31 +35,51 @@ export class Patience {
     this.#clock = clock;
     this.#silence = timeout;
     this.#later = later;
-    this.#late = (problem, ms) => onLate(new TimeoutError(`${what}: ${problem} within ${ms} ms`));
+    this.#onLate = (problem) => onLate(new TimeoutError(`${what}: ${problem} ms`));
     this.total = totalTimeout + (later ?? 0);
-    this.#whole = clock.schedule(this.total, () => this.#late("not done", this.total));
-    this.#quiet = this.#listen(timeout);
+    this.#since = clock.monotonic();
+    this.#bound = timeout;
+    this.#end = this.#since + this.total;
+    this.#timer = this.#arm(this.#since);
   }
 
   /** The Thing said something: the silence starts anew. */
   heard(): void {
-    this.#quiet.cancel();
-    this.#quiet = this.#listen(this.#silence);
+    this.#bear(this.#silence);
   }
 
   /** The Thing begins later: when it was asked to, or whenever it can, as far as the bound for all goes. */
   queued(): void {
-    this.#quiet.cancel();
-    if (this.#later !== undefined) this.#quiet = this.#listen(this.#later + this.#silence);
+    this.#bear(this.#later === undefined ? Infinity : this.#later + this.#silence);
   }
 
   /** Waits no more. */
   end(): void {
-    this.#quiet.cancel();
-    this.#whole.cancel();
+    this.#timer.handle.cancel();
   }
 
-  #listen(ms: number): Timer {
-    return this.#clock.schedule(ms, () => this.#late("no answer", ms));
+  #bear(bound: number): void {
+    this.#since = this.#clock.monotonic();
+    this.#bound = bound;
+    // A timer that is due earlier looks again then.
+    if (this.#due() >= this.#timer.due) return;
+    this.#timer.handle.cancel();
+    this.#timer = this.#arm(this.#since);
+  }
+
+  #due(): number {
+    return Math.min(this.#since + this.#bound, this.#end);
+  }
+
+  #arm(now: number): { readonly due: number; readonly handle: Timer } {
+    const due = this.#due();
+    return { due, handle: this.#clock.schedule(due - now, () => this.#look()) };
+  }
+
+  #look(): void {
+    const now = this.#clock.monotonic();
+    if (now >= this.#end) this.#onLate(`not done within ${this.total}`);
+    else if (now >= this.#since + this.#bound) this.#onLate(`no answer within ${this.#bound}`);
+    else this.#timer = this.#arm(now);
   }
 }

@@ -1,6 +1,7 @@
 // A readout that waits for its time: XEP-0323 3.1, 3.4 (`when`), 3.7.
 import type { Clock, Timer } from "../core/clock.ts";
 import type { BareJid } from "../core/jid.ts";
+import { LightAbort, type AbortNotice } from "../core/light-abort.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { Grant } from "../provisioning/grants.ts";
 import type { Run } from "../provisioning/running.ts";
@@ -17,7 +18,7 @@ export interface QueuedReadoutOptions {
   /** When it is to begin, in milliseconds since 1970. */
   readonly when: number;
   /** Asks whether it is allowed still. Rejects with a `Refusal` if it is not. */
-  readonly ask: (signal: AbortSignal) => Promise<readonly Grant[]>;
+  readonly ask: (signal: AbortNotice) => Promise<readonly Grant[]>;
   /** Whether it may begin now; otherwise it waits on. */
   readonly hasRoom: () => boolean;
   /** Begins it. */
@@ -33,7 +34,7 @@ export const isToCome = (clock: Clock, when: number): boolean => when > clock.no
 export class QueuedReadout implements Run {
   readonly jid: BareJid;
   readonly #options: QueuedReadoutOptions;
-  readonly #over = new AbortController();
+  readonly #over = new LightAbort();
   #timer: Timer | undefined;
 
   constructor(options: QueuedReadoutOptions) {
@@ -43,12 +44,12 @@ export class QueuedReadout implements Run {
   }
 
   /** Fires when it waits no more. */
-  get signal(): AbortSignal {
-    return this.#over.signal;
+  get signal(): AbortNotice {
+    return this.#over;
   }
 
   recheck(): void {
-    this.#options.ask(this.#over.signal).catch((reason: unknown) => {
+    this.#options.ask(this.#over).catch((reason: unknown) => {
       // That nobody could be asked is no answer yet: it is decided about again when it begins.
       if (reason instanceof Refusal && reason.condition === "forbidden") this.#refuse(reason);
     });
@@ -65,7 +66,7 @@ export class QueuedReadout implements Run {
   }
 
   #refuse(reason: Refusal): void {
-    if (this.#over.signal.aborted) return;
+    if (this.#over.aborted) return;
     this.stop();
     this.#options.onRefused(reason);
   }

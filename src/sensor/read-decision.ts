@@ -1,5 +1,6 @@
 // What of a request to read is allowed: XEP-0323 3.3, 5.8, XEP-0324 3.3. The guard is asked before anything is said.
 import type { Jid } from "../core/jid.ts";
+import type { AbortNotice } from "../core/light-abort.ts";
 import { Refusal } from "../core/refusal.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { ReadRequest } from "../codec/sensor-data.ts";
@@ -21,7 +22,7 @@ export interface ReadDecision {
   readonly parts: readonly NodePart[];
   readonly epoch: number;
   /** Asks again what is granted. Rejects with a `Refusal` if nothing is. */
-  readonly ask: (signal: AbortSignal) => Promise<readonly Grant[]>;
+  readonly ask: (signal: AbortNotice) => Promise<readonly Grant[]>;
 }
 
 /** Who decides, and about what. */
@@ -42,7 +43,7 @@ export async function decideRead(
   options: ReadDecisionOptions,
   request: ReadRequest,
   from: Jid,
-  signal: AbortSignal,
+  signal: AbortNotice,
 ): Promise<ReadDecision> {
   const { guard, devices } = options;
   const { epoch } = guard;
@@ -57,7 +58,7 @@ export async function decideRead(
   if (found.size + below.length > MOST_DEVICES) throw new Refusal("not-acceptable", "Name fewer nodes.");
   const implied = notReached(below, granted);
   const grants = [...granted, ...(await decideBelow(options, request, implied, from, signal))];
-  const ask = async (until: AbortSignal): Promise<readonly Grant[]> => {
+  const ask = async (until: AbortNotice): Promise<readonly Grant[]> => {
     const first = await decide(options, request, from, until);
     return [...first, ...(await decideBelow(options, request, implied, from, until))];
   };
@@ -96,7 +97,7 @@ async function decide(
   { guard }: ReadDecisionOptions,
   request: ReadRequest,
   from: Jid,
-  signal: AbortSignal,
+  signal: AbortNotice,
 ): Promise<readonly Grant[]> {
   // Without any kind of field a request asks for nothing: all flags are false by default (XEP-0323 5.6).
   if (request.types.size === 0) throw new Refusal("bad-request", "Name at least one kind of field, or all.");
@@ -121,7 +122,7 @@ async function decideBelow(
   request: ReadRequest,
   nodes: readonly NodeRef[],
   from: Jid,
-  signal: AbortSignal,
+  signal: AbortNotice,
 ): Promise<readonly Grant[]> {
   if (nodes.length === 0) return [];
   try {

@@ -1,6 +1,7 @@
 // Which readouts there are, by who asked and under which number (XEP-0323 3.7), and how many there may be.
 import { onAbort } from "../core/abort.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
+import type { AbortNotice } from "../core/light-abort.ts";
 import { Refusal } from "../core/refusal.ts";
 
 /** How a readout goes on: a slow one holds sensors and memory, a queued one no more than its request. */
@@ -75,7 +76,7 @@ export class ReadoutTable {
    *
    * @param stream fires when the stream ends: then there is nobody to be told, and the room is another one's
    */
-  enter(from: Jid, seqnr: number, stream: AbortSignal): Entry {
+  enter(from: Jid, seqnr: number, stream: AbortNotice): Entry {
     const id = keyOf(from, seqnr);
     if (this.#entries.has(id)) throw new Refusal("bad-request", "The sequence number is in use.");
     const entry: Entry = new Entry(

@@ -1,5 +1,5 @@
 // From what is wanted and granted of one device to the fields of it that may leave the Thing (XEP-0323 3.6, 5.6, XEP-0324 3.3.2, 3.3.3).
-import { withFiner, type FieldType, type FieldTypeSet } from "../codec/field-types.ts";
+import { isAnyOf, type FieldType, type FieldTypeSet } from "../codec/field-types.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { ReadRequest } from "../codec/sensor-data.ts";
 import { permitsNode, type Grant } from "../provisioning/grants.ts";
@@ -48,6 +48,5 @@ export function allowedFields(
 
 /** Tells whether some of the kinds are among others: a daily value is an hourly one too (XEP-0323 5.6). */
 export function isSome(types: FieldTypeSet, others: FieldTypeSet): boolean {
-  for (const type of withFiner(types)) if (others.has(type)) return true;
-  return false;
+  return isAnyOf(types, (type) => others.has(type));
 }

@@ -203,9 +203,11 @@ function charactersOf({ node, timestamp, fields }: FieldGroup): number {
   const { nodeId, sourceId = "", cacheType = "" } = node;
   let count = nodeId.length + sourceId.length + cacheType.length + timestamp.length;
   for (const field of fields) {
-    const { name, value, module = "", stringIds = "" } = field;
-    count += name.length + module.length + stringIds.length + (typeof value === "string" ? value.length : 0);
+    count += field.name.length;
+    if (field.module !== undefined) count += field.module.length;
+    if (field.stringIds !== undefined) count += field.stringIds.length;
     if (field.kind === "numeric") count += field.text.length + field.unit.length;
+    else if (typeof field.value === "string") count += field.value.length;
     if (field.kind === "enum") count += field.dataType.length;
   }
   return count;

@@ -3,6 +3,7 @@ import { onAbort } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { fewAtOnce } from "../core/few-at-once.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
+import { LightAbort, type AbortNotice } from "../core/light-abort.ts";
 import { Refusal } from "../core/refusal.ts";
 import { buildFailure, buildFields, type FieldGroup } from "../codec/sensor-data.ts";
 import { message } from "../codec/stanza.ts";
@@ -31,9 +32,9 @@ export interface ReadoutOptions {
   readonly parts: readonly NodePart[];
   readonly epoch: number;
   /** Asks anew what is granted. Rejects with a `Refusal` if nothing is. */
-  readonly ask: (signal: AbortSignal) => Promise<readonly Grant[]>;
+  readonly ask: (signal: AbortNotice) => Promise<readonly Grant[]>;
   /** Fires when the stream ends. */
-  readonly stream: AbortSignal;
+  readonly stream: AbortNotice;
   /** Why nothing is read at all, although it was accepted: a queued one that is not allowed any more. */
   readonly refused?: Refusal;
 }
@@ -48,7 +49,7 @@ export class Readout implements Run {
   readonly jid: BareJid;
   readonly #options: ReadoutOptions;
   // Fires when the stream ends, and when the readout is not allowed or wanted any more: the sensors need not go on.
-  readonly #ended = new AbortController();
+  readonly #ended = new LightAbort();
   // What has not come to its end yet, and what of it there is something to tell of; of that, what waits for nothing more.
   readonly #untold: Set<NodeReadout>;
   readonly #ready = new Set<NodeReadout>();
@@ -66,12 +67,11 @@ export class Readout implements Run {
     this.#options = options;
     this.jid = from.bare;
     this.#epoch = epoch;
-    const { signal } = this.#ended;
     const onMore = (node: NodeReadout): void => {
       if (node.isRead) this.#reading--;
       this.#take(node);
     };
-    this.#untold = new Set(parts.map((part) => new NodeReadout({ ...options, part, signal, onMore })));
+    this.#untold = new Set(parts.map((part) => new NodeReadout({ ...options, part, ended: this.#ended, onMore })));
     this.#reading = this.#untold.size;
     const deaf = onAbort(stream, () => this.#end(stream.reason));
     if (refused !== undefined) this.#end(refused);
@@ -80,7 +80,7 @@ export class Readout implements Run {
 
   /** Whether what was granted has ceased to count: to be asked anew before anything is shown. */
   get isStale(): boolean {
-    return !this.#ended.signal.aborted && this.#epoch !== this.#options.guard.epoch;
+    return !this.#ended.aborted && this.#epoch !== this.#options.guard.epoch;
   }
 
   /** Whether the last message was taken: there is no other. */
@@ -90,12 +90,12 @@ export class Readout implements Run {
 
   /** Whether there is something to be taken now. */
   get hasMore(): boolean {
-    return !this.#isTold && (this.#ready.size > 0 || this.#untold.size === 0 || this.#ended.signal.aborted);
+    return !this.#isTold && (this.#ready.size > 0 || this.#untold.size === 0 || this.#ended.aborted);
   }
 
   /** Whether that is worth a message of its own: a full one, or nothing else is to be expected. */
   get isWorth(): boolean {
-    return this.#isTold || this.#reading === 0 || this.#due.size > 0 || this.#ended.signal.aborted;
+    return this.#isTold || this.#reading === 0 || this.#due.size > 0 || this.#ended.aborted;
   }
 
   /** Resolves when there is something to be taken. */
@@ -141,7 +141,7 @@ export class Readout implements Run {
    */
   take(): XmlElement | undefined {
     const { from, seqnr } = this.#options;
-    const pending = [...(this.#ended.signal.aborted ? this.#untold : this.#ready)];
+    const pending = [...(this.#ended.aborted ? this.#untold : this.#ready)];
     const groups = this.#takeFields(pending);
     // Fields first; what went wrong follows in messages of its own.
     const errors = groups.length > 0 ? [] : this.#takeErrors(pending);
@@ -164,7 +164,7 @@ export class Readout implements Run {
       this.#due.delete(node);
       // A failure that is still to be told keeps it.
       if (node.isRead && node.failure() === undefined) this.#untold.delete(node);
-      else if (node.isRead || this.#ended.signal.aborted || node.isOver) this.#take(node);
+      else if (node.isRead || this.#ended.aborted || node.isOver) this.#take(node);
     }
     return groups;
   }
@@ -173,7 +173,7 @@ export class Readout implements Run {
     const errors: NodeError[] = [];
     let bytes = 0;
     for (const node of pending) {
-      const error = node.isRead || node.isOver || this.#ended.signal.aborted ? node.failure() : undefined;
+      const error = node.isRead || node.isOver || this.#ended.aborted ? node.failure() : undefined;
       if (error === undefined) continue;
       bytes += nodeBytes(node.node) + textBytes(error.text);
       if (errors.length > 0 && bytes > MOST_BYTES) break;
@@ -204,7 +204,7 @@ export class Readout implements Run {
     while (this.isStale) {
       const { epoch } = guard;
       try {
-        const granted = grantsByNode(await ask(this.#ended.signal));
+        const granted = grantsByNode(await ask(this.#ended));
         for (const node of this.#untold) node.narrow(granted(node.node));
         if (this.#untold.size > 0 && [...this.#untold].every(({ isOver }) => isOver)) this.end();
         this.#epoch = epoch;

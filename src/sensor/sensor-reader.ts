@@ -3,6 +3,7 @@ import { onAbort } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { ProtocolError, StanzaError, StateError, TimeoutError } from "../core/errors.ts";
 import { parseJid } from "../core/jid.ts";
+import { LightAbort } from "../core/light-abort.ts";
 import { randomFraction, systemRandom, type RandomSource } from "../core/random.ts";
 import { fieldTypes } from "../codec/field-types.ts";
 import { ns } from "../codec/namespaces.ts";
@@ -103,7 +104,7 @@ export class SensorReader {
     const patience = new Patience(this.#clock, `reading ${to}`, { ...options, ...later }, (error) =>
       readout.fail(error),
     );
-    const over = new AbortController();
+    const over = new LightAbort();
     const deaf = signal === undefined ? undefined : onAbort(signal, () => readout.abort(signal.reason));
     const so = { heard: false, refused: false, started: false };
     const take = (payload: XmlElement): void => {
@@ -148,7 +149,8 @@ export class SensorReader {
       ...(when !== undefined && { when: when.text }),
     });
     try {
-      const limits = { signal: over.signal, timeout: patience.total };
+      // How long is waited is the readout's matter: it has one timer for everything.
+      const limits = { signal: over, timeout: Infinity };
       const answer = await this.#channel.request({ type: "get", to, payload }, limits);
       const { queued, seqnr: accepted } = parseAccepted(answer);
       if (accepted !== seqnr) throw new ProtocolError("another readout was accepted", "accepted/@seqnr");

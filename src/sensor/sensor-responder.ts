@@ -2,6 +2,7 @@
 import { onAbort } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Jid } from "../core/jid.ts";
+import { LightAbort, type AbortNotice } from "../core/light-abort.ts";
 import { Refusal } from "../core/refusal.ts";
 import { ns } from "../codec/namespaces.ts";
 import {
@@ -85,7 +86,7 @@ function wantedOf({ types, from, to }: ReadRequest): Wanted {
 function readoutOf(
   { options, request, from }: Asked,
   decision: ReadDecision,
-  stream: AbortSignal,
+  stream: AbortNotice,
   refused?: Refusal,
 ): Readout {
   const { guard, clock, onFault } = options;
@@ -98,7 +99,7 @@ function readoutOf(
 }
 
 /** Reads now (XEP-0323 3.1). */
-async function begin(asked: Asked, decision: ReadDecision, stream: AbortSignal): Promise<IqReply> {
+async function begin(asked: Asked, decision: ReadDecision, stream: AbortNotice): Promise<IqReply> {
   const { options, request, entry } = asked;
   if (!entry.hasRoom("slow")) throw tooMany();
   const readout = readoutOf(asked, decision, stream);
@@ -205,17 +206,17 @@ async function start(asked: Asked, before: ReadDecision, jid: Jid | undefined): 
   const { options, request, from, entry } = asked;
   const { channel, guard } = options;
   const { stream } = channel;
-  const stop = new AbortController();
+  const stop = new LightAbort();
   let deaf = (): void => undefined;
   entry.stage = "slow";
   entry.onCancel(() => stop.abort(new Refusal("forbidden", "Cancelled.")));
   try {
     if (stream === undefined || channel.jid !== jid) return;
     deaf = onAbort(stream, () => stop.abort(stream.reason));
-    const decision = await decideRead(options, request, from, stop.signal);
-    const readout = readoutOf(asked, decision, stop.signal);
+    const decision = await decideRead(options, request, from, stop);
+    const readout = readoutOf(asked, decision, stop);
     entry.onCancel(() => readout.cancel());
-    const unlist = guard.running.begin(readout, stop.signal);
+    const unlist = guard.running.begin(readout, stop);
     const started = message({ to: from.full }, buildStarted({ seqnr: request.seqnr }));
     if (readout.isStale) readout.recheck();
     await tellRest(options, readout, jid, [started]);
@@ -234,6 +235,6 @@ async function start(asked: Asked, before: ReadDecision, jid: Jid | undefined): 
 async function refuse(asked: Asked, before: ReadDecision, jid: Jid | undefined, reason: Refusal): Promise<void> {
   const { options, entry } = asked;
   entry.leave();
-  const readout = readoutOf(asked, before, new AbortController().signal, reason);
+  const readout = readoutOf(asked, before, new LightAbort(), reason);
   await tellRest(options, readout, jid);
 }

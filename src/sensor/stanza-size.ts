@@ -12,7 +12,7 @@ const plain = /^[ !#-%(-;=?-~]*$/;
 
 /** At most so many bytes a text takes, escaped and as UTF-8. Seldom more than it does. */
 export function textBytes(text: string): number {
-  return plain.test(text) ? text.length : text.length * 6;
+  return text === "" || plain.test(text) ? text.length : text.length * 6;
 }
 
 /** At most so many bytes the element of a node takes, without what is in it. */

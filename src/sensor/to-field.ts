@@ -16,7 +16,11 @@ export function toField(definition: FieldDefinition, reading: Reading): Field | 
   if (typeof types === "string") return `${definition.name}: ${types}`;
   if (typeof quality === "string") return `${definition.name}: ${quality}`;
   const { name, writable, module, stringIds } = definition;
-  const field = { ...value, name, types, quality };
+  // Not by a spread where most fields are: it takes longer than all the rest.
+  const field: Field =
+    value.kind === "numeric"
+      ? { kind: "numeric", value: value.value, text: value.text, unit: value.unit, name, types, quality }
+      : { ...value, name, types, quality };
   if (writable === undefined && module === undefined && stringIds === undefined) return field;
   return {
     ...field,
@@ -88,5 +92,6 @@ function toNumeric(value: unknown, decimals: number | undefined, unit: string): 
 /** The number with the decimals it was measured to: 21 °C and 21.0 °C say different things (XEP-0323 5.4). */
 function decimalText(value: number, decimals: number | undefined): string {
   const text = decimals === undefined ? String(value) : value.toFixed(decimals);
+  if (value > 0) return text;
   return Number(text) === 0 ? text.replace("-", "") : text;
 }

@@ -1,5 +1,5 @@
 // A Thing takes what it is asked for as a hint: the reader MUST take out what it did not want (XEP-0323 3.1, 3.6, 5.6).
-import { withFiner, type FieldTypeSet } from "../codec/field-types.ts";
+import { isAnyOf, type FieldType, type FieldTypeSet } from "../codec/field-types.ts";
 import type { Field, FieldGroup } from "../codec/sensor-data.ts";
 import { parseXs } from "../codec/xs-values.ts";
 
@@ -23,6 +23,7 @@ export function wantedOf(groups: readonly FieldGroup[], wanted: Wanted): readonl
   return groups.flatMap((group) => {
     const isInTime = isWithin(group.timestamp, wanted);
     const fields = group.fields.filter((field) => isWanted(field, wanted, isInTime));
+    if (fields.length === group.fields.length && fields.length > 0) return [group];
     return fields.length === 0 ? [] : [{ ...group, fields }];
   });
 }
@@ -31,10 +32,8 @@ function isWanted({ name, types }: Field, wanted: Wanted, isInTime: boolean): bo
   if (wanted.fields.size > 0 && !wanted.fields.has(name)) return false;
   if (types.size === 0) return true;
   // The time that was asked for is that of historical values (XEP-0323 3.1); what is now, is now.
-  for (const type of withFiner(types)) {
-    if (wanted.types.has(type) && (isInTime || !type.startsWith("historical"))) return true;
-  }
-  return false;
+  const isMeant = (type: FieldType): boolean => wanted.types.has(type) && (isInTime || !type.startsWith("historical"));
+  return isAnyOf(types, isMeant);
 }
 
 function isWithin(timestamp: string, { from, to }: Wanted): boolean {

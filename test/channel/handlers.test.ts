@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { IncomingIq, IqHandler, IqReply } from "../../src/channel/router.ts";
 import { el, type XmlElement } from "../../src/codec/xml.ts";
 import { ConnectionError, ProtocolError, StanzaError, StateError } from "../../src/core/errors.ts";
+import type { AbortNotice } from "../../src/core/light-abort.ts";
 import { Refusal } from "../../src/core/refusal.ts";
 import { FakeWire } from "../support/fake-wire.ts";
 import { settle, stanza, startChannel } from "./harness.ts";
@@ -179,7 +180,7 @@ describe("what a handler throws", () => {
 describe("a handler that takes its time", () => {
   const slowly = async () => {
     let finish!: (reply: IqReply) => void;
-    let signal: AbortSignal | undefined;
+    let signal: AbortNotice | undefined;
     const parts = await askedWith((incoming) => {
       signal = incoming.signal;
       return new Promise((resolve) => (finish = resolve));
@@ -478,7 +479,7 @@ describe("a message", () => {
 
   it("has handlers that hear of the end of its stream, and does not come from one that has ended", async () => {
     const { channel } = startChannel();
-    const signals: AbortSignal[] = [];
+    const signals: AbortNotice[] = [];
     channel.router.onMessage("urn:x", "tell", ({ stream }) => void signals.push(stream));
     channel.receive(tell("<tell xmlns='urn:x'/>"));
     await settle();

@@ -1,5 +1,4 @@
 // XEP-0325 3.1.1: a set that comes by message is obeyed like one that comes by IQ, and nobody hears what became of it.
-import { getEventListeners } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
@@ -11,6 +10,7 @@ import { message } from "../../src/codec/stanza.ts";
 import { el, parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import type { ControlContext, ControlParameter } from "../../src/control/definition.ts";
 import { bareJid } from "../../src/core/jid.ts";
+import type { LightAbort } from "../../src/core/light-abort.ts";
 import { no, nodeSite, owner, reader, server, yes } from "../support/node-site.ts";
 import { settled } from "../support/scripted-wire.ts";
 
@@ -357,7 +357,7 @@ describe("one that came by message and is under way", () => {
   test("leaves nobody listening to the end of the stream, least of all for a stranger", async () => {
     const { channel, wire, calls } = await site();
     wire.peer(server, (question) => (question.attrs["jid"] === "stranger@example.org" ? no(question) : yes(question)));
-    const listening = (): number => getEventListeners(channel.stream as AbortSignal, "abort").length;
+    const listening = (): number => (channel.stream as LightAbort).listeners;
     const before = listening();
     for (const who of ["stranger@example.org/x", reader]) {
       for (let count = 0; count < 20; count++) {

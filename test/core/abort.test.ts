@@ -1,6 +1,7 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it, vi } from "vitest";
-import { raceSignal, sleep, withDeadline, withLimit, type Limit } from "../../src/core/abort.ts";
+import { raceSignal, sleep, withDeadline, withLimit } from "../../src/core/abort.ts";
+import type { LightAbort } from "../../src/core/light-abort.ts";
 import { TimeoutError } from "../../src/core/errors.ts";
 import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 
@@ -215,8 +216,8 @@ describe("withLimit", () => {
   it("makes its signal when it is first looked at: the same one each time, and fired if the wait is over", async () => {
     const made = vi.spyOn(globalThis, "AbortController");
     const clock = new SimulatedClock();
-    const limits: Limit[] = [];
-    const never = (limit: Limit): Promise<never> => {
+    const limits: LightAbort[] = [];
+    const never = (limit: LightAbort): Promise<never> => {
       limits.push(limit);
       return new Promise(() => undefined);
     };
