@@ -4,22 +4,23 @@ import type { Credential } from "../codec/credentials.ts";
 import { fieldTypes, type FieldType } from "../codec/field-types.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { CredentialConditions } from "../sandbox/credential-conditions.ts";
+import type { PrivilegeList } from "../sandbox/people.ts";
 import type { UndecidedQuestion } from "../sandbox/provisioning-server-options.ts";
 import type { ReadLimits, Rule, Within } from "../sandbox/rules.ts";
 import { domainOf, partText, partyOf, quoted, type Part } from "./ask-question.ts";
 import { printable } from "./printable.ts";
 
-/** An answer that decides. */
-export interface Decision {
-  /** The rule that it comes to. */
-  readonly rule: Rule;
-  /** It in words. */
-  readonly says: string;
-}
+/** What an answer comes to: a rule, or of a privilege what is put in front of a list. */
+export type Decision = { readonly rule: Rule } | { readonly privileges: PrivilegeList };
 
 /** What somebody has typed. */
 export type Answer =
-  | ({ readonly is: "decision" } & Decision)
+  | {
+      readonly is: "decision";
+      readonly decision: Decision;
+      /** It in words. */
+      readonly says: string;
+    }
   | { readonly is: "skip" | "more" | "help" }
   | { readonly is: "wrong"; readonly why: string };
 
@@ -51,7 +52,7 @@ export function parseAnswer(text: string, question: UndecidedQuestion, shown: re
       return { is: verdict };
     }
     const scope = scopeOf(rest, verdict, question, shown);
-    return { is: "decision", rule: ruleOf(verdict, scope, question), says: inWords(verdict, scope, question) };
+    return { is: "decision", decision: decisionOf(verdict, scope, question), says: inWords(verdict, scope, question) };
   } catch (error) {
     if (error instanceof WrongAnswer) return { is: "wrong", why: error.message };
     throw error;
@@ -88,9 +89,13 @@ function scopeOf(
   }
   const { kind } = question;
   if (scope.domain && verdict === "once") throw new WrongAnswer("once is for one; domain goes with always or never");
+  if (kind === "hasPrivilege" && (verdict === "once" || scope.domain || scope.all))
+    throw new WrongAnswer(
+      "a privilege is for one user, or for everybody, and lasts: always or never, or always 2 for one above",
+    );
   if (scope.domain && domainOf(question) === undefined) throw new WrongAnswer("nobody knows the domain of that user");
   if (scope.chosen.length > 0 && scope.all) throw new WrongAnswer("all, or only some; not both");
-  if (scope.chosen.length > 0 && verdict === "never" && kind !== "canAccess")
+  if (scope.chosen.length > 0 && verdict === "never" && kind !== "canAccess" && kind !== "hasPrivilege")
     throw new WrongAnswer("never refuses what was asked, or all; what to choose is what is allowed");
   if (kind === "isFriend" && (scope.all || scope.chosen.length > 0))
     throw new WrongAnswer("a friendship is one thing, and has no parts");
@@ -129,6 +134,23 @@ function named(word: string, { kind, nodes, fields, types, parameters }: Undecid
   }
   check(is === "field" ? fields : parameters);
   return is === "field" ? { is, value: name } : { is: "parameter", value: name };
+}
+
+function decisionOf(verdict: Verdict, scope: Scope, question: UndecidedQuestion): Decision {
+  if (question.kind === "hasPrivilege") return { privileges: privilegesOf(verdict, scope, question) };
+  return { rule: ruleOf(verdict, scope, question) };
+}
+
+/** XEP-0324 3.7: of the user by name, before a login of everybody. */
+function privilegesOf(verdict: Verdict, { chosen }: Scope, question: UndecidedQuestion): PrivilegeList {
+  const { privilege = "", userName, identities } = question;
+  const some = chosen.flatMap((part) => (part.is === "privilege" ? [part.value] : []));
+  const ids = some.length > 0 ? some : [privilege];
+  return {
+    service: identities[0] ?? "",
+    ...(userName !== undefined && { user: userName }),
+    privileges: ids.map((id) => (verdict === "never" ? { exclude: id } : { include: id })),
+  };
 }
 
 function ruleOf(verdict: Verdict, scope: Scope, question: UndecidedQuestion): Rule {
@@ -218,6 +240,11 @@ function conditionsOf(credentials: readonly Credential[]): CredentialConditions 
 function inWords(verdict: Verdict, { all, domain, chosen }: Scope, question: UndecidedQuestion): string {
   const what = verdict === "never" ? "Refused" : "Allowed";
   const when = verdict === "once" ? "once" : "from now on";
+  const { kind, userName } = question;
+  if (kind === "hasPrivilege") {
+    const ids = chosen.length > 0 ? `, ${chosen.map(partText).join(", ")}` : "";
+    return `${what} ${when}, to ${userName === undefined ? "everybody in that service" : quoted(userName)}${ids}.`;
+  }
   const whom = domain ? `, to everybody at ${printable(domainOf(question) ?? "")}` : "";
   const how = chosen.length > 0 ? `, only ${chosen.map(partText).join(", ")}` : all ? ", whatever is asked for" : "";
   return `${what} ${when}${whom}${how}.`;

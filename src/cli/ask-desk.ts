@@ -1,9 +1,10 @@
 // People decide what no rule does (XEP-0324 3.2 to 3.4, 3.6), for the sandbox: one question at a time.
-import { raceSignal } from "../core/abort.ts";
+import { raceSignal, sleep } from "../core/abort.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
+import type { UndecidedQuestion } from "../sandbox/provisioning-server-options.ts";
 import type { ReferenceProvisioningServer } from "../sandbox/provisioning-server.ts";
-import type { Rule } from "../sandbox/rules.ts";
-import { parseAnswer } from "./ask-answer.ts";
+import { parseAnswer, type Decision } from "./ask-answer.ts";
 import { AskQueue, type Waiting } from "./ask-queue.ts";
 import { domainOf, headline, partText, partsOf, quoted, unlimited } from "./ask-question.ts";
 import { printable } from "./printable.ts";
@@ -18,10 +19,14 @@ export interface AskDeskOptions {
   readonly readLine: (prompt: string) => Promise<string | undefined>;
   /** Ends it. */
   readonly signal: AbortSignal;
+  /** Time. Default: the machine's. */
+  readonly clock?: Clock;
 }
 
 /** How much of a question is shown at once. */
 const SHOWN = 20;
+/** How long a question rests that was skipped, in milliseconds: who asks all the time has nobody answer all the time. */
+const REST = 60_000;
 
 /** Asks people what no rule decides, and makes their answers rules, until the signal fires or nobody answers any more. */
 export async function askPeople(options: AskDeskOptions): Promise<void> {
@@ -80,20 +85,34 @@ class AskDesk {
         shown = Math.min(parts.length, from + SHOWN);
         this.#list(waiting, from, shown);
       }
-      if (answer.is === "skip") this.#queue.remove(waiting);
-      if (answer.is === "decision") await this.#add(waiting, answer.rule, answer.says);
+      if (answer.is === "skip") this.#skip(waiting);
+      if (answer.is === "decision") await this.#add(waiting, answer.decision, answer.says);
       if (answer.is !== "skip" && answer.is !== "decision") continue;
       this.#catchUp();
       return true;
     }
   }
 
-  /** The rule makes the Thing forget its no, by `clearCache` (XEP-0324 3.5). */
-  async #add({ server, ...waiting }: Waiting, rule: Rule, says: string): Promise<void> {
+  /** After a rest the Thing is to forget its no, and whoever asks it again is asked about again. */
+  #skip(waiting: Waiting): void {
+    const { clock = systemClock, signal } = this.#options;
+    const wake = this.#queue.rest(waiting);
+    sleep(clock, REST, signal).then(
+      () => {
+        wake();
+        waiting.server.clearCache(waiting.question.thing);
+      },
+      () => undefined,
+    );
+  }
+
+  /** What was decided makes the Thing forget its no, by `clearCache` (XEP-0324 3.5). */
+  async #add({ server, ...waiting }: Waiting, decision: Decision, says: string): Promise<void> {
     const { tell } = this.#options;
     this.#queue.remove({ server, ...waiting });
     try {
-      server.addRule(rule);
+      if ("rule" in decision) server.addRule(decision.rule);
+      else server.addPrivileges(decision.privileges);
       await server.settled();
       tell(says);
     } catch (error) {
@@ -120,11 +139,16 @@ class AskDesk {
     tell(`${headline(question)}${isWhole ? "" : ":"}`);
     this.#list(waiting, 0, shown);
     if (open.length > 0) tell(`  not limited: ${open.join(", ")}`);
+    if (question.kind === "hasPrivilege") {
+      tell("  of these each stands for all below it");
+      const known = question.credentials.slice(0, SHOWN).map((value) => partText({ is: "credential", value }));
+      if (known.length > 0) tell(`  of the user it knows ${known.join(", ")}`);
+    }
     if (question.identities.length > 0)
       tell(`  by the token of ${question.identities.slice(0, 5).map(quoted).join(", ")}`);
     if (servers.length > 1) tell(`  asked of ${server.jid}`);
     const wait = others > 0 ? ` (${others} more ${others === 1 ? "waits" : "wait"})` : "";
-    tell(`Refused until somebody answers: once, always, domain, never, skip; ? explains${wait}`);
+    tell(`Refused until somebody answers: ${answersTo(question)}; ? explains${wait}`);
   }
 
   #list({ question }: Waiting, from: number, to: number): void {
@@ -136,18 +160,27 @@ class AskDesk {
 
   #explain({ question }: Waiting): void {
     const { tell } = this.#options;
-    const domain = printable(domainOf(question) ?? "that domain");
-    for (const line of [
-      "  once     allows it one time",
+    const { kind } = question;
+    const domain = domainOf(question);
+    const isOfUser = kind === "canAccess" || kind === "hasPrivilege";
+    const at = domain !== undefined && ` to everybody at ${printable(domain)}`;
+    const lines = [
+      !isOfUser && "  once     allows it one time",
       "  always   allows it from now on",
-      `  domain   allows it from now on to everybody at ${domain}`,
-      `  never    refuses it from now on; never domain: to everybody at ${domain}`,
-      "  skip     leaves it open: it stays refused. The Thing remembers that, until a rule about it changes",
+      at && `  domain   allows it from now on${at}`,
+      `  never    refuses it from now on${at ? `; never domain:${at}` : ""}`,
+      "  skip     leaves it open: it stays refused. A minute later the Thing forgets that, and it may come again",
       "Each speaks of just what is asked for here. Behind it may stand",
-      "  all      whatever is asked for, now and later",
+      kind !== "hasPrivilege" && "  all      whatever is asked for, now and later",
       "  1 3      of the list only these",
-      '  field=NAME, kind=NAME, node=ID, parameter="A NAME": only these, where a question is not limited',
-    ])
-      tell(line);
+      !isOfUser && '  field=NAME, kind=NAME, node=ID, parameter="A NAME": only these, where a question is not limited',
+    ];
+    for (const line of lines) if (line !== false) tell(line);
   }
+}
+
+/** What makes sense as an answer: what users of a service may is looked at again all the time, and privileges have names alone. */
+function answersTo({ kind }: UndecidedQuestion): string {
+  if (kind === "hasPrivilege") return "always, never, skip";
+  return kind === "canAccess" ? "always, domain, never, skip" : "once, always, domain, never, skip";
 }

@@ -12,13 +12,17 @@ export type Part =
   | { readonly is: "node"; readonly value: NodeRef }
   | { readonly is: "field" | "parameter"; readonly value: string }
   | { readonly is: "kind"; readonly value: FieldType }
-  | { readonly is: "credential"; readonly value: Credential };
+  | { readonly is: "credential"; readonly value: Credential }
+  | { readonly is: "privilege"; readonly value: string };
 
 /** Of one name no more is shown: the beginning and the end. */
 const LONGEST = 120;
 
 /** All that a question names, in the order of its numbers. */
-export function partsOf({ nodes, fields, types, parameters, credentials }: UndecidedQuestion): readonly Part[] {
+export function partsOf(question: UndecidedQuestion): readonly Part[] {
+  const { kind, nodes, fields, types, parameters, credentials, privilege = "" } = question;
+  // What is granted above holds for all below (P-3.7.1-6).
+  if (kind === "hasPrivilege") return withThoseAbove(privilege).map((value) => ({ is: "privilege", value }));
   return [
     ...nodes.map((value): Part => ({ is: "node", value })),
     ...fields.map((value): Part => ({ is: "field", value })),
@@ -29,12 +33,17 @@ export function partsOf({ nodes, fields, types, parameters, credentials }: Undec
 }
 
 /** Who wants what of whom: one line. All names in it come from the wire. */
-export function headline({ kind, thing, jid }: UndecidedQuestion): string {
+export function headline({ kind, thing, jid, credentials, userName }: UndecidedQuestion): string {
   const [who, what] = [addressText(jid), addressText(thing)];
   if (kind === "isFriend") return `${who} wants to be a friend of ${what}`;
   if (kind === "canRead") return `${who} wants to read ${what}`;
   if (kind === "canControl") return `${who} wants to control ${what}`;
-  return `the service ${what} asks whether a user may use it, of whom it knows this`;
+  if (kind === "canAccess") {
+    const known = credentials.length > 0 ? "of whom it knows this" : "of whom it knows nothing";
+    return `the service ${what} asks whether a user may use it, ${known}`;
+  }
+  const whom = userName === undefined ? "everybody, without a login," : `its user ${quoted(userName)}`;
+  return `the service ${what} asks whether ${whom} may do this`;
 }
 
 /** One of its parts, in quotes: what stands in a name is no word of this program. */
@@ -63,6 +72,7 @@ export function domainOf(question: UndecidedQuestion): string | undefined {
 
 /** The address that a rule names: of who asks, or of the user, if the service knows one and no other. */
 export function partyOf({ kind, jid, credentials }: UndecidedQuestion): string | undefined {
+  if (kind === "hasPrivilege") return undefined;
   if (kind !== "canAccess") return jid;
   const known = credentials.flatMap(({ type, value }) =>
     type === "jid" && typeof value === "string" ? [tryParseJid(value)?.bare] : [],
@@ -72,12 +82,14 @@ export function partyOf({ kind, jid, credentials }: UndecidedQuestion): string |
 
 /** One text for what a rule decides alike. The order in which things are named, and tokens, make no difference to a rule. */
 export function questionKey(server: string, question: UndecidedQuestion): string {
-  const { kind, thing, jid } = question;
+  const { kind, thing, jid, userName, identities } = question;
   return JSON.stringify([
     server,
     kind,
     thing,
     jid,
+    // Privileges are those of a user in one service.
+    ...(kind === "hasPrivilege" ? [userName ?? null, ...identities] : []),
     ...partsOf(question)
       .map((part) => wholeText(part))
       .sort(),
@@ -92,6 +104,12 @@ export function addressText(jid: string): string {
 /** A name in quotes. */
 export function quoted(name: string): string {
   return jsonText(shortened(name));
+}
+
+/** A Privilege ID, and all above it: `Databases.Energy`, `Databases`. */
+function withThoseAbove(id: string): readonly string[] {
+  const names = id.split(".");
+  return names.map((_, i) => names.slice(0, names.length - i).join("."));
 }
 
 function wholeText({ is, value }: Part): string {

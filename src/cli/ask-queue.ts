@@ -1,4 +1,5 @@
 // The questions that wait for people: bounded, since strangers make them, and each only once.
+import { decidingPrivilege } from "../codec/privileges.ts";
 import type { UndecidedQuestion } from "../sandbox/provisioning-server-options.ts";
 import type { ReferenceProvisioningServer } from "../sandbox/provisioning-server.ts";
 import { ruleFor, type Right } from "../sandbox/rules.ts";
@@ -20,6 +21,7 @@ const rightOf = { isFriend: "friend", canRead: "read", canControl: "control", ca
 /** The questions that wait, in the order in which they came. */
 export class AskQueue {
   readonly #waiting = new Map<string, Waiting>();
+  readonly #resting = new Set<string>();
   readonly #without = new Set<ReferenceProvisioningServer>();
   #leftOut = 0;
 
@@ -33,10 +35,10 @@ export class AskQueue {
     return this.#leftOut;
   }
 
-  /** Takes a question, unless it waits already or has no place. */
+  /** Takes a question, unless it waits already, rests or has no place. */
   add(waiting: Waiting): void {
     const key = questionKey(waiting.server.jid, waiting.question);
-    if (this.#waiting.has(key)) return;
+    if (this.#waiting.has(key) || this.#resting.has(key)) return;
     const { thing, jid } = waiting.question;
     const count = (isLike: (other: UndecidedQuestion) => boolean): number =>
       [...this.#waiting.values()].filter(({ question }) => isLike(question)).length;
@@ -59,6 +61,14 @@ export class AskQueue {
     this.#waiting.delete(questionKey(server.jid, question));
   }
 
+  /** Takes a question away, and it is not taken again. Returns how to change that. */
+  rest(waiting: Waiting): () => void {
+    const key = questionKey(waiting.server.jid, waiting.question);
+    this.remove(waiting);
+    this.#resting.add(key);
+    return () => void this.#resting.delete(key);
+  }
+
   /** Takes away all that rules decide by now. Tells how many. */
   removeDecided(): number {
     const before = this.size;
@@ -78,6 +88,10 @@ export class AskQueue {
 /** A rule that names the identity behind a token decides nothing here: whether it was proved, only the server knows. */
 function isDecided({ server, question }: Waiting): boolean {
   const { kind, thing, jid, nodes, fields, types, parameters, credentials, identities } = question;
+  if (kind === "hasPrivilege") {
+    const lists = identities.map((service) => server.privilegesOf(service, question.userName));
+    return lists.some((list) => decidingPrivilege(list, question.privilege ?? "") !== undefined);
+  }
   const right: Right = rightOf[kind];
   const asked = { nodes, fields, types: new Set(types), parameters };
   const acting = kind === "canAccess" ? { service: identities } : {};

@@ -35,9 +35,12 @@ export function isPrivilegeId(text: string): boolean {
  * Privilege ID is granted by no list, not even by the root.
  */
 export function isPrivilegeGranted(list: readonly Privilege[], id: string): boolean {
-  if (!isPrivilegeId(id)) return false;
-  const first = list.find((entry) => covers(entry.include ?? entry.exclude, id));
-  return first?.include !== undefined;
+  return decidingPrivilege(list, id)?.include !== undefined;
+}
+
+/** The entry of a list that decides a full Privilege ID, by {@link isPrivilegeGranted}; `undefined` if none does. */
+export function decidingPrivilege(list: readonly Privilege[], id: string): Privilege | undefined {
+  return isPrivilegeId(id) ? list.find((entry) => covers(entry.include ?? entry.exclude, id)) : undefined;
 }
 
 /** Part by part: `Data` does not stand above `Databases`. */

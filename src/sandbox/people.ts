@@ -73,6 +73,18 @@ export class People {
     return new Set([...services].filter((service) => of(before, service) !== of(this.#lists, service)));
   }
 
+  /** The lists with these entries in front of those of the same user, role or everybody. Throws `ERR_CONFIG`. */
+  listsWith(list: PrivilegeList): readonly PrivilegeList[] {
+    const { privileges, ...whose } = normalise(list, "list");
+    const is = ({ service, user, role }: PrivilegeList): boolean =>
+      service === whose.service && user === whose.user && role === whose.role;
+    const before = this.#lists.find(is);
+    const ids = new Set(privileges.map(({ include, exclude }) => include ?? exclude));
+    const kept = before?.privileges.filter(({ include, exclude }) => !ids.has(include ?? exclude)) ?? [];
+    const merged = { ...whose, privileges: [...privileges, ...kept] };
+    return before === undefined ? [...this.#lists, merged] : this.#lists.map((one) => (one === before ? merged : one));
+  }
+
   /** Tells whether there is a user of that name. */
   isKnown(userName: string): boolean {
     return this.#users.has(userName);

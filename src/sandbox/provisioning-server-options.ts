@@ -82,16 +82,19 @@ export interface AskedQuestion {
 
 /**
  * A question that no rule decides, and that was answered by no. A rule that lets it through: `{ thing, jid, … }`, with
- * `within` for just this much.
+ * `within` for just this much. One about a privilege is decided by a list of privileges.
  */
 export interface UndecidedQuestion {
   /** The Thing that asked, or the service. */
   readonly thing: BareJid;
-  /** What it asked: may the two be friends, may it be read, controlled, may a user be let into a service. */
-  readonly kind: "isFriend" | "canRead" | "canControl" | "canAccess";
+  /** What it asked: may the two be friends, may it be read, controlled, may a user be let into a service, do something there. */
+  readonly kind: "isFriend" | "canRead" | "canControl" | "canAccess" | "hasPrivilege";
   /** Who wants something of it; of a user whom a service knows otherwise, the service itself. */
   readonly jid: BareJid;
-  /** Who was behind the tokens, by name or else fingerprint; empty if no token of this server was proved. */
+  /**
+   * Who was behind the tokens, by name or else fingerprint; empty if no token of this server was proved. Of `hasPrivilege` the
+   * service that the user is in.
+   */
   readonly identities: readonly string[];
   /** The nodes asked for; none: the Thing itself, or all of them. */
   readonly nodes: readonly NodeRef[];
@@ -101,6 +104,10 @@ export interface UndecidedQuestion {
   readonly types: readonly FieldType[];
   /** The parameters asked for, of `canControl`; none: all. */
   readonly parameters: readonly string[];
-  /** What a service knows of its user, of `canAccess`. A single-sign-on token is a secret, and left out. */
+  /** What a service knows of its user, of `canAccess` and `hasPrivilege`. A single-sign-on token is a secret, and left out. */
   readonly credentials: readonly Credential[];
+  /** The full Privilege ID, of `hasPrivilege`. */
+  readonly privilege?: string;
+  /** The name that the user has logged in by, of `hasPrivilege`. Left out before a login: then what everybody may counts. */
+  readonly userName?: string;
 }

@@ -2,7 +2,8 @@
 import { messageOf } from "../core/errors.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
 import type { Logger } from "../core/logger.ts";
-import { isPrivilegeGranted, type Privilege } from "../codec/privileges.ts";
+import type { Credential } from "../codec/credentials.ts";
+import { decidingPrivilege, isPrivilegeGranted, type Privilege } from "../codec/privileges.ts";
 import {
   buildCanAccessResponse,
   buildDownloadPrivilegesResponse,
@@ -12,6 +13,7 @@ import {
   parseHasPrivilege,
   parseUserLoggedIn,
   type CanAccess,
+  type HasPrivilege,
   type UserOfService,
 } from "../codec/service.ts";
 import type { XmlElement } from "../codec/xml.ts";
@@ -77,6 +79,8 @@ export class ServiceDesk {
       // Of several services the most forgiving (P-3.1.5-3).
       const lists = services.map((service) => this.#privileges(service, question));
       const result = lists.some((list) => isPrivilegeGranted(list, question.privilegeId));
+      if (lists.every((list) => decidingPrivilege(list, question.privilegeId) === undefined))
+        this.#leaveOpen(from, question, services);
       return { result, payload: buildHasPrivilegeResponse({ result }) };
     });
   }
@@ -145,13 +149,24 @@ export class ServiceDesk {
     const granting = ruled.find(({ rule }) => rule?.access === true);
     if (granting !== undefined) return sessions.begin(nameOf(granting.service), from.bare, credentials).token;
     if (ruled.length > 0 && ruled.every(({ rule }) => rule === undefined)) {
-      const nothing = { nodes: [], fields: [], types: [], parameters: [] };
-      // A secret that opens more than this service.
-      const shown = credentials.filter(({ type }) => type !== "sso");
       const who = { thing: from.bare, jid: from.bare, identities: names };
-      book.leftOpen({ ...nothing, ...who, kind: "canAccess", credentials: shown });
+      book.leftOpen({ ...nothing, ...who, kind: "canAccess", credentials: shown(credentials) });
     }
     return undefined;
+  }
+
+  /** No list speaks of it: people may, where the user is one who is there. */
+  #leaveOpen(from: Jid, { userToken, privilegeId }: HasPrivilege, services: readonly Identity[]): void {
+    for (const service of services) {
+      const session = this.session(userToken, service);
+      if (session === undefined) continue;
+      const { userName, credentials } = session;
+      this.#options.book.leftOpen({
+        ...{ ...nothing, kind: "hasPrivilege", thing: from.bare, jid: from.bare, identities: [nameOf(service)] },
+        ...{ credentials: shown(credentials), privilege: privilegeId },
+        ...(userName !== undefined && { userName }),
+      });
+    }
   }
 
   #isLetIn({ by, credentials }: Session, service: Identity): boolean {
@@ -191,6 +206,13 @@ export class ServiceDesk {
       },
     };
   }
+}
+
+const nothing = { nodes: [], fields: [], types: [], parameters: [] } as const;
+
+/** Credentials without the secret among them, which may open more than this service. */
+function shown(credentials: readonly Credential[]): readonly Credential[] {
+  return credentials.filter(({ type }) => type !== "sso");
 }
 
 /** What a service is called where it is called one thing only. */

@@ -3,10 +3,12 @@ import type { CallOptions } from "../core/abort.ts";
 import { ConfigError, StateError } from "../core/errors.ts";
 import { configJid, type BareJid } from "../core/jid.ts";
 import { buildFriend, buildUnfriend } from "../codec/friendship.ts";
+import type { Privilege } from "../codec/privileges.ts";
 import { message } from "../codec/stanza.ts";
 import type { XmlElement } from "../codec/xml.ts";
 import type { KnownIdentity } from "./identities.ts";
 import type { ChallengePadding } from "./identity-certificate.ts";
+import { normaliseIdentity } from "./identity-name.ts";
 import type { PrivilegeList, User } from "./people.ts";
 import type { ChallengePolicy } from "./provisioning-server-challenges.ts";
 import type {
@@ -136,7 +138,7 @@ export class ReferenceProvisioningServer implements StanzaService {
 
   /**
    * Listens to questions that no rule decides: each is answered by no, and somebody may decide it. The Thing keeps that
-   * no; {@link addRule} makes it forget it. Called before the answer goes out, once for each time it is asked. Returns
+   * no; {@link addRule}, of a privilege {@link addPrivileges}, makes it forget it. Called before the answer goes out, once for each time it is asked. Returns
    * how to take it back.
    */
   onUndecided(listener: UndecidedListener): () => void {
@@ -209,6 +211,35 @@ export class ReferenceProvisioningServer implements StanzaService {
     const affected = people.setLists(lists);
     kept.change(KEYS.privileges, people.lists);
     this.#parts.cache.changed((_, services) => [...services].some((service) => affected.has(service)));
+  }
+
+  /**
+   * Puts privileges in front of those that a user, a role or everybody has in a service; a user becomes known. `clearCache` goes to
+   * the services that it is about. Throws `ERR_CONFIG` for what is no list; then nothing changes.
+   */
+  addPrivileges(list: PrivilegeList): void {
+    const { people } = this.#parts;
+    this.setPrivileges(people.listsWith(list));
+    if (list.user !== undefined && !people.isKnown(list.user)) this.setUsers([...people.users, { name: list.user }]);
+  }
+
+  /**
+   * What a user may do in a service, as one ordered list (XEP-0324 3.7): what is said of the user, of the roles, of everybody.
+   *
+   * @param service the name or the fingerprint of its certificate
+   * @param userName left out: before a login
+   */
+  privilegesOf(service: string, userName?: string): readonly Privilege[] {
+    return this.#parts.people.privilegesOf([normaliseIdentity(service, "service")], userName);
+  }
+
+  /**
+   * Has a Thing or a service forget what it was told, so that it asks anew (XEP-0324 3.5). Who never asked is not told. Throws
+   * `ERR_CONFIG` for a JID that is none.
+   */
+  clearCache(thing: string): void {
+    const { bare } = configJid(thing, "thing");
+    this.#parts.cache.changed((jid) => jid === bare);
   }
 
   /** Lets two be friends, or no longer. A rule in front of the others. */

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { askPeople } from "../../src/cli/ask-desk.ts";
 import { OwnerClient } from "../../src/owner/owner-client.ts";
+import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
 import type { Thing } from "../../src/thing/thing.ts";
 import { FakeIo } from "../support/fake-io.ts";
@@ -14,10 +15,12 @@ let thing: Thing;
 let io: FakeIo;
 let asking: Promise<void>;
 let set: string[];
+let clock: SimulatedClock;
 
 beforeEach(async () => {
   site = await startMemorySite({ retry: 1_000 });
   io = new FakeIo();
+  clock = new SimulatedClock();
   set = [];
   thing = site.thing(memoryStorage(), {
     provisioning: [site.provisioning.jid],
@@ -34,6 +37,7 @@ beforeEach(async () => {
     tell: io.out,
     readLine: () => io.readLine(),
     signal: io.ended,
+    clock,
   });
 });
 
@@ -173,6 +177,28 @@ describe("people decide what no rule does", () => {
     expect(io.text).not.toContain("field20");
     io.type("more");
     await expect.poll(() => io.text, LONG).toContain('40  field "field39"');
+  });
+
+  it("P-3.5.1-1: a question that was skipped rests for a minute, and comes when the Thing is asked again after that", async () => {
+    const anna = await person("anna");
+    expect(await read(anna, ["Temperature"])).toBe("forbidden");
+    await expect.poll(shown, LONG).toBe(1);
+    io.type("skip");
+    await read(await person("bob"), ["Temperature"]);
+    await expect.poll(shown, LONG).toBe(2);
+    site.provisioning.setRules([]); // has the Thing ask anew, as any other answer does
+    await expect.poll(() => site.provisioning.unacknowledged, LONG).toEqual([]);
+    const before = site.provisioning.count("canRead");
+    expect(await read(anna, ["Temperature"])).toBe("forbidden");
+    expect(site.provisioning.count("canRead")).toBeGreaterThan(before);
+    await answer(2, "never", "Refused from now on.");
+    expect(await read(anna, ["Temperature"])).toBe("forbidden");
+    expect(shown()).toBe(2);
+    await clock.advance(60_000);
+    await expect.poll(() => site.provisioning.unacknowledged, LONG).toEqual([]);
+    expect(await read(anna, ["Temperature"])).toBe("forbidden");
+    await answer(3, "always", "Allowed from now on.");
+    expect(await read(anna, ["Temperature"])).toBe("Temperature");
   });
 
   it("shows names from the wire as what they are, and obeys none of them", async () => {

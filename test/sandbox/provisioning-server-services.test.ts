@@ -154,9 +154,9 @@ describe("privileges", () => {
   beforeEach(() => {
     site.server.setPrivileges([EXAMPLE, { service: "energy", privileges: [{ include: "Sensors.View" }] }]);
   });
-  const loggedIn = (): string => {
+  const loggedIn = (userName = "Kermit"): string => {
     const token = site.userToken(INSIDE);
-    site.logIn(token);
+    site.logIn(token, userName);
     return token;
   };
 
@@ -242,6 +242,59 @@ describe("privileges", () => {
     const token = loggedIn();
     site.server.enrol(site.certificate(WATER), "energy");
     expect(site.hasPrivilege(token, "Databases.Energy.Select", WATER)).toBe("true");
+  });
+
+  it("tells which no list decides, of users who are there, once for each time it is asked", () => {
+    const open: UndecidedQuestion[] = [];
+    site.server.onUndecided((question) => open.push(question));
+    const token = site.userToken(`${INSIDE}<sso value='secret'/>`);
+    expect(site.hasPrivilege(token, "Water.Drink")).toBe("false");
+    const question = {
+      ...{ kind: "hasPrivilege", thing: "energy@example.org", jid: "energy@example.org", identities: ["energy"] },
+      ...{ nodes: [], fields: [], types: [], parameters: [], privilege: "Water.Drink" },
+      credentials: [{ type: "ip4", value: "10.0.0.1" }],
+    };
+    expect(open).toEqual([question]);
+    site.logIn(token);
+    site.hasPrivilege(token, "Water.Drink");
+    expect(open).toEqual([question, { ...question, userName: "Kermit" }]);
+    site.hasPrivilege("nobody's", "Water.Drink");
+    site.hasPrivilege(token, "Sensors.View"); // granted to everybody
+    site.hasPrivilege(token, "Databases.Energy.Delete"); // refused by name
+    site.hasPrivilege(token, "no..id");
+    expect(open).toHaveLength(2);
+  });
+
+  it("are put in front of the list of a user, who becomes known, or of everybody; the service is to ask anew", () => {
+    site.server.setPrivileges([{ service: "energy", user: "Gonzo", privileges: [{ include: "A" }, { exclude: "B" }] }]);
+    const token = loggedIn("Gonzo");
+    expect(site.hasPrivilege(token, "B")).toBe("false");
+    site.taken();
+    site.server.addPrivileges({ service: "energy", user: "Gonzo", privileges: [{ include: "B" }, { exclude: "A.C" }] });
+    expect(site.cleared(site.taken())).toContain(ENERGY);
+    const list = [{ include: "B" }, { exclude: "A.C" }, { include: "A" }];
+    expect(site.server.privileges).toEqual([{ service: "energy", user: "Gonzo", privileges: list }]);
+    expect(site.server.users.map(({ name }) => name)).toEqual(["Kermit", "Gonzo"]);
+    expect(site.hasPrivilege(token, "B")).toBe("true");
+    const everybody = [{ include: "Sensors" }];
+    site.server.addPrivileges({ service: "energy", privileges: everybody });
+    expect(site.server.privilegesOf("energy", "Gonzo")).toEqual([...list, ...everybody]);
+    expect(site.server.privilegesOf("energy")).toEqual(everybody);
+    expect(site.server.privilegesOf("water", "Gonzo")).toEqual([]);
+    expect(() => site.server.addPrivileges({ service: "energy", user: "", privileges: [] })).toThrow("list.user");
+    expect(site.server.users).toHaveLength(2);
+  });
+
+  it("P-3.5.1-1: one Thing or service alone is made to ask anew, if it ever asked", () => {
+    site.server.setRules([{ access: true }]);
+    site.userToken();
+    site.userToken("", WATER);
+    site.taken();
+    site.server.clearCache("water@example.org");
+    expect(site.cleared(site.taken())).toEqual([WATER]);
+    site.server.clearCache("stranger@example.org");
+    expect(site.taken()).toEqual([]);
+    expect(() => site.server.clearCache("no jid@")).toThrow("thing");
   });
 
   it("a list without a service is refused, and it is said what should stand there", () => {
