@@ -21,10 +21,14 @@ describe("what the guides tell to type", () => {
 
   for (const block of blocks) {
     for (const [, scene, unless] of block.scenes) {
-      it.skipIf(unless !== undefined)(block.name, async () => {
-        await scene(world, block);
-        expect(world.complaints).toEqual([]);
-      });
+      it.skipIf(unless !== undefined)(
+        block.name,
+        async () => {
+          await scene(world, block);
+          expect(world.complaints).toEqual([]);
+        },
+        60_000,
+      );
     }
   }
 });

@@ -50,9 +50,13 @@ describe("what the guides show, run", () => {
 
   for (const { name, text, scenes: own } of runnable) {
     const [[, scene, unless] = ["", plainly]] = own;
-    it.skipIf(unless !== undefined)(name, async () => {
-      await scene(world, () => world.load({ text }), text);
-      expect(world.complaints).toEqual([]);
-    });
+    it.skipIf(unless !== undefined)(
+      name,
+      async () => {
+        await scene(world, () => world.load({ text }), text);
+        expect(world.complaints).toEqual([]);
+      },
+      60_000,
+    );
   }
 });

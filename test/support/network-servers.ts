@@ -59,11 +59,34 @@ export interface AvahiOptions {
   readonly hostName?: string;
 }
 
+/** The file that describes a service to an avahi-daemon. */
+function serviceFile({ name, port = 5222, txt, type = "_xmpp-client._tcp" }: AvahiOptions): string {
+  const records = txt.map((record) => `    <txt-record>${xmlText(record)}</txt-record>`).join("\n");
+  return `<?xml version="1.0" standalone="no"?>
+<!DOCTYPE service-group SYSTEM "avahi-service.dtd">
+<service-group>
+  <name replace-wildcards="no">${xmlText(name)}</name>
+  <service>
+    <type>${type}</type>
+    <port>${port}</port>
+${records}
+  </service>
+</service-group>
+`;
+}
+
 const xmlText = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
-/** Starts avahi-daemon. Resolves when the service is announced: about 2 s, for it looks first whether the name is free. */
-export async function startAvahi(host: NetworkHost, options: AvahiOptions): Promise<Running> {
-  const { name, port = 5222, txt, type = "_xmpp-client._tcp", hostName = host.name } = options;
+/**
+ * Starts avahi-daemon, by what it is to announce or by a file that says so. Resolves when the service is announced: about
+ * 2 s, for it looks first whether the name is free.
+ */
+export async function startAvahi(
+  host: NetworkHost,
+  options: AvahiOptions | { readonly file: string },
+): Promise<Running> {
+  const { hostName = host.name, file } =
+    "file" in options ? { file: options.file } : { ...options, file: serviceFile(options) };
   const folder = mkdtempSync(join(host.folder, "avahi-"));
   mkdirSync(join(folder, "services"));
   const config = `
@@ -82,18 +105,6 @@ publish-hinfo=no
 [wide-area]
 enable-wide-area=no
 `;
-  const records = txt.map((record) => `    <txt-record>${xmlText(record)}</txt-record>`).join("\n");
-  const service = `<?xml version="1.0" standalone="no"?>
-<!DOCTYPE service-group SYSTEM "avahi-service.dtd">
-<service-group>
-  <name replace-wildcards="no">${xmlText(name)}</name>
-  <service>
-    <type>${type}</type>
-    <port>${port}</port>
-${records}
-  </service>
-</service-group>
-`;
   // The folders are compiled in: others are laid over them, for this process only.
   const script = `
 set -e
@@ -103,7 +114,7 @@ mount --bind "$1/services" /etc/avahi/services
 exec avahi-daemon -f "$1/avahi.conf" --no-drop-root --no-chroot --no-rlimits --debug
 `;
   writeFileSync(join(folder, "avahi.conf"), config);
-  writeFileSync(join(folder, "services", "xmpp.service"), service);
+  writeFileSync(join(folder, "services", "xmpp.service"), file);
   const running = host.spawn("sh", ["-c", script, "sh", folder]);
   await running.says(/successfully established/);
   return running;

@@ -1,7 +1,9 @@
 // docs/sandbox.md and docs/discovery.md: a reader's desk, and a network.
 import { createSocket } from "node:dgram";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { expect, vi } from "vitest";
 import { connect } from "../../../src/connection/connect.ts";
 import { OwnerClient } from "../../../src/owner/owner-client.ts";
@@ -13,7 +15,11 @@ import { LOOPBACK, announced, freePort, startResponder } from "../mdns-loopback.
 import { noProsody } from "../prosody.ts";
 import { startProsodyOfGuide } from "./prosody.ts";
 import type { Scenes } from "./scenes.ts";
-import { snippetWith } from "./snippets.ts";
+import { root, snippetWith } from "./snippets.ts";
+
+const tsconfig = JSON.parse(readFileSync(`${root}tsconfig.json`, "utf8")) as {
+  compilerOptions: { paths: Record<string, readonly string[]> };
+};
 
 export const deskScenes: Scenes = [
   [
@@ -206,6 +212,29 @@ export const deskScenes: Scenes = [
       world.discovery = { dhcp: false, mdns: false, timeout: 1_000 };
       await load();
       expect(world.said.sort()).toEqual(["example.org SSDP from 127.0.0.1", `pronto.example option 224 in ${leases}`]);
+    },
+  ],
+  [
+    'test } from "vitest";',
+    async (_, __, line) => {
+      // The test of the same page, with this line in the place of its own; and the guides' packages are this project.
+      const { text } = snippetWith("// lamp.test.ts\n");
+      const its = 'import { after, before, test } from "node:test";\n';
+      expect(text).toContain(its);
+      const folder = mkdtempSync(`${root}build/guides-vitest-`);
+      try {
+        writeFileSync(join(folder, "lamp.test.ts"), text.replace(its, line));
+        const paths = Object.entries(tsconfig.compilerOptions.paths).reverse(); // the longest first
+        const alias = paths.map(([find, [file = ""]]) => ({ find, replacement: join(root, file) }));
+        const config = `export default { test: { include: ["*.test.ts"] }, resolve: { alias: ${JSON.stringify(alias)} } };`;
+        writeFileSync(join(folder, "vitest.config.mjs"), config);
+        const env = { ...process.env, VITEST: undefined, NODE_V8_COVERAGE: undefined, NO_COLOR: "1" };
+        const vitest = `${root}node_modules/vitest/vitest.mjs`;
+        const { stdout } = await promisify(execFile)(process.execPath, [vitest, "run"], { cwd: folder, env });
+        expect(stdout).toMatch(/Tests +1 passed \(1\)/);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
     },
   ],
 ];

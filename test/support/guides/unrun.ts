@@ -28,7 +28,7 @@ export const otherBlocks = new Map([
   ["Runs now    yes: process 4711", "its labels are compared with those of `status`, in its scene"],
   ["component_ports = { 5347 }", "the Prosody of docs-run.test.ts is started with it"],
   ["not taken    mdns: malformed", "the form of what `discover` prints: test/cli/discover.test.ts"],
-  ["<service-group>", "for avahi: test/network starts it with such a file"],
+  ["<service-group>", "avahi announces by it in test/network/guides.test.ts"],
   ["RequestOptions=224", "for systemd-networkd, which would change the machine's network"],
   ["also request xmpp-server;", "for ISC dhclient, which is no part of Debian's servers any more"],
   ["dtoverlay=gpio-led", "for the firmware of a Raspberry Pi"],
