@@ -1,8 +1,9 @@
 // The one hand of a device: what is set is set one after another, and not after its time.
-import { onAbort, withDeadline } from "../core/abort.ts";
+import { onAbort, withLimit } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
+import { LightAbort } from "../core/light-abort.ts";
 import { Refusal } from "../core/refusal.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import { shortened } from "../core/shortened.ts";
@@ -111,16 +112,19 @@ export class Actuator {
 
   /** Has the device do it. What comes of a call that hangs, once it is given up, is looked at by nobody. */
   async #inTime(setting: Setting, { from, signal, request }: Command, what: string): Promise<void> {
-    const stop = new AbortController();
+    const stop = new LightAbort();
     const deaf = onAbort(signal, () => stop.abort(signal.reason));
-    const hung: { reason?: unknown } = {};
+    const call = { hangs: false };
     try {
-      await withDeadline(this.#clock, { timeout: setting.timeout }, `setting ${what}`, async (limit) => {
-        onAbort(limit, () => stop.abort((hung.reason = limit.reason)));
-        await setting.set({ from, signal: stop.signal, request });
+      await withLimit(this.#clock, { timeout: setting.timeout }, `setting ${what}`, (limit) => {
+        onAbort(limit, () => {
+          call.hangs = true;
+          stop.abort(limit.reason);
+        });
+        return setting.set({ from, stop, request });
       });
     } catch (error) {
-      if (hung.reason !== undefined) {
+      if (call.hangs) {
         this.#onFault("control", `setting ${what} has not ended within ${setting.timeout} ms: others are set again`);
         throw new Refusal("internal-server-error", TOO_LONG);
       }

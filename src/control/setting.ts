@@ -1,4 +1,5 @@
 // A value that was sent for a parameter, checked, and ready to be handed to the device.
+import type { LightAbort } from "../core/light-abort.ts";
 import { textOfSetting, type ParameterSetting } from "../codec/control.ts";
 import type { ControlContext, ControlParameter } from "./definition.ts";
 import { limitsOf, momentOf, typeOf, wrongType, type Limits } from "./limits.ts";
@@ -10,7 +11,12 @@ export interface Setting {
   /** How long that may take, in milliseconds. */
   readonly timeout: number;
   /** Has the device do it. */
-  set(context: Omit<ControlContext, "text">): void | Promise<void>;
+  set(turn: Turn): void | Promise<void>;
+}
+
+/** Who sets it, and when they stop to wait for it. */
+export interface Turn extends Pick<ControlContext, "from" | "request"> {
+  readonly stop: LightAbort;
 }
 
 // As long as a sensor is waited for.
@@ -40,7 +46,14 @@ export function settingFor(parameter: ControlParameter, given: ParameterSetting)
   return {
     name: parameter.name,
     timeout: parameter.timeout ?? LONGEST_SET,
-    set: (context) => parameter.set(valueOf(given) as never, { ...context, text }),
+    set: ({ from, request, stop }) =>
+      parameter.set(valueOf(given) as never, {
+        ...{ from, request, text },
+        // Made when it is first looked at: most devices are quick.
+        get signal() {
+          return stop.signal;
+        },
+      }),
   };
 }
 

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bareJid, parseJid } from "../../src/core/jid.ts";
+import { LightAbort } from "../../src/core/light-abort.ts";
 import { parameterKinds, parseSetting, type ParameterKind } from "../../src/codec/control.ts";
 import type { ControlContext, ControlParameter } from "../../src/control/definition.ts";
 import { settingFor } from "../../src/control/setting.ts";
@@ -10,7 +11,7 @@ import { written } from "../codec/arbitraries.ts";
 
 const context = {
   from: bareJid("caller@example.org"),
-  signal: new AbortController().signal,
+  stop: new LightAbort(),
   request: new IncomingRequest(parseJid("caller@example.org/desk"), {}),
 };
 
