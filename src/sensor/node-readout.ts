@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import { TimeoutError, messageOf } from "../core/errors.ts";
 import { LightAbort, type AbortNotice } from "../core/light-abort.ts";
 import { Refusal } from "../core/refusal.ts";
+import { shortened } from "../core/shortened.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Field, FieldGroup } from "../codec/sensor-data.ts";
 import { isXmlText } from "../codec/xml.ts";
@@ -264,8 +265,7 @@ const LONGEST_TEXT = 1_000;
 function failureText(error: unknown): string {
   // A text that XML cannot hold would keep the whole message from being sent.
   if (error instanceof Refusal && error.text !== "" && isXmlText(error.text)) {
-    const { text } = error;
-    return text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT).replace(/[\uD800-\uDBFF]$/, "")}…`;
+    return shortened(error.text, LONGEST_TEXT);
   }
   return error instanceof TimeoutError ? "Timeout." : "The readout failed.";
 }
