@@ -261,7 +261,7 @@ export class ServiceClient extends EventEmitter<ServiceEvents> implements AsyncD
       barrier: this.#barrier,
       clock: this.#settings.clock,
       epoch: () => this.#epoch,
-      stream: () => this.#channel.jid,
+      stream: () => this.#stream, // a new one each time, under the same address
     };
   }
 

@@ -2,7 +2,7 @@
 import { timeLeft, withDeadline, type CallOptions, checkCallAlone } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConfigError, StateError, TimeoutError } from "../core/errors.ts";
-import type { BareJid, Jid } from "../core/jid.ts";
+import type { BareJid } from "../core/jid.ts";
 import type { Credential } from "../codec/credentials.ts";
 import { isPrivilegeId, type Privilege } from "../codec/privileges.ts";
 import {
@@ -33,7 +33,7 @@ export interface SessionParts {
   /** Counts the times when rights were cleared. */
   readonly epoch: () => number;
   /** The stream there is at the moment: what was sent on another one may not have arrived. */
-  readonly stream: () => Jid | undefined;
+  readonly stream: () => object | undefined;
 }
 
 /** The privileges that one provisioning server has listed for a user. */
@@ -70,7 +70,7 @@ export class ServiceSession {
   #access: Access;
   #epoch: number;
   #renewing: Promise<void> | undefined;
-  #login: { readonly userName: string; toldOn: Jid | undefined } | undefined;
+  #login: { readonly userName: string; toldOn: object | undefined } | undefined;
   #downloads = false;
   #isOver = false;
 
