@@ -36,6 +36,11 @@ export interface ProvisioningServerOptions {
    * Default: they are ignored.
    */
   readonly aggregate?: AggregateOptions | undefined;
+  /**
+   * How many users in services it knows at the most, at least 1. Default 10,000. A service has all the room that others leave; one user
+   * too many ends the one of the largest service who was there longest ago, and that service is told by `clearCache`.
+   */
+  readonly mostUsers?: number | undefined;
   /** Whether Things may trust further servers (XEP-0324 3.1.4). Default false. */
   readonly secondaryTrustAllowed?: boolean | undefined;
   /** How it pads what it encrypts for the holder of a certificate (P-E12). Default `oaep`. */

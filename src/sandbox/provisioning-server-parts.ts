@@ -1,5 +1,6 @@
 // What a reference Provisioning Server is made of, and how its parts know of each other.
 import { systemClock } from "../core/clock.ts";
+import { ConfigError } from "../core/errors.ts";
 import type { Jid } from "../core/jid.ts";
 import { silentLogger } from "../core/logger.ts";
 import { systemRandom } from "../core/random.ts";
@@ -67,7 +68,12 @@ type Answer = (payload: XmlElement, from: Jid) => ServiceAnswer | LaterAnswer;
 export function assemble(options: ProvisioningServerOptions, name: string, hooks: ServerHooks): ServerParts {
   const address = serviceAddress(options.jid);
   const { random = systemRandom, clock = systemClock, logger = silentLogger, retry = 10_000 } = options;
-  const { unknownCertificates: unknown = "accept", challengeTimeout: timeout = 5_000 } = options;
+  const {
+    unknownCertificates: unknown = "accept",
+    challengeTimeout: timeout = 5_000,
+    mostUsers: most = 10_000,
+  } = options;
+  if (!Number.isSafeInteger(most) || most < 1) throw new ConfigError("mostUsers: must be a whole number, at least 1");
   const { carry, padding, policy } = hooks;
   const kept = new Kept(logger, carry);
   const output = (stanzas: readonly XmlElement[]): void => {
@@ -90,7 +96,7 @@ export function assemble(options: ProvisioningServerOptions, name: string, hooks
   people.setLists(options.privileges ?? []);
   const names = new SeenNames(options.aggregate, (list) => kept.change(KEYS.names, list, true));
   const sessions: Sessions = new Sessions({
-    random,
+    ...{ random, most },
     moment: () => cache.moment,
     hasForgotten: (jid, moment) => cache.hasForgotten(jid, moment),
     changed: (session, is) => {

@@ -26,6 +26,8 @@ export interface Session {
 export interface SessionsOptions {
   /** Randomness for tokens. */
   readonly random: RandomSource;
+  /** How many there are at the most. */
+  readonly most: number;
   /** A session is another now, or gone (`undefined`). */
   readonly changed: (session: Session, is: Session | undefined) => void;
   /** The moment, by which it can be told what somebody has forgotten since. */
@@ -34,12 +36,12 @@ export interface SessionsOptions {
   readonly hasForgotten: (jid: BareJid, moment: number) => boolean;
 }
 
-const MOST_SESSIONS = 10_000;
-// Nor may one service take the room of others.
-const MOST_OF_ONE = 1_000;
 const MOST_CONCERNED = 1_000;
 
-/** The users in services, by their tokens; of very many those that were used last. */
+/**
+ * The users in services, by their tokens; of very many those that were used last. A service has all the room that the others leave,
+ * and gives of it when they come: none has less than its share.
+ */
 export class Sessions {
   readonly #options: SessionsOptions;
   /** The one that was used last stands last. */
@@ -57,14 +59,13 @@ export class Sessions {
 
   /** Lets a user in (P-3.6.2-12). The same user in the same service again is another session: they may be two people. */
   begin(service: string, by: BareJid, credentials: readonly Credential[]): Session {
-    const count = this.#counts.get(service) ?? 0;
-    if (count >= MOST_OF_ONE) this.#endOldest((session) => session.service === service);
-    else if (this.#all.size >= MOST_SESSIONS) this.#endOldest(() => true);
+    if (this.#all.size >= this.#options.most) this.#makeRoom(service);
     const token = randomToken(this.#options.random, 24); // base64url: no white space (P-3.1.3-14)
     const session: Session = {
       ...{ token, service, by, credentials },
       userName: undefined,
-      concerned: new Map(),
+      // Whoever has let the user in goes by that.
+      concerned: new Map([[by, this.#options.moment()]]),
       countless: undefined,
     };
     this.#add(session);
@@ -119,9 +120,12 @@ export class Sessions {
     this.#counts.set(session.service, (this.#counts.get(session.service) ?? 0) + 1);
   }
 
-  #endOldest(is: (session: Session) => boolean): void {
+  /** For one more user of a service. It is the service that has most who gives; this one, if no other has more than it will have. */
+  #makeRoom(service: string): void {
+    let [largest, most] = [service, (this.#counts.get(service) ?? 0) + 1];
+    for (const [other, count] of this.#counts) if (count > most) [largest, most] = [other, count];
     for (const session of this.#all.values()) {
-      if (!is(session)) continue;
+      if (session.service !== largest) continue;
       this.#all.delete(session.token);
       const left = (this.#counts.get(session.service) ?? 1) - 1;
       if (left > 0) this.#counts.set(session.service, left);

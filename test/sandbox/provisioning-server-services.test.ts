@@ -111,7 +111,9 @@ describe("canAccess", () => {
     ]);
   });
 
-  it("keeps the users of a service up to 1,000, those that were used last, and no service takes the room of another", () => {
+  it("keeps so many users, those that were used last, and no service takes the room of another", () => {
+    site = new ServiceSite({ mostUsers: 1_000 });
+    site.server.setUsers([{ name: "Kermit", roles: ["operator"] }]);
     site.server.challenge = "never";
     site.server.setRules([{ access: true }]);
     site.server.setPrivileges([
@@ -122,9 +124,13 @@ describe("canAccess", () => {
     const other = site.userToken("", WATER);
     for (const token of [first, second]) site.logIn(token);
     site.logIn(other, "Kermit", WATER);
-    for (let i = 0; i < 998; i++) site.userToken();
+    site.acknowledge();
+    expect(site.server.unacknowledged).toEqual(["water@example.org"]);
+    expect(site.download(second)).not.toBe("");
     expect(site.download(first)).not.toBe("");
-    site.cleared(site.taken());
+    for (let i = 0; i < 997; i++) site.userToken();
+    expect(site.cleared(site.taken())).toEqual([]);
+    expect(site.download(first)).not.toBe("");
     // Who was told something because of it is to ask again.
     const sent = site.asked(ENERGY, `<canAccess xmlns='urn:xmpp:iot:provisioning' serviceToken='${site.token()}'/>`);
     expect(site.cleared(sent)).toEqual([ENERGY]);
@@ -134,6 +140,7 @@ describe("canAccess", () => {
   });
 
   it("P-3.5.1-1, P-3.5.1-4: one user too many makes the service ask anew once, not for each of the thousand it has forgotten", () => {
+    site = new ServiceSite({ mostUsers: 1_000 });
     site.server.challenge = "never";
     site.server.setRules([{ access: true }]);
     const question = `<canAccess xmlns='urn:xmpp:iot:provisioning' serviceToken='${site.token()}'/>`;
@@ -146,7 +153,52 @@ describe("canAccess", () => {
     expect(site.hasPrivilege(site.userToken(), "Sensors.View")).toBe("false");
     const told = Array.from({ length: 1_000 }, come);
     expect(told.flat()).toEqual([ENERGY]);
-    expect(told.at(-1)).toEqual([ENERGY]);
+    expect(told[988]).toEqual([ENERGY]); // when the first of those goes that came after it
+  });
+
+  it("P-3.5.1-1: a service that has but let a user in is told too when that user is forgotten", () => {
+    site = new ServiceSite({ mostUsers: 1, users: [{ name: "Kermit" }] });
+    site.server.challenge = "never";
+    site.server.setRules([{ access: true }]);
+    const first = site.userToken();
+    expect(site.cleared(site.taken())).toEqual([]);
+    const second = site.userToken();
+    expect(site.cleared(site.taken())).toEqual([ENERGY]);
+    site.server.setPrivileges([{ service: "energy", user: "Kermit", privileges: [{ include: "A" }] }]);
+    for (const token of [first, second]) site.logIn(token);
+    expect([first, second].map((token) => site.hasPrivilege(token, "A"))).toEqual(["false", "true"]);
+  });
+
+  it("a service has all the room that the others leave, and gives of it down to its share", () => {
+    site = new ServiceSite({ mostUsers: 10 });
+    site.server.setUsers([{ name: "Kermit" }]);
+    site.server.challenge = "never";
+    site.server.setRules([{ access: true }]);
+    site.server.setPrivileges(
+      ["energy", "water"].map((service) => ({ service, user: "Kermit", privileges: [{ include: "In" }] })),
+    );
+    const come = (from: string): string => {
+      const token = site.userToken("", from);
+      site.logIn(token, "Kermit", from);
+      return token;
+    };
+    const [energy, water]: [string[], string[]] = [[], []];
+    const there = (): readonly number[] => [
+      energy.filter((token) => site.hasPrivilege(token, "In") === "true").length,
+      water.filter((token) => site.hasPrivilege(token, "In", WATER) === "true").length,
+    ];
+    for (let i = 0; i < 12; i++) energy.push(come(ENERGY));
+    expect(there()).toEqual([10, 0]);
+    for (let i = 0; i < 3; i++) water.push(come(WATER));
+    expect(there()).toEqual([7, 3]);
+    for (let i = 0; i < 9; i++) water.push(come(WATER));
+    expect(there()).toEqual([5, 5]);
+    for (let i = 0; i < 3; i++) energy.push(come(ENERGY));
+    expect(there()).toEqual([5, 5]);
+  });
+
+  it.each([0, 1.5, NaN, "many"])("how many users there may be is a whole number: not %j", (mostUsers) => {
+    expect(() => new ServiceSite({ mostUsers: mostUsers as number })).toThrow("mostUsers: must be a whole number");
   });
 });
 

@@ -67,7 +67,11 @@ export class ServiceSite extends TokenSite {
   /** The child of the answer. */
   canAccess(credentials = "", from = ENERGY, serviceToken = this.token(from)): XmlElement | undefined {
     const attributes = `xmlns='urn:xmpp:iot:provisioning' serviceToken='${serviceToken}'`;
-    return this.asked(from, `<canAccess ${attributes}>${credentials}</canAccess>`).at(-1)?.getChildElements()[0];
+    const sent = this.asked(from, `<canAccess ${attributes}>${credentials}</canAccess>`);
+    const answers = sent.filter((stanza) => stanza.getChild("clearCache") === undefined);
+    // What else is sent because of it is for `cleared`.
+    this.output.push(...sent.filter((stanza) => !answers.includes(stanza)));
+    return answers.at(-1)?.getChildElements()[0];
   }
 
   /** A user whom the service may let in. */
@@ -91,6 +95,11 @@ export class ServiceSite extends TokenSite {
   /** `-Sensors.Delete +Sensors`. */
   download(userToken: string, from = ENERGY, serviceToken = this.token(from)): string | undefined {
     return listIn(this.asked(from, downloadPrivileges(serviceToken, userToken)).at(-1));
+  }
+
+  /** Somebody acknowledges what they have been told until now. */
+  acknowledge(from = ENERGY): void {
+    this.cleared(this.asked(from, "<ping xmlns='urn:xmpp:ping'/>"));
   }
 
   /** Who is told to clear their caches, and does. */
