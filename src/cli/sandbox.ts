@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import type { AnnounceOptions } from "../sandbox/announce.ts";
 import type { Rule } from "../sandbox/rules.ts";
 import { startSandbox, type Sandbox, type SandboxUser } from "../sandbox/sandbox.ts";
-import { RegistrationError } from "../core/errors.ts";
+import { RegistrationError, StorageError } from "../core/errors.ts";
 import { randomToken, systemRandom } from "../core/random.ts";
 import { UsageError, parse, wholeNumber } from "./args.ts";
 import { exitCode, type Io } from "./io.ts";
@@ -81,7 +81,7 @@ given for what Things rely on.
     const folder = data === undefined ? await io.makeFolder() : resolve(data);
     try {
       const ca = join(folder, "ca.pem");
-      await io.writeFile(ca, site.ca);
+      await writeOwn(ca, site.ca, (text) => site.ca.startsWith(text), io);
       const owner = data === undefined ? site.addUser("owner") : await keptOwner(site, join(folder, "owner.json"), io);
       // The owner is who tries things out here.
       const given = [rights, ...also.map((server) => server.rights)];
@@ -194,7 +194,8 @@ interface Facts {
 async function keptOwner(site: Sandbox, path: string, io: Io): Promise<SandboxUser> {
   const known = await passwordIn(path, io);
   const password = known ?? randomToken(systemRandom, 12);
-  if (known === undefined) await io.writeFile(path, `${JSON.stringify({ username: "owner", password })}\n`);
+  const isOwn = (text: string): boolean => text === "{}" || OWNER.startsWith(text) || text.startsWith(OWNER);
+  if (known === undefined) await writeOwn(path, `${JSON.stringify({ username: "owner", password })}\n`, isOwn, io);
   try {
     return site.addUser("owner", password);
   } catch (error) {
@@ -204,6 +205,9 @@ async function keptOwner(site: Sandbox, path: string, io: Io): Promise<SandboxUs
   }
 }
 
+/** What is kept of the owner begins so. */
+const OWNER = '{"username":"owner","password":"';
+
 /** The password in a file; `undefined` if there is no such file, or a start that was cut off has left a part of it. */
 async function passwordIn(path: string, io: Io): Promise<string | undefined> {
   try {
@@ -212,6 +216,17 @@ async function passwordIn(path: string, io: Io): Promise<string | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** Writes a file of the sandbox's own. One of that name that somebody else has put there stays as it is: `ERR_STORAGE`. */
+async function writeOwn(path: string, content: string, isOwn: (text: string) => boolean, io: Io): Promise<void> {
+  const before = await io.readFile(path).catch(() => undefined);
+  if (before === content) return;
+  if (before !== undefined && !isOwn(before))
+    throw new StorageError(
+      `--data: "${path}" is there already, and is not of this sandbox: move it, or give another folder`,
+    );
+  await io.writeFile(path, content);
 }
 
 /** Where things are kept. */

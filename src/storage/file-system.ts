@@ -1,4 +1,5 @@
 import { chmod, mkdir, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
 
 /** A file opened for writing. */
 export interface OpenFile {
@@ -61,7 +62,7 @@ const cannotSyncFolders = new Set(process.platform === "win32" ? ["EPERM", "EISD
 
 /** The machine's own file system. */
 export const nodeFileSystem: FileSystem = {
-  mkdir: (path, mode) => mkdir(path, { recursive: true, mode }),
+  mkdir: makeFolders,
   stat,
   chmod,
   readdir: (path) => readdir(path),
@@ -92,3 +93,24 @@ export const nodeFileSystem: FileSystem = {
     }
   },
 };
+
+/**
+ * Not by `recursive`: where a folder is there and takes none (`/proc`, and some mounts), Node.js tries for ever, in a thread that
+ * nothing ends.
+ */
+async function makeFolders(path: string, mode: number): Promise<string | undefined> {
+  try {
+    await mkdir(path, { mode });
+    return path;
+  } catch (error) {
+    if ((await stat(path).catch(() => undefined))?.isDirectory() === true) return undefined;
+    const above = dirname(path);
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || above === path) throw error;
+    const uppermost = await makeFolders(above, mode);
+    // Tried once more, and no more: somebody else may have made what is above.
+    await mkdir(path, { mode }).catch(async (again: unknown) => {
+      if ((await stat(path).catch(() => undefined))?.isDirectory() !== true) throw again;
+    });
+    return uppermost ?? path;
+  }
+}

@@ -1,5 +1,5 @@
 // A sandbox that keeps what Things rely on: it goes and comes back, and nobody has to do anything about it.
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -185,6 +185,26 @@ describe("npx xmpp-thing sandbox --data", () => {
     expect(await run("--json")).toEqual(third);
     writeFileSync(join(data, "owner.json"), "{}");
     expect((await run("--json"))["password"]).not.toBe(third["password"]);
+  });
+
+  it.each(["ca.pem", "owner.json"])(
+    "leaves a %s as it is that somebody else has put there, and says so",
+    async (name) => {
+      mkdirSync(data, { recursive: true });
+      writeFileSync(join(data, name), "mine");
+      const io = new FakeIo();
+      expect(await main(["sandbox", "--data", data], io)).toBe(1);
+      expect(io.text + io.errors.join("\n")).toContain(`"${join(data, name)}" is there already`);
+      expect(readFileSync(join(data, name), "utf8")).toBe("mine");
+    },
+  );
+
+  it("writes the authority anew where a start was cut off while it wrote it", async () => {
+    await run("--json");
+    const ca = readFileSync(join(data, "ca.pem"), "utf8");
+    writeFileSync(join(data, "ca.pem"), ca.slice(0, 100));
+    await run("--json");
+    expect(readFileSync(join(data, "ca.pem"), "utf8")).toBe(ca);
   });
 
   it("tells whole paths, quoted where a shell needs it: what is typed elsewhere means the same folder", async () => {
