@@ -2,14 +2,16 @@
 import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { commandsOf } from "./support/guides/commands.ts";
+import { fileScenes } from "./support/guides/files.ts";
 import { root, snippets } from "./support/guides/snippets.ts";
 import { blockScenes, programsOf } from "./support/guides/terminal.ts";
 import { otherBlocks, otherPrograms } from "./support/guides/unrun.ts";
 import { World, removeModules } from "./support/guides/world.ts";
 
+const scenes = [...blockScenes, ...fileScenes];
 const blocks = snippets
   .filter(({ language }) => language !== "ts" && language !== "mermaid") // mermaid: a drawing
-  .map((block) => ({ ...block, scenes: blockScenes.filter(([words]) => block.text.includes(words)) }));
+  .map((block) => ({ ...block, scenes: scenes.filter(([words]) => block.text.includes(words)) }));
 
 describe("what the guides tell to type", () => {
   let world: World;
@@ -65,6 +67,6 @@ describe("what is not run", () => {
   });
 
   it("has a scene for one block each", () => {
-    for (const [words] of blockScenes) expect(blocks.filter(({ text }) => text.includes(words)).length, words).toBe(1);
+    for (const [words] of scenes) expect(blocks.filter(({ text }) => text.includes(words)).length, words).toBe(1);
   });
 });

@@ -10,6 +10,7 @@ import { startSandbox, type Sandbox } from "../src/sandbox/sandbox.ts";
 import { ReadoutError } from "../src/sensor/readout-error.ts";
 import { memoryStorage } from "../src/storage/memory-storage.ts";
 import { Thing } from "../src/thing/thing.ts";
+import { snippetWith } from "./support/guides/snippets.ts";
 import { thingOptions } from "./support/site.ts";
 import { readTerminalQr } from "./support/terminal-qr.ts";
 
@@ -296,7 +297,7 @@ describe("what users run", () => {
       }
     };
     expect(await read()).toBe("There is no sensor on the bus.");
-    plug(id, lines("72 01 4b 46 7f ff 0e 10 57", 23_125));
+    plug(id, snippetWith("crc=57 YES", "text").text); // of docs/wire-sensor.md
     expect(await read()).toBe("Temperature 23.125 °C");
     plug(id, lines("5e ff 4b 46 7f ff 02 10 9f", -10_125));
     expect(await read()).toBe("Temperature -10.125 °C");

@@ -2,7 +2,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, vi } from "vitest";
-import { parseClaimText } from "../../../src/codec/claim-text.ts";
 import { connect } from "../../../src/connection/connect.ts";
 import type { ControlParameter } from "../../../src/control/definition.ts";
 import { OwnerClient } from "../../../src/owner/owner-client.ts";
@@ -301,24 +300,6 @@ export const blockScenes: BlockScenes = [
       expect(said).toMatch(/^Reset: /m);
     },
   ],
-  [
-    "IoTDisco;SN:394872348732948723;MAN:www.ktc.se;MODEL:IMC",
-    (_, { text }) => {
-      const tags = parseClaimText(text.trim());
-      expect(tags.map(({ name }) => name)).toEqual(["SN", "MAN", "MODEL", "V", "KEY"]);
-    },
-  ],
-  ...["dhcp-option=224,pronto.home.example", "dhcp-option=224,sandbox.local"].map(
-    (words) =>
-      [
-        words,
-        (_: World, { text }: Snippet) => {
-          writeFileSync("dnsmasq.conf", text);
-          execFileSync("dnsmasq", ["--test", "--conf-file=dnsmasq.conf"], { stdio: "pipe" });
-        },
-        isInstalled("dnsmasq") ? undefined : "dnsmasq is not installed",
-      ] as const,
-  ),
 ];
 
 /** The programs of a block that are not this project's. */
