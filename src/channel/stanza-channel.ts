@@ -6,6 +6,7 @@ import { LightAbort, type AbortNotice } from "../core/light-abort.ts";
 import type { Logger } from "../core/logger.ts";
 import { randomToken, type RandomSource } from "../core/random.ts";
 import { Refusal } from "../core/refusal.ts";
+import { shortened } from "../core/shortened.ts";
 import { parseCaps } from "../codec/caps.ts";
 import { ns } from "../codec/namespaces.ts";
 import { buildError, iq, iqType, presencePriority, presenceType, stanzaErrorOf } from "../codec/stanza.ts";
@@ -36,6 +37,8 @@ const MOST_BACKLOG = 262_144;
 // Nobody needs a longer one. It comes back in the answer: on a thin line out a stranger's, of hundreds of kilobytes each,
 // would have so much wait to be sent that the stream is given up.
 const LONGEST_ID = 1_024;
+// What is said of a mistake may repeat what was sent.
+const LONGEST_WORDS = 1_000;
 
 interface Pending {
   readonly allowed: (from: string | undefined) => boolean;
@@ -230,7 +233,7 @@ export class StanzaChannel implements Channel {
 
   #refusalFor(error: unknown, stanza: XmlElement, from: Jid): Refusal {
     if (error instanceof Refusal) return error;
-    if (error instanceof ProtocolError) return new Refusal("bad-request", error.message);
+    if (error instanceof ProtocolError) return new Refusal("bad-request", shortened(error.message, LONGEST_WORDS));
     // The message of any other error may hold secrets: it stays here.
     if (!(error instanceof ConnectionError)) {
       this.#onFault("handler-failed", `${nameOf(stanza)} from ${from.full}: ${messageOf(error)}`);

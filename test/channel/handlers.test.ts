@@ -149,6 +149,13 @@ describe("what a handler throws", () => {
     expect(faults).toEqual([]);
   });
 
+  it("as an ERR_PROTOCOL says no more than 1,000 characters: it may repeat what was sent", async () => {
+    const { wire } = await askedWith(() => {
+      throw new ProtocolError(`no such thing as ${"x".repeat(5_000)}`, "req");
+    });
+    expect(wire.last.getChild("error")?.getChild("text")?.text()).toMatch(/^no such thing as x{983}…$/);
+  });
+
   it.each<[string, unknown]>([
     ["an Error", new Error("password hunter2")],
     ["an error of the library", new StateError("password hunter2")],
