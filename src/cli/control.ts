@@ -9,7 +9,7 @@ import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts"
 import { UsageError, parse } from "./args.ts";
 import { formJson, formLines } from "./form-words.ts";
 import { exitCode } from "./io.ts";
-import { nodeHelp, nodeOf, nodeOptions } from "./named-thing.ts";
+import { nodeHelp, nodeOf, nodeOptions, withNodeHint } from "./named-thing.ts";
 import type { Command } from "./command.ts";
 import { jsonText, printable } from "./printable.ts";
 
@@ -166,7 +166,7 @@ async function explained<T>(controlling: Promise<T>): Promise<T> {
       throw new Error(`${error.message}: ${why}`, { cause: error });
     }
     const problems = error.parameters.map(({ name, text }) => `${name}: ${text}`).join("\n");
-    if (problems === "") throw error;
+    if (problems === "") throw withNodeHint(error);
     // Said once: of one parameter, or of several with the same mistake, there is nothing to be said of all.
     const isSaid = error.text !== "" && error.parameters.every(({ text }) => text === error.text);
     const message = isSaid ? error.message.slice(0, -`: ${error.text}`.length) : error.message;

@@ -1,4 +1,5 @@
 // The Thing that a command is about: its address, and the node where it is one behind a concentrator.
+import { StanzaError } from "../core/errors.ts";
 import { tryParseJid } from "../core/jid.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { ThingAddress } from "../owner/thing-reference.ts";
@@ -46,4 +47,14 @@ export function thingInWords({ jid, node }: ThingAddress): string {
   const source = node.sourceId === undefined ? "" : ` of source ${node.sourceId}`;
   const cache = node.cacheType === undefined ? "" : `, cache type ${node.cacheType}`;
   return `${jid}, node ${node.nodeId}${source}${cache}`;
+}
+
+/** What a concentrator means by its words to somebody who has named no node; any other error as it is. */
+export function withNodeHint(error: unknown): unknown {
+  // The words of this library's Things: others have their own.
+  const isMeant = error instanceof StanzaError && error.condition === "bad-request" && error.text === "Name a node.";
+  if (!isMeant) return error;
+  return new Error(`${error.message} Say which by --node; xmpp-thing nodes shows those you may read.`, {
+    cause: error,
+  });
 }

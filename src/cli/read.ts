@@ -10,7 +10,7 @@ import type { Readout } from "../sensor/remote-readout.ts";
 import { accountHelp, accountOptions, connectAs, timeoutOf } from "./account.ts";
 import { UsageError, parse, type Arguments } from "./args.ts";
 import { exitCode, type Io } from "./io.ts";
-import { nodeHelp, nodeOf, nodeOptions } from "./named-thing.ts";
+import { nodeHelp, nodeOf, nodeOptions, withNodeHint } from "./named-thing.ts";
 import type { Command } from "./command.ts";
 import { jsonText, printable } from "./printable.ts";
 
@@ -162,7 +162,7 @@ function inWords(error: unknown): unknown {
     const why = "it is offline, or no Thing, or one that has nothing to read";
     return new Error(`${error.message}: ${why}`, { cause: error });
   }
-  if (error.condition !== "forbidden") return error;
+  if (error.condition !== "forbidden") return withNodeHint(error);
   const who = "claim it first if nobody has, or ask who runs its provisioning server";
   return new Error(`you may not read this Thing: ${who}`, { cause: error });
 }
