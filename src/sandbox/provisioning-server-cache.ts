@@ -158,8 +158,8 @@ export class CacheInvalidation {
     if (device.asked && device.services.size > size) this.#keep(jid, device);
   }
 
-  /** Something changed: every Thing and service that ever asked, and is concerned, must forget. Left out: all are. */
-  changed(isConcerned: IsConcerned = () => true): void {
+  /** Something changed: every Thing and service that ever asked, and is concerned, must forget. */
+  changed(isConcerned: IsConcerned): void {
     const stanzas: XmlElement[] = [];
     for (const [jid, device] of this.#devices) {
       if (!device.asked || !isConcerned(jid, device.services)) continue;

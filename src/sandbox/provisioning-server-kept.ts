@@ -116,7 +116,10 @@ export class Kept {
       }
       this.#failure = undefined;
       this.#kept = upTo;
-      while ((this.#told[0]?.after ?? Infinity) <= upTo) this.#say(this.#told.shift()?.stanzas ?? []);
+      for (let [next] = this.#told; next !== undefined && next.after <= upTo; [next] = this.#told) {
+        this.#say(next.stanzas);
+        this.#told.shift();
+      }
     }
     this.#writing = undefined;
     if (this.#told.length > 0) this.#begin(); // what a refusal has brought on

@@ -1,7 +1,7 @@
 // A service that reads and controls Things, of its own accord or for one of its users: XEP-0324 3.1.5, 5.6 (P-5.6-1).
 import { timeLeft, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { configJid, parseJid } from "../core/jid.ts";
+import { configJid, parseJid, type BareJid } from "../core/jid.ts";
 import { ns } from "../codec/namespaces.ts";
 import { asAttributes, type Tokens } from "../codec/tokens.ts";
 import type { Channel, Whereabouts } from "../channel/channel.ts";
@@ -42,7 +42,7 @@ export interface ServiceActingParts {
   readonly ownTokens: () => readonly string[];
   readonly clock: Clock;
   /** From now on this Thing may ask for friendship. */
-  readonly onAsked: (jid: string) => void;
+  readonly onAsked: (jid: BareJid) => void;
 }
 
 /** Gives the tokens of the user for whom it is done, within limits. */

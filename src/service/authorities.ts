@@ -152,7 +152,7 @@ export class Authorities {
     try {
       return parse(await channel.request({ type: "get", to, payload }, { signal }));
     } catch (error) {
-      throw discreet(error, { serviceToken, userToken: secretsIn(payload).join(" ") });
+      throw discreet(error, { serviceToken, userToken: secretsIn(payload) });
     }
   }
 
@@ -172,9 +172,8 @@ export class Authorities {
 }
 
 /** What is the user's: no name and no address, but what opens something. A single-sign-on token may open much more than this. */
-function secretsIn(question: XmlElement): readonly string[] {
-  const { userToken = "" } = question.attrs;
-  return [userToken, ...question.getChildren("sso").map(({ attrs }) => attrs["value"] ?? "")];
+function secretsIn(question: XmlElement): string {
+  return [question.attrs["userToken"], ...question.getChildren("sso").map(({ attrs }) => attrs["value"])].join(" ");
 }
 
 /** Something that can be waited for once. */

@@ -3,7 +3,7 @@ import { checkCallAlone, timeLeft, withDeadline, type CallOptions } from "../cor
 import { ConnectionError, StateError, isSdkError, messageOf } from "../core/errors.ts";
 import { Fold, inWords } from "../core/fold.ts";
 import { foldedLogger } from "../core/folded-logger.ts";
-import { tryParseJid, type BareJid, type Jid } from "../core/jid.ts";
+import type { BareJid, Jid } from "../core/jid.ts";
 import type { Credential } from "../codec/credentials.ts";
 import { StanzaChannel } from "../channel/stanza-channel.ts";
 import type { LinkState } from "../connection/connection-manager.ts";
@@ -281,13 +281,11 @@ export class ServiceClient extends EventEmitter<ServiceEvents> implements AsyncD
   }
 
   /** A Thing that was asked for something: it may ask for friendship. */
-  #asked(jid: string): void {
-    const bare = tryParseJid(jid)?.bare;
-    if (bare === undefined) return;
-    this.#things.delete(bare);
-    this.#things.add(bare);
+  #asked(jid: BareJid): void {
+    this.#things.delete(jid);
+    this.#things.add(jid);
     const [oldest] = this.#things;
-    if (this.#things.size > MOST_THINGS && oldest !== undefined) this.#things.delete(oldest);
+    if (oldest !== undefined && this.#things.size > MOST_THINGS) this.#things.delete(oldest);
   }
 
   #fault(code: ServiceFaultCode, given: string, cause?: unknown): void {

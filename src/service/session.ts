@@ -44,6 +44,13 @@ export interface ServerPrivileges {
   readonly privileges: readonly Privilege[];
 }
 
+/** A user has logged in. */
+interface Login {
+  readonly userName: string;
+  /** On which stream the servers were told. */
+  toldOn: object | undefined;
+}
+
 /** Who has let the user in: each with the token that it knows the user by, if it has given one. */
 type Access = ReadonlyMap<BareJid, string | undefined>;
 
@@ -70,7 +77,7 @@ export class ServiceSession {
   #access: Access;
   #epoch: number;
   #renewing: Promise<void> | undefined;
-  #login: { readonly userName: string; toldOn: object | undefined } | undefined;
+  #login: Login | undefined;
   #downloads = false;
   #isOver = false;
 
@@ -111,7 +118,7 @@ export class ServiceSession {
     const access = await this.#current(left());
     if (access === undefined) throw over();
     this.#login = { userName, toldOn: undefined };
-    await this.#tellLogin(access, left());
+    await this.#tellLogin(this.#login, access, left());
   }
 
   /**
@@ -216,7 +223,8 @@ export class ServiceSession {
         signal.throwIfAborted();
       }
       if (this.#isOver) return undefined;
-      if (this.#login !== undefined && this.#login.toldOn !== stream()) await this.#tellLogin(this.#access, { signal });
+      const login = this.#login;
+      if (login !== undefined && login.toldOn !== stream()) await this.#tellLogin(login, this.#access, { signal });
       return this.#access;
     });
   }
@@ -250,9 +258,7 @@ export class ServiceSession {
   }
 
   /** P-E24: what was known before counts no more; what follows on the stream comes after it. */
-  async #tellLogin(access: Access, options: CallOptions): Promise<void> {
-    const login = this.#login;
-    if (login === undefined) return;
+  async #tellLogin(login: Login, access: Access, options: CallOptions): Promise<void> {
     const { authorities, stream } = this.#parts;
     const { userName } = login;
     this.#privileges.clear();

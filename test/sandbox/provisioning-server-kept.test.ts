@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseJid } from "../../src/core/jid.ts";
 import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import type { KeptChange, ProvisioningKeeper } from "../../src/sandbox/provisioning-server-kept.ts";
 import { levelProvisioningKeeper } from "../../src/sandbox/provisioning-level.ts";
@@ -135,7 +136,11 @@ describe("a Provisioning Server that keeps what it decides by", () => {
     await after(canRead);
     await again({ rules, users });
     expect(server.unacknowledged).toEqual([]);
+    const privileges = [{ service: "energy", privileges: [{ include: "A" }] }];
+    await again({ privileges });
+    expect(server.privileges).toEqual(privileges);
     await again({ rules: [], users: [], privileges: [] });
+    expect(server.privileges).toEqual([]);
     expect(server.rules).toEqual([]);
     expect(server.users).toEqual([]);
     expect(server.unacknowledged).toEqual(["thing@example.org"]);
@@ -164,6 +169,37 @@ describe("a Provisioning Server that keeps what it decides by", () => {
     expect(taken()).toEqual([]);
     await clock.advance(10_000);
     expect(taken().map(({ attrs }) => attrs["to"])).toEqual([THING]);
+  });
+
+  it("P-5.1-2: as an account it tells a Thing after a restart once its presence says where it is, and nowhere else", async () => {
+    const jid = "provisioning@example.org";
+    const to = `${jid}/service`;
+    const friend = { subscription: "both", pendingOut: false, name: "", groups: [] } as const;
+    const roster = ["thing@example.org", "stranger@example.org"].map((who) => ({ ...friend, jid: parseJid(who).bare }));
+    const online = (): void => server.onAccount({ jid: to, roster });
+    const ask = (content: string): void =>
+      send(`<iq xmlns='jabber:client' type='get' from='${THING}' to='${to}' id='1'>${content}</iq>`);
+    const present = `<presence xmlns='jabber:client' from='${THING}' to='${to}'/>`;
+    keeper = new SlowKeeper();
+    await again({ jid });
+    online();
+    await after(() => ask(`<canRead ${ns} jid='${CALLER}'/>`));
+    server.setRules([]);
+    await server.settled();
+    await again({ jid });
+    online();
+    expect(server.unacknowledged).toEqual(["thing@example.org"]);
+    await clock.advance(10_000);
+    expect(await after(() => ask("<ping xmlns='urn:xmpp:ping'/>"))).toHaveLength(1); // the answer alone
+    const isClear = (stanza: XmlElement): boolean => stanza.getChild("clearCache") !== undefined;
+    const clears = async (): Promise<number> => (await after(() => send(present))).filter(isClear).length;
+    expect(await clears()).toBe(1);
+    await after(() => send(present.replace(THING, "stranger@example.org/x"))); // who never asked is nobody to remember
+    server.onAccount();
+    online();
+    await clock.advance(60_000);
+    expect(taken()).toEqual([]); // nobody knows where it is on the next stream
+    expect(await clears()).toBe(1);
   });
 
   it("P-3.2.3-2: knows after a restart which Things have asked about friends", async () => {
@@ -354,6 +390,27 @@ describe("nothing is told before it is kept", () => {
     expect(verdict(taken()[0])).toBe("false");
     await settle();
     expect(keeper.writes).toBe(writes);
+  });
+
+  it("a keeper that hangs does not fill the memory: the question too many is refused for now", async () => {
+    keeper.held = true;
+    server.setRules([{ jid: CALLER, read: true }]);
+    for (let i = 0; i < 10_000; i++) canRead();
+    expect(taken()).toEqual([]);
+    canRead();
+    expect(taken().map(refusal)).toEqual(["error wait resource-constraint"]);
+    keeper.release();
+    await settle();
+    expect(taken().flatMap((stanza) => verdict(stanza) ?? [])).toHaveLength(10_000);
+  });
+
+  it("what a newer version has kept under other keys is left as it is", async () => {
+    keeper.kept.set("novelty/x", 1);
+    server.setRules([{ jid: CALLER, read: true }]);
+    await server.settled();
+    await again();
+    expect(server.rules).toHaveLength(1);
+    expect(keeper.kept.get("novelty/x")).toBe(1);
   });
 
   it("is closed when all is kept", async () => {

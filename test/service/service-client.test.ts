@@ -1,11 +1,14 @@
 import { X509Certificate } from "node:crypto";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { buildClearCache } from "../../src/codec/provisioning.ts";
 import { buildTokenChallenge, parseTokenChallengeResponse } from "../../src/codec/token-challenge.ts";
 import { toCredentials } from "../../src/service/credentials.ts";
 import { checkServiceOptions, type ServiceOptions } from "../../src/service/options.ts";
 import { startSandbox } from "../../src/sandbox/sandbox.ts";
 import { ServiceClient } from "../../src/service/service-client.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import { StateError } from "../../src/core/errors.ts";
+import type { Outcome } from "../support/scripted-wire.ts";
 import { deviceCertificate, encryptFor } from "../support/device-certificate.ts";
 import { authority, provisioning, scriptedService, type ScriptedService } from "../support/scripted-service.ts";
 
@@ -131,6 +134,59 @@ describe("the life of a service", () => {
     ended.abort(new Error("enough"));
   });
 
+  it("an account among its servers is shown no presence of its own accord while it is away: friendship does that", async () => {
+    const account = "provisioning@example.org";
+    const server = authority();
+    server.instead = (payload) => (payload.is("ping") ? { error: "remote-server-not-found" } : "go on");
+    site = await scriptedService({ [account]: server });
+    await vi.waitFor(() => expect(site!.wire().presences).toContain(`subscribe ${account}`), soon);
+    await site.clock.advance(60_000);
+    expect(site.wire().presences.filter((one) => one.includes("available"))).toEqual(["available"]);
+  });
+
+  it("of the Things that it has asked it remembers the last 1,000", async () => {
+    site = await scriptedService({ [provisioning]: authority() });
+    const { wire, service } = site;
+    const ended = AbortSignal.abort(new Error("enough"));
+    const readings = Array.from({ length: 1_001 }, (_, i) =>
+      service.read(`thing${i}@example.org/x`, { signal: ended }),
+    );
+    await Promise.allSettled(readings);
+    for (const i of [0, 1]) wire().presence(`thing${i}@example.org`, "subscribe");
+    await vi.waitFor(() => expect(wire().presences).toContain("subscribed thing1@example.org"), soon);
+    expect(wire().presences).not.toContain("subscribed thing0@example.org");
+  });
+
+  it("a Thing that is named by its account is asked for friendship first", async () => {
+    site = await scriptedService({ [provisioning]: authority() });
+    const ended = new AbortController();
+    const reading = Promise.resolve(site.service.read("meter@example.org", { signal: ended.signal }));
+    await vi.waitFor(() => expect(site!.wire().presences).toContain("subscribe meter@example.org"), soon);
+    ended.abort(new Error("enough"));
+    await expect(reading).rejects.toThrow("enough");
+  });
+
+  it("a listener that throws is a fault and keeps nothing from happening; the same fault again is told with a count", async () => {
+    site = await scriptedService({ [provisioning]: authority() });
+    const { service, wire, faults, logger, clock } = site;
+    const causes: unknown[] = [];
+    service.on("fault", ({ cause }) => void causes.push(cause));
+    const failures = [new StateError("not now"), new Error("never")];
+    service.on("rightsCleared", () => {
+      throw failures.shift() ?? new Error("never");
+    });
+    const clear = (): Promise<Outcome> => wire().ask(provisioning, "set", buildClearCache());
+    expect((await clear()).type).toBe("result");
+    expect((await clear()).type).toBe("result");
+    await vi.waitFor(() => expect(faults).toEqual(["listener-failed: not now", "listener-failed: never"]), soon);
+    expect(causes).toEqual([expect.any(StateError), undefined]);
+    await clear();
+    await clock.advance(60_000);
+    await clear();
+    await vi.waitFor(() => expect(faults).toHaveLength(3), soon);
+    expect(logger.lines.join("\n")).toMatch(/never \(.*2/);
+  });
+
   it("a token that is refused is a fault, which shows no secret, and a question that waits for it ends in time", async () => {
     const server = authority();
     server.instead = (payload) => (payload.is("getToken") ? { error: "not-acceptable" } : "go on");
@@ -155,6 +211,11 @@ describe("options", () => {
     storage: memoryStorage(),
   };
 
+  it("must be there at all", async () => {
+    await expect(ServiceClient.connect(undefined as never)).rejects.toThrow();
+    expect(() => checkServiceOptions(undefined as never)).toThrow("service: must be the address");
+  });
+
   it("are completed", () => {
     expect(checkServiceOptions(good)).toMatchObject({
       address: { domain: "example.org", port: 5222 },
@@ -174,6 +235,7 @@ describe("options", () => {
     ["account.password", { account: { username: "a", password: "" } }],
     ["account.username", { account: { username: "a/b", password: "x" } }],
     ["account.resource", { account: { username: "a", password: "x", resource: "\u0000" } }],
+    ["keepalive", { keepalive: { idle: "soon" } }],
     ["account.register", { account: { username: "a", password: "x", register: 1 } }],
     ["logger", { logger: {} }],
     ["timeout", { timeout: "30s" }],

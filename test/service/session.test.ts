@@ -100,6 +100,17 @@ describe("access", () => {
     expect(await asking).toBeDefined();
   });
 
+  it("is asked for until the caller does not want to know any more", async () => {
+    const server = authority();
+    server.access = "silent";
+    const { service } = await start({ [provisioning]: server });
+    const ended = new AbortController();
+    const asking = service.canAccess({}, { signal: ended.signal });
+    await vi.waitFor(() => expect(names(server)).toEqual(["canAccess"]), soon);
+    ended.abort(new Error("the page was closed"));
+    await expect(asking).rejects.toThrow("the page was closed");
+  });
+
   it("no server is waited for without end, also where no limit is said in so many words", async () => {
     const { service, clock } = await start({});
     const outcome = expect(service.canAccess({}, { timeout: undefined })).rejects.toMatchObject({
@@ -388,6 +399,34 @@ describe("a login", () => {
     ]);
     await session.hasPrivilege("A");
     expect(last(server, "hasPrivilege").attrs["userToken"]).toBe("USER2");
+  });
+
+  it("that could be told to no server is an error, and is told with the next question", async () => {
+    const session = await userOf(authority());
+    site!.wire().broken = true;
+    await expect(session.loggedIn("Kermit")).rejects.toMatchObject({ code: "ERR_CONNECTION" });
+    site!.wire().broken = false;
+    await session.hasPrivilege("A");
+    expect(site!.wire().messages).toHaveLength(1);
+  });
+
+  it("that comes while a list is under way: the list is not remembered", async () => {
+    const server = authority();
+    server.privileges = [{ include: "A" }];
+    const session = await userOf(server);
+    let letGo: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    server.instead = async (payload) => {
+      if (payload.is("downloadPrivileges")) await held;
+      return "go on" as const;
+    };
+    const downloading = session.downloadPrivileges();
+    await vi.waitFor(() => expect(names(server)).toContain("downloadPrivileges"), soon);
+    await session.loggedIn("Kermit");
+    letGo();
+    expect(await downloading).toHaveLength(1);
+    server.privileges = [];
+    expect(await session.hasPrivilege("A")).toBe(false);
   });
 
   it("of somebody who is let in no more ends the session, and tells nobody", async () => {
