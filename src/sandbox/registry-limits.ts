@@ -23,6 +23,11 @@ export interface RegistrySettings {
   /** How many operators a search may have; more get `bad-request`. Default 32. */
   readonly mostOperators?: number | undefined;
   /**
+   * How many strings a search may look at: for each operator each different value of its tag once. More get `not-acceptable`.
+   * Each 20,000 count as one more search. Default 640,000: an operator on each of six tags that 100,000 Things have.
+   */
+  readonly mostLooked?: number | undefined;
+  /**
    * How many searches a second one account may make, four times as many at once; more get `resource-constraint`.
    * Default 50.
    */
@@ -44,6 +49,7 @@ const DEFAULTS: RegistryLimits = {
   mostFound: 100,
   mostFoundBytes: 100_000,
   mostOperators: 32,
+  mostLooked: 640_000,
   searchesPerSecond: 50,
   disownTimeout: 8_000,
 };
@@ -110,5 +116,11 @@ export class SearchBudget {
     const [oldest] = this.#left.keys();
     if (oldest !== undefined && this.#left.size > MOST_ASKERS) this.#left.delete(oldest);
     return has >= 1;
+  }
+
+  /** What it has asked for has cost as much as so many searches more. */
+  charge(asker: BareJid, searches: number): void {
+    const known = this.#left.get(asker);
+    if (known !== undefined) this.#left.set(asker, { ...known, left: known.left - searches });
   }
 }

@@ -80,12 +80,36 @@ export class Conjunction {
   }
 }
 
+/** A search looks at more strings than it may. */
+export class TooMuchError extends Error {}
+
+/** Counts the strings that a search looks at: in them is nearly all that it costs, where each Thing has others. */
+export class Looks {
+  /** How many it has looked at. */
+  count = 0;
+  readonly #most: number;
+
+  constructor(most = Infinity) {
+    this.#most = most;
+  }
+
+  /** One more. Throws {@link TooMuchError} if that is too many. */
+  add(): void {
+    if (++this.count > this.#most) throw new TooMuchError();
+  }
+}
+
 /** A condition on strings as one on their codes: each string is asked once at most. */
-export function onlyOnce(dictionary: Dictionary, test: (value: string) => boolean): (code: number) => boolean {
+export function onlyOnce(
+  dictionary: Dictionary,
+  test: (value: string) => boolean,
+  looks: Looks,
+): (code: number) => boolean {
   const answers = new Uint8Array(dictionary.size);
   return (code) => {
     const known = answers[code];
     if (known === 0) {
+      looks.add();
       const matches = test(dictionary.string(code));
       answers[code] = matches ? 1 : 2;
       return matches;

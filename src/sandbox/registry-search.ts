@@ -2,7 +2,7 @@
 import type { SearchOperator } from "../codec/search.ts";
 import { foldTagName, type Tag } from "../codec/tags.ts";
 import { Column, Dictionary } from "./registry-search-column.ts";
-import { Conjunction, Cursor, onlyOnce } from "./registry-search-cursor.ts";
+import { Conjunction, Cursor, Looks, onlyOnce } from "./registry-search-cursor.ts";
 import { conditionOf, ordinal } from "./registry-search-operators.ts";
 
 /** What the index has to know of a record: who may see it, and its tags. */
@@ -84,10 +84,11 @@ export class RegistryIndex<T extends Searchable> {
   /**
    * Those that match all operators (D-3.15-4), from the `offset`-th on. What has a tag of that name in no record, or
    * means KEY, is found in none; nor is anything without an operator.
+   * Throws `TooMuchError` once it has looked at more strings than `looks` allows.
    */
-  search(operators: readonly SearchOperator[], offset: number, maxCount: number): FoundPage<T> {
+  search(operators: readonly SearchOperator[], offset: number, maxCount: number, looks = new Looks()): FoundPage<T> {
     const records: T[] = [];
-    const [first, ...others] = this.#cursors(operators);
+    const [first, ...others] = this.#cursors(operators, looks);
     if (first === undefined) return { records, more: false };
     const all = new Conjunction(others);
     let toSkip = offset;
@@ -101,7 +102,7 @@ export class RegistryIndex<T extends Searchable> {
   }
 
   /** What goes through the columns, the shortest column first; none if there is nothing to be found in one of them. */
-  #cursors(operators: readonly SearchOperator[]): readonly Cursor[] {
+  #cursors(operators: readonly SearchOperator[], looks: Looks): readonly Cursor[] {
     const cursors: Cursor[] = [];
     for (const operator of operators) {
       const { tag, cost, ...asked } = conditionOf(operator);
@@ -112,7 +113,7 @@ export class RegistryIndex<T extends Searchable> {
       } else {
         const column = this.#strings.get(tag);
         if (column === undefined) return [];
-        cursors.push(new Cursor(column.codes, onlyOnce(column.dictionary, asked.test), cost));
+        cursors.push(new Cursor(column.codes, onlyOnce(column.dictionary, asked.test, looks), cost));
       }
     }
     return cursors.sort((a, b) => a.count - b.count || a.cost - b.cost);

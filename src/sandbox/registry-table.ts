@@ -4,6 +4,7 @@ import type { NodeRef } from "../codec/node-ref.ts";
 import type { SearchOperator } from "../codec/search.ts";
 import { recordKey, type RegistryRecord } from "./registry-records.ts";
 import { RegistryIndex, type FoundPage } from "./registry-search.ts";
+import type { Looks } from "./registry-search-cursor.ts";
 import { fingerprint } from "./registry-tags.ts";
 
 /** What a change has replaced: the records of before, by their keys; `undefined` where there was none. */
@@ -95,8 +96,13 @@ export class RegistryTable {
   }
 
   /** Those that a search finds (XEP-0347 3.15). */
-  search(operators: readonly SearchOperator[], offset: number, maxCount: number): FoundPage<RegistryRecord> {
-    return this.#index.search(operators, offset, maxCount);
+  search(
+    operators: readonly SearchOperator[],
+    offset: number,
+    maxCount: number,
+    looks?: Looks,
+  ): FoundPage<RegistryRecord> {
+    return this.#index.search(operators, offset, maxCount, looks);
   }
 
   /** Puts a record in the place of the one with the same key, or behind all others. */

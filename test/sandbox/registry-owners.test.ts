@@ -2,6 +2,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { canonical } from "../support/canonical.ts";
 import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
+import { bareJid } from "../../src/core/jid.ts";
+import { SearchBudget } from "../../src/sandbox/registry-limits.ts";
+import { SimulatedClock } from "../../src/sandbox/simulated-clock.ts";
 import { ACCOUNT, brief, found, LISTED, NODE, OWNER, RegistryDesk, SHOWN, STRANGER, THING } from "./registry-desk.ts";
 
 let desk: RegistryDesk;
@@ -331,6 +334,39 @@ describe("searching (XEP-0347 3.15)", () => {
     await desk.clock.advance(500);
     expect(found(desk.search(EVERYTHING))).toEqual([THE_THING]);
     expect(found(desk.search(EVERYTHING))).toEqual([`error ${STRANGER} resource-constraint`]);
+  });
+});
+
+describe("a search that looks at very much", () => {
+  const masks = (count: number): string =>
+    Array.from({ length: count }, (_, i) => `<strMask name='SN' value='*${"x".repeat(i)}*' wildcard='*'/>`).join("");
+  /** So many Things, each with an SN that has many letters x. */
+  const things = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      const tags = `<str name='SN' value='${i}${"x".repeat(40)}'/><str name='KEY' value='k${i}'/>`;
+      desk.claimed({ tags, thing: `thing${i}@example.org/home` });
+    }
+  };
+
+  it("is refused once it has looked at as many values as it may: its operators times the different values", () => {
+    desk = RegistryDesk.make({ mostLooked: 60 });
+    things(10);
+    expect(found(desk.search(masks(6)))).toHaveLength(10);
+    expect(found(desk.search(masks(7)))).toEqual([`error ${STRANGER} not-acceptable`]);
+  });
+
+  it("counts as several searches of whoever has asked, also if it was refused", async () => {
+    const clock = new SimulatedClock();
+    const budget = new SearchBudget(clock, 1);
+    const jid = bareJid("a@example.org");
+    expect(budget.spend(jid)).toBe(true);
+    budget.charge(jid, 5);
+    for (let second = 0; second < 3; second++) {
+      expect(budget.spend(jid)).toBe(false);
+      await clock.advance(1_000);
+    }
+    expect(budget.spend(jid)).toBe(true);
+    expect(budget.spend(jid)).toBe(false);
   });
 });
 
