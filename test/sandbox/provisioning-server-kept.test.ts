@@ -184,6 +184,9 @@ describe("a Provisioning Server that keeps what it decides by", () => {
     await again({ jid });
     online();
     await after(() => ask(`<canRead ${ns} jid='${CALLER}'/>`));
+    expect(server.friends).toEqual(roster.map((one) => one.jid));
+    expect(await server.askFriendship("thing@example.org")).toBe("accepted");
+    await expect(server.askFriendship("registry.example.org")).rejects.toMatchObject({ code: "ERR_CONFIG" });
     server.setRules([]);
     await server.settled();
     await again({ jid });
@@ -423,6 +426,8 @@ describe("nothing is told before it is kept", () => {
   it("says nothing of keeping where nothing is kept", async () => {
     const plain = new ReferenceProvisioningServer({ jid: SERVER, rules: [{ read: true }] });
     await plain.settled();
+    expect(plain.friends).toEqual([]);
+    await expect(plain.askFriendship("thing@example.org")).rejects.toMatchObject({ code: "ERR_STATE" });
     await plain.close();
     expect(plain.rules).toHaveLength(1);
   });

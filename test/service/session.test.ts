@@ -551,6 +551,18 @@ describe("without a connection", () => {
     await outcome;
   });
 
+  it("nobody waits longer for one to come than they want to", async () => {
+    const server = authority();
+    const session = await userOf(server);
+    site!.drop();
+    const ended = new AbortController();
+    const asking = session.hasPrivilege("A", { signal: ended.signal });
+    await settled();
+    ended.abort(new Error("the page was closed"));
+    await expect(asking).rejects.toThrow("the page was closed");
+    expect(names(server)).toEqual(["canAccess"]);
+  });
+
   it("what is remembered counts again once the servers have had their say on the next stream", async () => {
     const server = authority();
     server.privileges = [{ include: "A" }];
