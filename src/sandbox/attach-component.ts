@@ -119,6 +119,7 @@ class ComponentLink {
     ended.signal.addEventListener("abort", () => this.#lost(stream), { once: true });
     this.#backoff.reset();
     this.#logger.info("attached", { component: domain });
+    this.#service.onAttached?.();
   }
 
   close(): Promise<void> {

@@ -28,6 +28,9 @@ import {
 } from "./service-frame.ts";
 import type { HostedAccount, StanzaService } from "./stanza-service.ts";
 
+/** So many Things are told at once what is due to them. */
+const MOST_TOLD_AT_ONCE = 1_000;
+
 /**
  * A Thing Registry that holds the rules of XEP-0347 strictly, to test and demonstrate with: Things register, owners
  * claim, update, remove and disown them, everybody searches. Made by `new` it keeps everything in memory; by
@@ -189,6 +192,16 @@ export class ReferenceRegistry implements StanzaService {
   onAccount(account?: HostedAccount): void {
     this.#friends?.onAccount(account);
     this.#whereabouts.forgetPresence();
+  }
+
+  /**
+   * A Thing that was there all the time does not come, and so would not hear what the process before did not get told. Those
+   * who have gone meanwhile, and all beyond very many, hear it when they come.
+   */
+  onAttached(): void {
+    const things = [...new Set(this.#notices.due.map(({ jid }) => jid))].slice(0, MOST_TOLD_AT_ONCE);
+    const due = things.flatMap((jid) => this.#tell(jid));
+    if (due.length > 0) this.#carry(due);
   }
 
   onOutput(carry: (stanzas: readonly XmlElement[]) => void): void {

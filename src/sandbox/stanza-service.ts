@@ -14,6 +14,8 @@ export interface StanzaService {
   receive(stanza: XmlElement): readonly XmlElement[];
   /** Who carries away what it sends by itself later. Set by whoever hosts the service. */
   onOutput(carry: (stanzas: readonly XmlElement[]) => void): void;
+  /** As a component: told when a stream to the server is up. What it says from then on goes out. */
+  onAttached?(): void;
   /**
    * As an account: told when a stream is up, before anything comes in over it, and without an argument when it has
    * ended. Whom it saw on the stream before may be gone.

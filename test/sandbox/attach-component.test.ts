@@ -27,6 +27,8 @@ class EchoService implements StanzaService {
   readonly received: XmlElement[] = [];
   answers: readonly XmlElement[] = [];
   stopped = false;
+  /** How often it was told that a stream is up. */
+  attached = 0;
   carry: (stanzas: readonly XmlElement[]) => void = () => undefined;
 
   receive(stanza: XmlElement): readonly XmlElement[] {
@@ -36,6 +38,9 @@ class EchoService implements StanzaService {
   }
   onOutput(carry: (stanzas: readonly XmlElement[]) => void): void {
     this.carry = carry;
+  }
+  onAttached(): void {
+    this.attached++;
   }
   stop(): void {
     this.stopped = true;
@@ -298,6 +303,7 @@ describe("attached to a server played by the test", () => {
       await logged("detached");
       await clock.advance(1_000); // the first window of the backoff
       await vi.waitFor(() => expect(log.filter((line) => line.startsWith("attached"))).toHaveLength(2), soon);
+      expect(service.attached).toBe(2);
       service.carry([el("message", { xmlns: "jabber:client", to: "again@b", from: DOMAIN })]);
       await heard("again@b");
     };

@@ -55,6 +55,26 @@ const restart = async (): Promise<void> => {
   desk = await RegistryDesk.open(keeper, { clock });
 };
 
+describe("a Registry that is there again", () => {
+  it("XEP-0347 3.9: tells Things that were there all the time what they have not acknowledged, and nobody else anything", async () => {
+    await claimed("", sn("1"));
+    desk.register(LISTED, NODE);
+    await desk.settled();
+    desk.mine();
+    await desk.settled();
+    await restart();
+    desk.registry.onAttached();
+    await desk.settled();
+    expect(said()).toEqual([`set ${THING} claimed`]);
+    desk.acknowledge(desk.sent.at(-1));
+    await desk.settled();
+    await restart();
+    desk.registry.onAttached();
+    await desk.settled();
+    expect(said()).toEqual([]);
+  });
+});
+
 describe("an answer", () => {
   it("goes out when what it tells is kept, not before", async () => {
     keeper.hold();
