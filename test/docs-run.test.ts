@@ -1,7 +1,6 @@
 // The code of the guides, run as it stands there, in a world that has what it speaks of: test/support/guides.
 // docs.test.ts checks all of it by its types.
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
-import { StateError } from "../src/core/errors.ts";
 import { controlScenes } from "./support/guides/control.ts";
 import { deskScenes } from "./support/guides/desk.ts";
 import { readingScenes } from "./support/guides/reading.ts";
@@ -12,24 +11,7 @@ import { World, removeModules } from "./support/guides/world.ts";
 
 const scenes: Scenes = [...controlScenes, ...thingScenes, ...readingScenes, ...deskScenes];
 
-/** A snippet without a scene of its own: what it exports is called, and its Things come to their server. */
-const plainly: Scene = async (world, load) => {
-  const exported = Object.values(await load()).filter((part) => typeof part === "function");
-  for (const part of exported) {
-    const text = String(part);
-    const given =
-      text.includes("provisioning") || text.includes("sandbox")
-        ? await world.sandbox("localhost")
-        : await world.thing("thing", {});
-    await (part as (given: unknown) => unknown)(given);
-  }
-  for (const thing of world.things) {
-    await thing.start().catch((error: unknown) => {
-      if (!(error instanceof StateError)) throw error; // it is running already
-    });
-    await thing.waitFor("registered", { timeout: 10_000 });
-  }
-};
+const nobody: Scene = () => Promise.reject(new Error("it has no scene: give it one in test/support/guides"));
 
 const runnable = snippets
   .filter(({ language, text }) => language === "ts" && !/^\/\/ \S+\.ts\n/.test(text)) // files of a name: docs.test.ts, own-finders.test.ts
@@ -45,11 +27,11 @@ describe("what the guides show, run", () => {
 
   it("has a scene for one snippet each", () => {
     for (const [words] of scenes) expect(runnable.filter(({ text }) => text.includes(words)).length, words).toBe(1);
-    for (const { name, scenes: own } of runnable) expect(own.length, name).toBeLessThan(2);
+    for (const { name, scenes: own } of runnable) expect(own.length, name).toBe(1);
   });
 
   for (const { name, text, scenes: own } of runnable) {
-    const [[, scene, unless] = ["", plainly]] = own;
+    const [[, scene, unless] = ["", nobody]] = own;
     it.skipIf(unless !== undefined)(
       name,
       async () => {

@@ -147,6 +147,13 @@ export const deskScenes: Scenes = [
     },
   ],
   [
+    "const cut = home.federate(elsewhere);",
+    async (world, load) => {
+      await load(); // all of it ends
+      expect(world.said).toEqual([]);
+    },
+  ],
+  [
     "export async function attach(",
     async (world, load) => {
       const sandbox = await world.sandbox();

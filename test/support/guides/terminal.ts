@@ -266,7 +266,7 @@ export const blockScenes: BlockScenes = [
       const terminal = await Terminal.open(world);
       await world.thing("thing", thermometer);
       await terminal.run(block);
-      expect(traced.join("\n")).toMatch(/<req .*xmlns="urn:xmpp:iot:sensordata"/);
+      await expect.poll(() => traced.join("\n"), within).toMatch(/<req .*xmlns="urn:xmpp:iot:sensordata"/);
     },
   ],
   [

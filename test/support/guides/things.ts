@@ -170,8 +170,9 @@ export const thingScenes: Scenes = [
       world.later(() => vi.unstubAllEnvs());
       await load();
       await world.thing("thing", {});
-      const trace = world.complaints.splice(0).join("\n");
-      expect(trace).toMatch(/^OUT\n/m);
+      // It is printed as soon as what prints it is loaded.
+      await expect.poll(() => world.complaints.join("\n"), within).toMatch(/^OUT\n/m);
+      world.complaints.splice(0);
       expect(world.said).toEqual([]);
     },
   ],
@@ -197,6 +198,39 @@ export const thingScenes: Scenes = [
       expect(thing.state.trust).toMatchObject({
         servers: [{ jid: "provisioning.example.org" }, { jid: "provisioning.example.net" }],
       });
+    },
+  ],
+  [
+    'thing.on("nodeClaimText"',
+    async (world, load) => {
+      await load();
+      const [, text = ""] = await world.hears(/^meter1 (IoTDisco;.*)$/m);
+      const [thing] = world.things;
+      await expect.poll(() => thing?.nodes[0]?.ownership.is, within).toBe("registered");
+      const anna = await world.owner("anna");
+      const { jid = "", node = { nodeId: "" } } = await anna.claim(text);
+      expect((await anna.read({ jid, node }))[0]?.fields).toMatchObject([{ name: "Power", value: 230 }]);
+    },
+  ],
+  [
+    'registry: { subdomain: "discovery", search: true }',
+    async (world, load) => {
+      await load();
+      await world.things[0]?.start();
+      const { thing } = await world.claimed("anna");
+      expect(thing.state.trust).toMatchObject({ servers: [{ jid: "provisioning.example.org" }] });
+    },
+  ],
+  [
+    'xmpp://example.org" } });\nthing.on("fault"',
+    async (world, load) => {
+      const sandbox = await world.sandbox();
+      sandbox.detach(sandbox.registry);
+      await load();
+      await world.things[0]?.start();
+      const complaints = (): string => world.complaints.join("\n");
+      await expect.poll(complaints, within).toMatch(/^registry no Thing Registry was found/m);
+      world.complaints.splice(0);
     },
   ],
 ];
