@@ -17,7 +17,7 @@ export interface IqRequest {
 
 /** Asking, answering and telling over whatever stream there is at the moment. */
 export interface Channel {
-  /** The own full JID while there is a stream. */
+  /** The own full JID while there is a stream: another object for each, also where it is the same address. */
   readonly jid: Jid | undefined;
   /** Fires when the stream that there is now ends; `undefined` without one. Left out where nobody can tell. */
   readonly stream?: AbortNotice | undefined;

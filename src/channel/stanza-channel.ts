@@ -56,7 +56,7 @@ export class StanzaChannel implements Channel {
   readonly #onFault: NonNullable<StanzaChannelOptions["onFault"]>;
   readonly #pending = new Map<string, Pending>();
   readonly #load = new Load();
-  #stream: { readonly wire: Wire; readonly ended: LightAbort } | undefined;
+  #stream: { readonly wire: Wire; readonly jid: Jid; readonly ended: LightAbort } | undefined;
 
   constructor(options: StanzaChannelOptions) {
     this.#clock = options.clock;
@@ -66,7 +66,7 @@ export class StanzaChannel implements Channel {
   }
 
   get jid(): Jid | undefined {
-    return this.#stream?.wire.jid;
+    return this.#stream?.jid;
   }
 
   get stream(): AbortNotice | undefined {
@@ -76,7 +76,7 @@ export class StanzaChannel implements Channel {
   /** Takes a new stream into use. */
   attach(wire: Wire): void {
     this.detach(new ConnectionError("replaced by a new stream"));
-    this.#stream = { wire, ended: new LightAbort() };
+    this.#stream = { wire, jid: { ...wire.jid }, ended: new LightAbort() };
   }
 
   /** The stream is gone: everything that waits for an answer rejects, handlers are told. */

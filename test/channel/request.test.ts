@@ -381,3 +381,15 @@ describe("the own address", () => {
     expect(channel.jid?.full).toBe("thing@example.org/r2");
   });
 });
+
+describe("the own address", () => {
+  it("is another object on each stream, by which what belongs to the one before is known", () => {
+    const { channel } = startChannel();
+    const before = channel.jid;
+    channel.attach(new FakeWire());
+    expect(channel.jid).toEqual(before);
+    expect(channel.jid).not.toBe(before);
+    channel.detach(new ConnectionError("gone"));
+    expect(channel.jid).toBeUndefined();
+  });
+});
