@@ -20,7 +20,10 @@ const advice: ReadonlyMap<string, string> = new Map([
 export function storageError(error: unknown, action: string, path: string): Error {
   if (isSdkError(error)) return error;
   const code = codeOf(error);
-  const hint = advice.get(code ?? "") ?? messageOf(error);
+  const isNowhere = action === "make" && code === "ENOENT";
+  const hint = isNowhere
+    ? "no folder can be made there; use another one"
+    : (advice.get(code ?? "") ?? messageOf(error));
   return new StorageError(`could not ${action} "${path}": ${hint}${code === undefined ? "" : ` (${code})`}`, {
     cause: error,
   });

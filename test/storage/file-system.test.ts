@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { storageError } from "../../src/storage/file-errors.ts";
 import { codeOf, nodeFileSystem } from "../../src/storage/file-system.ts";
 
 /** What a process prints that calls the file system: a thread that never ends would not let the tests end either. */
@@ -51,6 +52,16 @@ describe("nodeFileSystem", () => {
 
   it("rejects when a folder that could be synced cannot be opened", async () => {
     await expect(nodeFileSystem.syncFolder("/there/is/no/such/folder")).rejects.toMatchObject({ code: "ENOENT" });
+  });
+});
+
+describe("storageError", () => {
+  it("says of a folder that cannot be made another thing than of one that has been removed", () => {
+    const gone = Object.assign(new Error("no"), { code: "ENOENT" });
+    expect(storageError(gone, "make", "/proc/x").message).toBe(
+      'could not make "/proc/x": no folder can be made there; use another one (ENOENT)',
+    );
+    expect(storageError(gone, "read", "/a/b").message).toContain("the folder has been removed; start again");
   });
 });
 
