@@ -37,9 +37,15 @@ export function checkCallAlone(options: CallOptions, more: readonly string[] = [
   checkCall(options);
 }
 
-/** What is left of the time of a call that is made of several steps, at each moment: its limit is for all of them together. */
-export function timeLeft(clock: Clock, { signal, timeout }: CallOptions, byDefault: number): () => CallOptions {
-  const until = clock.monotonic() + (timeout ?? byDefault);
+/**
+ * What is left of the time of a call that is made of several steps, at each moment: its limit is for all of them together.
+ *
+ * @param byDefault its limit if none is given, in milliseconds; left out: each step has its own
+ */
+export function timeLeft(clock: Clock, { signal, timeout }: CallOptions, byDefault?: number): () => CallOptions {
+  const limit = timeout ?? byDefault;
+  if (limit === undefined) return () => ({ signal });
+  const until = clock.monotonic() + limit;
   return () => ({ signal, timeout: Math.max(0, until - clock.monotonic()) });
 }
 

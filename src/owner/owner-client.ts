@@ -1,4 +1,4 @@
-import { checkCall, checkCallAlone, sleep, withDeadline, type CallOptions } from "../core/abort.ts";
+import { checkCall, checkCallAlone, sleep, timeLeft, withDeadline, type CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError, RegistryError, StateError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
@@ -268,8 +268,9 @@ export class OwnerClient {
   async control(thing: ThingReference, values: ParameterValues, options: ControlOptions = {}): Promise<ControlOutcome> {
     const reference = checkReference(thing);
     checkControlCall(values, options);
-    const full = await this.#fullJid(reference, options);
-    return setParameters(this.#connection.channel, full, values, { ...nodesOf(reference), ...options });
+    const left = timeLeft(this.#clock, options);
+    const full = await this.#fullJid(reference, left());
+    return setParameters(this.#connection.channel, full, values, { ...nodesOf(reference), ...options, ...left() });
   }
 
   /**
@@ -287,8 +288,9 @@ export class OwnerClient {
   async getForm(thing: ThingReference, options: FormOptions = {}): Promise<ControlForm> {
     const reference = checkReference(thing);
     checkFormCall(options);
-    const full = await this.#fullJid(reference, options);
-    return getControlForm(this.#connection.channel, full, { ...nodesOf(reference), ...options });
+    const left = timeLeft(this.#clock, options);
+    const full = await this.#fullJid(reference, left());
+    return getControlForm(this.#connection.channel, full, { ...nodesOf(reference), ...options, ...left() });
   }
 
   /**
@@ -299,7 +301,9 @@ export class OwnerClient {
   async nodes(thing: ThingReference, options: NodeListOptions = {}): Promise<readonly ConcentratorNode[]> {
     const reference = checkReference(thing);
     checkNodeListOptions(options);
-    return new ConcentratorClient(this.#connection.channel).nodes(await this.#fullJid(reference, options), options);
+    const left = timeLeft(this.#clock, options);
+    const full = await this.#fullJid(reference, left());
+    return new ConcentratorClient(this.#connection.channel).nodes(full, { ...options, ...left() });
   }
 
   async #fullJid({ jid }: CheckedReference, options: CallOptions): Promise<string> {

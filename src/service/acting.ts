@@ -104,7 +104,7 @@ export class ServiceActing {
     { signal, timeout }: CallOptions,
     userTokens: UserTokens,
   ): Promise<{ to: string; tokens: Tokens; left: () => CallOptions }> {
-    const left = timeout === undefined ? () => ({ signal }) : timeLeft(this.#parts.clock, { signal, timeout }, timeout);
+    const left = timeLeft(this.#parts.clock, { signal, timeout });
     const users = await userTokens(left());
     const to = await this.#addressOf(jid, ns.control, left());
     return { to, tokens: this.#tokensTo(to, users), left };

@@ -1,6 +1,6 @@
 // A Thing that reads and controls other Things: of its own accord, or on behalf of whoever has asked it to. XEP-0324 3.1.3,
 // 3.1.5, 5.6; P-3.1.3-7, P-5.6-2, X-E7.
-import type { CallOptions } from "../core/abort.ts";
+import { timeLeft, type CallOptions } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { configJid, parseJid } from "../core/jid.ts";
 import { checkKnown } from "../core/options.ts";
@@ -82,9 +82,10 @@ export class Acting {
     checkOnBehalf(given, ["onBehalfOf", "nodes", "form", "timeout", "signal"]);
     const { onBehalfOf, ...options } = given;
     checkControlCall(values, options);
-    const to = await this.#addressOf(jid, ns.control, options);
+    const left = timeLeft(this.#parts.clock, options);
+    const to = await this.#addressOf(jid, ns.control, left());
     const tokens = this.#tokensTo(to, onBehalfOf);
-    return discreetly(tokens, setParameters(this.#parts.channel, to, values, { ...options, tokens }));
+    return discreetly(tokens, setParameters(this.#parts.channel, to, values, { ...options, ...left(), tokens }));
   }
 
   /** Asks what can be controlled of a Thing. */
@@ -92,9 +93,10 @@ export class Acting {
     checkOnBehalf(given, ["onBehalfOf", "nodes", "language", "timeout", "signal"]);
     const { onBehalfOf, ...options } = given;
     checkFormCall(options);
-    const to = await this.#addressOf(jid, ns.control, options);
+    const left = timeLeft(this.#parts.clock, options);
+    const to = await this.#addressOf(jid, ns.control, left());
     const tokens = this.#tokensTo(to, onBehalfOf);
-    return discreetly(tokens, getControlForm(this.#parts.channel, to, { ...options, tokens }));
+    return discreetly(tokens, getControlForm(this.#parts.channel, to, { ...options, ...left(), tokens }));
   }
 
   async #addressOf(text: string, feature: string, { signal, timeout }: CallOptions): Promise<string> {

@@ -310,3 +310,28 @@ describe("friendship with what is the owner's", () => {
     }
   });
 });
+
+describe.each<[string, (owner: OwnerClient, limit: { timeout: number }) => Promise<unknown>]>([
+  ["control", (owner, limit) => owner.control(thing, { Valve: true }, limit)],
+  ["getForm", (owner, limit) => owner.getForm(thing, limit)],
+  ["nodes", (owner, limit) => owner.nodes(thing, limit)],
+])("a limited time of %s", (_, call) => {
+  it("is for finding the Thing and for its answer together", async () => {
+    const { owner, wire, clock } = scriptedOwner(() => undefined);
+    let end: unknown;
+    call(owner, { timeout: 5_000 }).catch((error: unknown) => (end = error));
+    await settled();
+    await clock.advance(3_000);
+    const subscribed = el("item", { jid: thing, subscription: "to" });
+    await wire.ask("owner@example.org", "set", el("query", { xmlns: ns.roster }, subscribed));
+    wire.presence(`${thing}/imc`, "available");
+    await settled();
+    expect(wire.asked(`${thing}/imc`)).toHaveLength(1);
+    await clock.advance(1_999);
+    await settled();
+    expect(end).toBeUndefined();
+    await clock.advance(1);
+    await settled();
+    expect(end).toMatchObject({ code: "ERR_TIMEOUT" });
+  });
+});

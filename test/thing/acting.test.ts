@@ -1,6 +1,7 @@
 // A Thing that asks other Things: where, with which tokens, and what is noted of them.
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
+import { sleep } from "../../src/core/abort.ts";
 import { bareJid, parseJid } from "../../src/core/jid.ts";
 import { buildSetResponse } from "../../src/codec/control.ts";
 import { buildAccepted, buildFailure, buildFields, parseReq } from "../../src/codec/sensor-data.ts";
@@ -10,20 +11,21 @@ import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import { IncomingRequest, carried } from "../../src/provisioning/incoming-request.ts";
 import { SentTokens } from "../../src/provisioning/sent-tokens.ts";
 import { Acting } from "../../src/thing/acting.ts";
-import { scriptedChannel } from "../support/scripted-wire.ts";
+import { scriptedChannel, settled } from "../support/scripted-wire.ts";
 
 const u2 = "u2@example.org/kitchen";
 const caller = "caller@example.org/app";
 const requestWith = (tokens: Tokens, from = caller): IncomingRequest => new IncomingRequest(parseJid(from), tokens);
 
-function site(own: readonly string[] = []) {
+function site(own: readonly string[] = [], findingTakes = 0) {
   const { channel, clock, wire } = scriptedChannel();
   const sent = new SentTokens(clock);
   const searched: string[] = [];
   const whereabouts = {
-    addressOf: (jid: string, feature: string) => {
+    addressOf: async (jid: string, feature: string) => {
       searched.push(`${jid} ${feature}`);
-      return Promise.resolve(`${jid}/found`);
+      if (findingTakes > 0) await sleep(clock, findingTakes);
+      return `${jid}/found`;
     },
   };
   const asked: XmlElement[] = [];
@@ -39,7 +41,7 @@ function site(own: readonly string[] = []) {
   const acting = new Acting({ channel, whereabouts, sent, clock, ownTokens: () => own });
   const origins = (token: string, to = "u2@example.org"): (string | undefined)[] =>
     sent.challenged(token, bareJid(to)).map(({ from }) => from);
-  return { acting, sent, asked, searched, origins, wire };
+  return { acting, sent, asked, searched, origins, wire, clock };
 }
 
 describe.each(["read", "control", "getForm"] as const)("a Thing that is to %s another one", (what) => {
@@ -212,5 +214,31 @@ describe("what another Thing says of the tokens that it was sent", () => {
     wire.peer(u2, () => "silent");
     const ended = AbortSignal.abort(new Error("ended"));
     expect(await failed(acting.read(u2, { onBehalfOf, signal: ended }))).toMatchObject({ message: "ended" });
+  });
+});
+
+describe.each(["control", "getForm"] as const)("a Thing that is to %s another one in a limited time", (what) => {
+  it("takes it for finding the Thing and for its answer together", async () => {
+    const { acting, clock, asked, wire } = site([], 20_000);
+    wire.peer("u2@example.org/found", (payload) => {
+      asked.push(payload);
+      return new Promise<never>(() => undefined); // it does not answer
+    });
+    const limit = { timeout: 30_000 };
+    const acted =
+      what === "control"
+        ? acting.control("u2@example.org", { LED: true }, limit)
+        : acting.getForm("u2@example.org", limit);
+    let end: unknown;
+    acted.catch((error: unknown) => (end = error));
+    await clock.advance(20_000);
+    await settled();
+    expect(asked).toHaveLength(1);
+    await clock.advance(9_999);
+    await settled();
+    expect(end).toBeUndefined();
+    await clock.advance(1);
+    await settled();
+    expect(end).toMatchObject({ code: "ERR_TIMEOUT" });
   });
 });
