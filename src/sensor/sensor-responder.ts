@@ -46,7 +46,7 @@ interface Asked {
 }
 
 // A sensor that is as quick as most answers in the same packet as `accepted`; a slower one is not waited for there.
-// Short enough for the handler's time also after the guard has taken all of its own.
+// Short enough for the handler's time also after the guard has taken all of its own to answer one question.
 const SAME_WRITE = 500;
 const MOST_IN_ONE_WRITE = 8;
 
@@ -61,7 +61,9 @@ export function answerReadouts(options: SensorResponderOptions): void {
     try {
       const decision = await decideRead(options, request, from, signal);
       const when = request.when === undefined ? 0 : msOf(request.when);
-      return await (isToCome(options.clock, when) ? queue(asked, decision, when) : begin(asked, decision, stream));
+      return await (isToCome(options.clock, when)
+        ? queue(asked, decision, when)
+        : begin(asked, decision, stream, signal));
     } catch (error) {
       entry.leave();
       throw error;
@@ -99,7 +101,7 @@ function readoutOf(
 }
 
 /** Reads now (XEP-0323 3.1). */
-async function begin(asked: Asked, decision: ReadDecision, stream: AbortNotice): Promise<IqReply> {
+async function begin(asked: Asked, decision: ReadDecision, stream: AbortNotice, signal: AbortNotice): Promise<IqReply> {
   const { options, request, entry } = asked;
   if (!entry.hasRoom("slow")) throw tooMany();
   const readout = readoutOf(asked, decision, stream);
@@ -110,9 +112,12 @@ async function begin(asked: Asked, decision: ReadDecision, stream: AbortNotice):
     readout.cancel();
     entry.leave();
   };
+  // It may have taken long to find out what is allowed: who is told that time is up is sent nothing of it any more.
+  onAbort(signal, ended);
   // Rights may have been taken back while they were asked for.
   if (readout.isStale) readout.recheck();
   await worthIt(options.clock, readout);
+  signal.throwIfAborted();
   // One write, one packet: with two the second waits for the acknowledgement of the first, 44 ms instead of 0.6.
   const followedBy: XmlElement[] = [];
   while (readout.hasMore && readout.isWorth && !readout.isStale && followedBy.length < MOST_IN_ONE_WRITE) {

@@ -158,6 +158,39 @@ describe("XEP-0323 5.8: a readout of a node above others", () => {
     expect(await wire.ask(reader, "get", req(refs("house")))).toMatchObject({ condition: "resource-constraint" });
   });
 
+  test("that is accepted too late for its answer is given up: its number and its place are free, its sensor is told to stop", async () => {
+    const stopped: string[] = [];
+    const { wire, clock, guard } = await nodeSite((time) => [
+      node("house"),
+      node("room", {
+        parentId: "house",
+        sensor: sensing(async ({ signal }) => {
+          signal.addEventListener("abort", () => stopped.push("room"));
+          await new Promise<void>((resolve) => time.schedule(20_000, resolve));
+          return [{ name: "Temperature", value: 21 }];
+        }),
+      }),
+    ]);
+    wire.peer(server, async (question) => {
+      await new Promise<void>((resolve) =>
+        clock.schedule(nodesIn(question).includes("house") ? 5_000 : 3_800, resolve),
+      );
+      return nodesIn(question).includes("house") ? yes(question, refs("house")) : yes(question);
+    });
+    const asking = wire.ask(reader, "get", req(refs("house")));
+    await clock.advance(5_000);
+    await clock.advance(3_800);
+    await clock.advance(200);
+    expect(await asking).toMatchObject({ condition: "resource-constraint" });
+    await clock.advance(500);
+    expect([stopped, guard.running.count]).toEqual([["room"], 0]);
+    expect(told(wire.messages)).toEqual([]);
+    const again = wire.ask(reader, "get", req(refs("house")));
+    await clock.advance(20_000);
+    expect((await again).type).toBe("result");
+    expect([told(wire.messages), guard.running.count, clock.pending]).toEqual([["room: Temperature, done"], 0, 0]);
+  });
+
   test("comes to an end where nodes stand above each other", async () => {
     const { wire } = await nodeSite([
       node("hen", { parentId: "egg", sensor: quick() }),
