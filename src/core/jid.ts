@@ -63,7 +63,8 @@ function parsed(text: string): Jid | undefined {
   if (forbiddenInLocal.test(local) || forbiddenInDomain.test(domain)) return undefined;
   if (tooLong(local) || tooLong(domain) || tooLong(resource)) return undefined;
   const bare = (local === "" ? domain : `${local}@${domain}`) as BareJid;
-  return { local, domain, resource, bare, full: resource === "" ? bare : `${bare}/${resource}` };
+  // Frozen: the same one is given to everybody who parses the text, and what is allowed is decided by it.
+  return Object.freeze({ local, domain, resource, bare, full: resource === "" ? bare : `${bare}/${resource}` });
 }
 
 /** Parses a JID that came from the wire. Throws `ERR_PROTOCOL` with the given path if it is none. */

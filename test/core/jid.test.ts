@@ -170,6 +170,17 @@ describe("a JID", () => {
   });
 });
 
+describe("a JID that is parsed again", () => {
+  it("is the same whatever a program has written into the one before", () => {
+    const before = parseJid("owner@example.org/phone") as { bare: string };
+    expect(() => (before.bare = "stranger@example.org")).toThrow(TypeError);
+    expect(parseJid("owner@example.org/phone")).toEqual({
+      ...{ local: "owner", domain: "example.org", resource: "phone" },
+      ...{ bare: "owner@example.org", full: "owner@example.org/phone" },
+    });
+  });
+});
+
 describe("what is no JID", () => {
   it("is an ERR_PROTOCOL with the path when it came from the wire", () => {
     expect(() => parseJid("@/x", "claimed/@jid")).toThrow(
