@@ -85,6 +85,8 @@ interface Device {
 
 // Each is kept, and anybody can ask: at 200 bytes these are twenty megabytes.
 const MOST_DEVICES = 100_000;
+// A session each, as at the Registry; who makes more of them is told at the newest. One of them that forgets is enough.
+const MOST_ADDRESSES = 16;
 
 /**
  * Keeps track of the Things that may have answers in their caches, of where they are, and of who has yet to
@@ -93,8 +95,8 @@ const MOST_DEVICES = 100_000;
 export class CacheInvalidation {
   readonly #options: CacheInvalidationOptions;
   readonly #devices = new Map<BareJid, Device>();
-  /** How many of them have asked. */
-  #askers = 0;
+  /** Those of them that have sent presence, and not asked anything yet; the oldest first. */
+  readonly #strangers = new Set<BareJid>();
   /** Counts changes. */
   #moment = 0;
 
@@ -123,7 +125,7 @@ export class CacheInvalidation {
     Object.assign(device, { asked: true, consulted, due, last: address });
     if (due) device.changedAt = ++this.#moment;
     for (const service of services) device.services.add(service);
-    this.#askers++;
+    this.#strangers.delete(jid);
     if (address !== undefined && !this.#options.byPresence) this.#address(device, address);
     this.#schedule(device);
   }
@@ -136,11 +138,11 @@ export class CacheInvalidation {
   /** A Thing asked a question whose answer it may keep. Throws the `Refusal` that goes back where too many have asked. */
   asked(from: Jid, kind?: QuestionKind): void {
     const known = this.#devices.get(from.bare);
-    if (known?.asked !== true && this.#askers >= MOST_DEVICES)
+    if (known?.asked !== true && this.#devices.size - this.#strangers.size >= MOST_DEVICES)
       throw new Refusal("resource-constraint", "Too many Things have asked.");
     const device = this.#device(from.bare);
     const isNews = !device.asked || (kind === "isFriend" && !device.consulted);
-    if (!device.asked) this.#askers++;
+    this.#strangers.delete(from.bare);
     device.asked = true;
     if (kind === "isFriend") device.consulted = true;
     const lasts = !this.#options.byPresence && isAddress(from);
@@ -228,7 +230,7 @@ export class CacheInvalidation {
     for (const [jid, device] of this.#devices) {
       device.addresses.clear();
       this.#schedule(device);
-      if (!device.asked) this.#devices.delete(jid);
+      if (!device.asked) this.#forgetStranger(jid);
     }
   }
 
@@ -255,8 +257,17 @@ export class CacheInvalidation {
       addresses: new Map(),
       services: new Set(),
     };
+    const [oldest] = this.#strangers;
+    if (oldest !== undefined && this.#strangers.size >= MOST_DEVICES) this.#forgetStranger(oldest);
     this.#devices.set(jid, device);
+    this.#strangers.add(jid);
     return device;
+  }
+
+  /** Somebody who never asked anything is nobody to remember. */
+  #forgetStranger(jid: BareJid): void {
+    this.#devices.delete(jid);
+    this.#strangers.delete(jid);
   }
 
   #keep(jid: BareJid, { last, due, consulted, services }: Device, lazily = false): void {
@@ -265,10 +276,11 @@ export class CacheInvalidation {
   }
 
   #address(device: Device, full: string): Address {
-    const known = device.addresses.get(full);
-    if (known !== undefined) return known;
-    const address: Address = { full, present: false, id: undefined, refused: false };
-    device.addresses.set(full, address);
+    const address = device.addresses.get(full) ?? { full, present: false, id: undefined, refused: false };
+    device.addresses.delete(full);
+    device.addresses.set(full, address); // the newest last
+    const [oldest = ""] = device.addresses.keys();
+    if (device.addresses.size > MOST_ADDRESSES) device.addresses.delete(oldest);
     return address;
   }
 
@@ -311,8 +323,7 @@ export class CacheInvalidation {
     if (jid.resource === "") device.addresses.clear();
     device.addresses.delete(jid.full);
     this.#schedule(device);
-    // Somebody who never asked anything is nobody to remember.
-    if (!device.asked && device.addresses.size === 0) this.#devices.delete(jid.bare);
+    if (!device.asked && device.addresses.size === 0) this.#forgetStranger(jid.bare);
   }
 }
 

@@ -77,7 +77,7 @@ export class ServiceDesk {
         names.note("privilege", nameOf(service), question.privilegeId);
       }
       // Of several services the most forgiving (P-3.1.5-3).
-      const lists = services.map((service) => this.#privileges(service, question));
+      const lists = services.map((service) => this.#privileges(service, question, from));
       const result = lists.some((list) => isPrivilegeGranted(list, question.privilegeId));
       if (lists.every((list) => decidingPrivilege(list, question.privilegeId) === undefined))
         this.#leaveOpen(from, question, services);
@@ -89,7 +89,7 @@ export class ServiceDesk {
   downloadPrivileges(payload: XmlElement, from: Jid): LaterAnswer {
     const question = parseDownloadPrivileges(payload);
     return this.#whenProved(from, "downloadPrivileges", question, ({ services }) => {
-      const lists = services.map((service) => this.#privileges(service, question));
+      const lists = services.map((service) => this.#privileges(service, question, from));
       const list = lists.find(({ length }) => length > 0) ?? [];
       return { result: list.length > 0, payload: buildDownloadPrivilegesResponse(list) };
     });
@@ -106,7 +106,8 @@ export class ServiceDesk {
       const later = proofs.whenProved(from, { jid: from.bare, tokens: { serviceToken } }, ({ services }) => {
         for (const service of services) {
           const session = sessions.find(userToken, namesOf(service));
-          if (session === undefined) continue;
+          // Its tokens go to the Things that it reads (P-5.6-1), and for a minute it answers challenges of who has them.
+          if (session?.by !== from.bare) continue;
           if (!people.isKnown(userName)) names.note("user", nameOf(service), userName);
           if (sessions.loggedIn(session, userName)) changed(session, from.bare);
         }
@@ -158,7 +159,7 @@ export class ServiceDesk {
   /** No list speaks of it: people may, where the user is one who is there. */
   #leaveOpen(from: Jid, { userToken, privilegeId }: HasPrivilege, services: readonly Identity[]): void {
     for (const service of services) {
-      const session = this.session(userToken, service);
+      const session = this.#own(userToken, service, from);
       if (session === undefined) continue;
       const { userName, credentials } = session;
       this.#options.book.leftOpen({
@@ -174,8 +175,14 @@ export class ServiceDesk {
     return this.#options.book.rulesFor("access", acting, { thing: by, credentials })[0]?.access === true;
   }
 
-  #privileges(service: Identity, { userToken }: UserOfService): readonly Privilege[] {
-    return this.#options.people.privilegesOf(namesOf(service), this.session(userToken, service)?.userName);
+  /** The session of a user, for the service itself: not for a Thing that has its tokens, since it was read with them. */
+  #own(token: string, service: Identity, from: Jid): Session | undefined {
+    const session = this.session(token, service);
+    return session?.by === from.bare ? session : undefined;
+  }
+
+  #privileges(service: Identity, { userToken }: UserOfService, from: Jid): readonly Privilege[] {
+    return this.#options.people.privilegesOf(namesOf(service), this.#own(userToken, service, from)?.userName);
   }
 
   #whenProved(

@@ -318,6 +318,8 @@ export class ReferenceProvisioningServer implements StanzaService {
     this.#parts.friends?.onAccount(account);
     this.#parts.cache.forgetPresence();
     this.#parts.challenges.stop();
+    // What waits for a challenge would wait for ever, and all that the same service asks from now on behind it.
+    this.#parts.services.stop();
   }
 
   /** Stops, and closes the keeper when all is kept. Detach it first: it must not be asked anything any more. */

@@ -39,6 +39,31 @@ describe("who may have answers in their caches", () => {
     expect(kept.get(service.bare)?.services).toHaveLength(32);
   });
 
+  it("are told at the sixteen addresses that they used last: sessions without end do not fill the memory", () => {
+    const { cache, sent } = invalidation();
+    for (let i = 0; i < 40; i++) cache.asked(parseJid(`thing@example.org/${i}`));
+    for (let i = 40; i < 60; i++) cache.presence(parseJid(`thing@example.org/${i}`), true);
+    cache.asked(parseJid("thing@example.org/45")); // not the oldest any more
+    cache.presence(parseJid("thing@example.org/60"), true);
+    cache.changed(() => true);
+    const addresses = [...Array.from({ length: 14 }, (_, i) => i + 46), 45, 60];
+    expect(sent).toEqual(addresses.map((i) => `thing@example.org/${i}`));
+  });
+
+  it("those who send presence and never ask are forgotten, of more than 100,000 the first; who has asked never is", () => {
+    const { cache, sent } = invalidation();
+    cache.asked(parseJid("thing@example.org/x"));
+    cache.presence(parseJid("stranger0@example.org/x"), true);
+    cache.serves(parseJid("known@example.org/x").bare, ["energy"]);
+    cache.presence(parseJid("known@example.org/x"), true);
+    for (let i = 1; i < 100_000; i++) cache.presence(parseJid(`stranger${i}@example.org/x`), true);
+    // Their presence is not known any more: where they ask from is.
+    cache.asked(parseJid("stranger0@example.org/y"));
+    cache.asked(parseJid("known@example.org/x"));
+    cache.changed(() => true);
+    expect(sent).toEqual(["thing@example.org/x", "stranger0@example.org/y", "known@example.org/x"]);
+  });
+
   it("nobody is made to forget who never asked", () => {
     const { cache, sent } = invalidation();
     const stranger = parseJid("stranger@example.org/x");

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { parseXml } from "../../src/codec/xml.ts";
+import { parseXml, type XmlElement } from "../../src/codec/xml.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import type { UndecidedQuestion } from "../../src/sandbox/provisioning-server-options.ts";
 import type { PrivilegeList, User } from "../../src/sandbox/people.ts";
@@ -293,7 +293,8 @@ describe("privileges", () => {
   it("of the service's renewed certificate are those of its name", () => {
     const token = loggedIn();
     site.server.enrol(site.certificate(WATER), "energy");
-    expect(site.hasPrivilege(token, "Databases.Energy.Select", WATER)).toBe("true");
+    site.server.challenge = "never";
+    expect(site.hasPrivilege(token, "Databases.Energy.Select", ENERGY, site.token(WATER))).toBe("true");
   });
 
   it("tells which no list decides, of users who are there, once for each time it is asked", () => {
@@ -417,6 +418,21 @@ describe("userLoggedIn", () => {
     expect(site.server.pending).toBe(0);
   });
 
+  it("keeps nobody waiting whose question was under way when the account of the server came back", () => {
+    const account = `provisioning@example.org`;
+    site = new ServiceSite({ jid: account, rules: [LETS_IN] });
+    const online = (): void => site.server.onAccount({ jid: `${account}/x`, roster: [] });
+    online();
+    const token = site.token();
+    site.answers = false;
+    site.asked(ENERGY, `<canAccess xmlns='urn:xmpp:iot:provisioning' serviceToken='${token}'>${INSIDE}</canAccess>`);
+    expect(site.server.pending).toBe(1);
+    site.server.onAccount(); // its stream has ended, with that challenge
+    online();
+    site.answers = true;
+    expect(site.canAccess(INSIDE)?.attrs["result"]).toBe("true");
+  });
+
   it("is nothing from who cannot prove the service token, nor what cannot be read, nor an error", () => {
     const token = site.userToken(INSIDE);
     site.logIn(token, "Kermit", ENERGY, "unknown");
@@ -504,6 +520,31 @@ describe("a service that acts for its user (XEP-0324 5.6)", () => {
     expect(site.cleared(sent)).toEqual([ENERGY, THING]);
     expect(may(token)).toBe("true");
     expect(may(`${token} other`)).toBe("true");
+  });
+
+  it("P-3.6.2-15, P-3.7.1-4: a Thing that was read with its tokens, and has it answer the challenges, is not the service", () => {
+    site.server.challenge = "always";
+    site.server.setUsers([{ name: "Kermit", roles: ["operator"] }, { name: "Piggy" }]);
+    site.server.setPrivileges([{ ...EXAMPLE, role: "operator" }]);
+    const open: UndecidedQuestion[] = [];
+    site.server.onUndecided((question) => void open.push(question));
+    const token = site.userToken(INSIDE);
+    const asThing = (content: string, type: "get" | "message" = "get"): XmlElement | undefined => {
+      site.answers = false;
+      for (const stanza of site.asked(THING, content, type)) site.prove(stanza, ENERGY);
+      site.answers = true;
+      return site.taken().at(-1);
+    };
+    site.logIn(token, "Piggy");
+    asThing(userLoggedIn(site.token(), token, "Kermit"), "message");
+    expect(site.hasPrivilege(token, "Databases.Energy.Select")).toBe("false");
+    open.length = 0;
+    site.logIn(token, "Kermit");
+    expect(site.hasPrivilege(token, "Databases.Energy.Select")).toBe("true");
+    expect(listIn(asThing(downloadPrivileges(site.token(), token)))).toBe("");
+    const asking = `<hasPrivilege xmlns='urn:xmpp:iot:provisioning' serviceToken='${site.token()}' userToken='${token}' privilegeId='Databases.Energy.Select'/>`;
+    expect(verdict(asThing(asking))).toBe("false");
+    expect(open).toEqual([]);
   });
 
   it("has nothing of a user of another service, nor without its own token", () => {

@@ -544,7 +544,7 @@ describe("clearCache", () => {
     presence(second);
     isFriend(PRIMARY);
     server.setRules([]);
-    expectClear(taken(), DEVICE, second);
+    expectClear(taken(), second, DEVICE); // where it asked from last is told last
     presence(DEVICE, "error");
     await clock.advance(RETRY);
     expectClear(taken(), second);

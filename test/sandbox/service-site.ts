@@ -52,9 +52,9 @@ export class ServiceSite extends TokenSite {
     return [...sent.filter((stanza) => !isChallenge(stanza)), ...this.taken()];
   }
 
-  /** Answers a challenge, if a stanza is one. */
-  prove(stanza: XmlElement): void {
-    if (isChallenge(stanza)) this.answer(stanza, holderOf(stanza.attrs["to"] ?? ""));
+  /** Answers a challenge, if a stanza is one, by the key of who was challenged or of somebody to whom that one passed it on. */
+  prove(stanza: XmlElement, by = stanza.attrs["to"] ?? ""): void {
+    if (isChallenge(stanza)) this.answer(stanza, holderOf(by));
   }
 
   message(from: string, content: string, type = ""): readonly XmlElement[] {
