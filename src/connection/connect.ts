@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from "../core/clock.ts";
-import { withDeadline, type CallOptions } from "../core/abort.ts";
-import type { Jid } from "../core/jid.ts";
+import { checkCall, withDeadline, type CallOptions } from "../core/abort.ts";
+import { ConfigError } from "../core/errors.ts";
+import { configUser, type Jid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { randomToken, systemRandom, type RandomSource } from "../core/random.ts";
 import { StanzaChannel, type StanzaChannelOptions } from "../channel/stanza-channel.ts";
@@ -72,8 +73,8 @@ export interface Connection extends AsyncDisposable {
 
 /**
  * Connects once: for owners, services and tools. Resolves when the stream is up, the roster is loaded and presence is
- * sent; all that within the timeout (default 30,000 ms). Requests for friendship are left to the caller. Rejects like `openStream`, with `ERR_CONFIG` for a service or
- * domain that is none, and with `ERR_STANZA` if the server gives no roster.
+ * sent; all that within the timeout (default 30,000 ms). Requests for friendship are left to the caller. Rejects like `openStream`, with `ERR_CONFIG` for
+ * options that are wrong or missing, and with `ERR_STANZA` if the server gives no roster.
  *
  * @example
  * ```ts
@@ -81,6 +82,7 @@ export interface Connection extends AsyncDisposable {
  * ```
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
+  checkOptions(options);
   const { clock = systemClock, random = systemRandom, logger = silentLogger, signal, timeout = 30_000 } = options;
   const { service, domain, username, password, register = false } = options;
   const address = parseService(service, domain);
@@ -102,6 +104,21 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     void stream?.close();
     throw error;
   }
+}
+
+/** Refuses options that are wrong or missing, with `ERR_CONFIG`. Certificates and the service's address are looked at where they are used. */
+function checkOptions(options: ConnectOptions): void {
+  // More than the options may be there: an account of the sandbox is given as it is, with its address.
+  const given = (options as Partial<ConnectOptions> | undefined) ?? {};
+  if (typeof given.service !== "string") {
+    throw new ConfigError("service: must be the address of the XMPP server, xmpp://host:port");
+  }
+  for (const name of ["username", "password"] as const) {
+    const text: unknown = given[name];
+    if (typeof text !== "string" || text === "") throw new ConfigError(`${name}: must be a text, not empty`);
+  }
+  configUser(options.username, "username");
+  checkCall(options);
 }
 
 function wire(stream: XmppStream, channel: StanzaChannel): Connection {

@@ -30,7 +30,8 @@ export class StreamError extends ConnectionError {
     /** The server's own words; empty if it gave none. */
     readonly text: string,
   ) {
-    super(`the server ended the stream: ${condition}${text === "" ? "" : ` (${text})`}`);
+    const advice = condition === "host-unknown" ? "; it does not serve that XMPP domain: check the domain" : "";
+    super(`the server ended the stream: ${condition}${text === "" ? "" : ` (${text})`}${advice}`);
   }
 }
 

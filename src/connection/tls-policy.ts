@@ -206,7 +206,7 @@ export function validityOf(shown: DetailedPeerCertificate): Validity {
  * @param validity when what the server has shown is valid, if it came to that
  */
 export function tlsFailure(cause: Error, address: ServerAddress, now: number, validity?: Validity): SdkError {
-  const { host, port, domain } = address;
+  const { host, port, domain, directTls } = address;
   const code = (cause as { code?: unknown }).code;
   if (typeof code === "string" && networkTrouble.has(code)) {
     return new ConnectionError(`the connection broke during the TLS handshake: ${code}`, { cause });
@@ -225,6 +225,10 @@ export function tlsFailure(cause: Error, address: ServerAddress, now: number, va
     const ended = `the certificate for ${domain} has expired, ${isoTime(validity?.ends)}`;
     const message = `${ended}; ${says}: the server needs a new one, unless the clock is ahead`;
     return new CertificateTimeError(message, false, { cause });
+  }
+  if (directTls === true && code === "ERR_SSL_WRONG_VERSION_NUMBER") {
+    const message = `${host}:${port} does not begin with TLS, as xmpps:// has it: try xmpp://${host}:${port}`;
+    return new TlsPolicyError(message, { cause });
   }
   const unproved = `the server ${host}:${port} does not prove to be ${domain}: ${cause.message}`;
   const advice = unknownAuthority.has(code)

@@ -82,6 +82,19 @@ export function configJid(text: string, option: string): Jid {
   return parsed;
 }
 
+/** Refuses what is no user name of an account, the part of a JID before the `@`. Throws `ERR_CONFIG` with the option's path. */
+export function configUser(text: string, option: string): void {
+  const at = text.indexOf("@");
+  if (at > 0) {
+    throw new ConfigError(`${option}: "${text}" is an address; give only what is before the @, "${text.slice(0, at)}"`);
+  }
+  const jid = tryParseJid(`${text}@domain`);
+  // A slash would make it an address and its resource.
+  if (jid === undefined || jid.local === "" || jid.resource !== "") {
+    throw new ConfigError(`${option}: "${text}" is no user name`);
+  }
+}
+
 /** Without resource, normalised. Throws `ERR_PROTOCOL` if the text is no JID. */
 export function bareJid(text: string): BareJid {
   return parseJid(text).bare;

@@ -1,6 +1,6 @@
 import { checkCall, checkCallAlone, sleep, timeLeft, withDeadline, type CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
-import { ConfigError, RegistryError, StateError } from "../core/errors.ts";
+import { ConfigError, ConnectionError, RegistryError, StateError } from "../core/errors.ts";
 import type { BareJid } from "../core/jid.ts";
 import { checkKnown } from "../core/options.ts";
 import { parseClaimText } from "../codec/claim-text.ts";
@@ -110,6 +110,10 @@ export class OwnerClient {
   readonly #registry: RegistryAccess;
 
   constructor(connection: Connection, options: OwnerClientOptions = {}) {
+    // Without `await` it is a promise, and everything would fail later, in words that help nobody.
+    if (!(connection as Partial<Connection> | undefined)?.channel) {
+      throw new ConfigError("connection: must be what connect resolves to: new OwnerClient(await connect({ … }))");
+    }
     this.#connection = connection;
     this.#clock = options.clock ?? systemClock;
     this.#reader = new SensorReader(connection.channel, this.#clock);
@@ -126,6 +130,10 @@ export class OwnerClient {
    * also for a text that is no claim text.
    */
   async claim(scanned: string | Tags, options: ClaimOptions = {}): Promise<ClaimedThing> {
+    const given: unknown = scanned;
+    if (typeof given !== "string" && (typeof given !== "object" || given === null)) {
+      throw new ConfigError('scanned: must be the claim text, "IoTDisco;…", or tags such as { SN: "1", KEY: "…" }');
+    }
     const tags: readonly Tag[] = typeof scanned === "string" ? parseClaimText(scanned) : toTags(scanned);
     checkKnown(options, ["public", "signal", "timeout"], "options");
     const payload = buildMine({ tags, public: options.public ?? true });
@@ -219,12 +227,15 @@ export class OwnerClient {
   /**
    * Becomes a friend of a Thing, so that its presence tells where it can be asked. Resolves to its full JID once it is
    * online. Whether it accepts is its provisioning server's decision: `ERR_STATE` if that is a no, `ERR_TIMEOUT` if
-   * nothing comes (default 30,000 ms), as from a Thing that is offline. `ERR_CONFIG` for a text that is no JID.
+   * nothing comes (default 30,000 ms), as from a Thing that is offline. `ERR_CONNECTION` when the connection has ended. `ERR_CONFIG` for a
+   * text that is no JID.
    */
   async befriend(thing: ThingReference, options: CallOptions = {}): Promise<string> {
     const { bare } = checkReference(thing).jid;
-    const { friends } = this.#connection;
+    const { friends, channel } = this.#connection;
     const { signal, timeout = ANSWER_WITHIN } = options;
+    // A connection that has ended does not come back: no presence would.
+    if (channel.jid === undefined) throw new ConnectionError("not connected: the connection has ended; connect again");
     this.#things.add(bare);
     return withDeadline(this.#clock, { signal, timeout }, `friendship with ${bare}`, async (limited) => {
       const present = (): string | undefined => friends.presenceOf(bare)[0];

@@ -21,7 +21,15 @@ export interface CheckedReference {
 
 /** Looks at a reference. Throws `ERR_CONFIG` for what is none. */
 export function checkReference(given: ThingReference): CheckedReference {
-  if (typeof given === "string") return { jid: configJid(given, "thing") };
+  if (typeof given === "string") {
+    // It would pass for the name of a server, and be waited for.
+    if (/^IoTDisco;/i.test(given)) {
+      throw new ConfigError(
+        "thing: this is a claim text; claim the Thing, and give the address that claim resolves to",
+      );
+    }
+    return { jid: configJid(given, "thing") };
+  }
   if (typeof given !== "object" || (given as unknown) === null) {
     throw new ConfigError('thing: must be a JID, or an object such as { jid, node: { nodeId: "meter1" } }');
   }

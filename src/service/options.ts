@@ -2,7 +2,7 @@
 import { checkCall, type CallOptions } from "../core/abort.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError } from "../core/errors.ts";
-import { configJid, type BareJid } from "../core/jid.ts";
+import { configJid, configUser, type BareJid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { checkKnown, checkMethods, hasMethods } from "../core/options.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
@@ -141,7 +141,6 @@ function checkAccount(given: ServiceAccount | undefined): Required<ServiceAccoun
     if (!isXmlText(text)) throw new ConfigError(`account.${name}: holds what XML cannot hold`);
   }
   if (typeof register !== "boolean") throw new ConfigError("account.register: must be true or false");
-  const jid = configJid(`${username}@domain`, "account.username");
-  if (jid.local === "" || jid.resource !== "") throw new ConfigError(`account.username: "${username}" is no user name`);
+  configUser(username, "account.username");
   return { username, password, resource: configJid(`a@b/${resource}`, "account.resource").resource, register };
 }

@@ -1,7 +1,7 @@
 // What a device developer tells the Thing, checked once, in the constructor.
 import { systemClock, type Clock } from "../core/clock.ts";
 import { ConfigError } from "../core/errors.ts";
-import { configJid, type BareJid } from "../core/jid.ts";
+import { configUser, type BareJid } from "../core/jid.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
 import { checkKnown, checkMethods, hasMethods } from "../core/options.ts";
 import { systemRandom, type RandomSource } from "../core/random.ts";
@@ -254,9 +254,7 @@ function checkAccount(account: AccountOptions, { domain }: ServerSettings): Acco
     throw new ConfigError("account.password: needs server.domain or server.service, which say whose password it is");
   }
   if (username === undefined) return account;
-  const jid = configJid(`${username}@domain`, "account.username");
-  // A slash would make it an address and its resource.
-  if (jid.local === "" || jid.resource !== "") throw new ConfigError(`account.username: "${username}" is no user name`);
+  configUser(username, "account.username");
   return account;
 }
 

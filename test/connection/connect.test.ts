@@ -34,6 +34,46 @@ const polite = (then?: (connection: FakeConnection) => Promise<void>): Promise<F
   });
 
 describe("connect", () => {
+  it.each<[string, unknown, string]>([
+    ["nothing", undefined, "service: must be the address of the XMPP server, xmpp://host:port"],
+    [
+      "no service",
+      { username: "u", password: "p" },
+      "service: must be the address of the XMPP server, xmpp://host:port",
+    ],
+    ["no user name", { service: "xmpp://a", password: "p" }, "username: must be a text, not empty"],
+    ["no password", { service: "xmpp://a", username: "u", password: "" }, "password: must be a text, not empty"],
+    [
+      "an address as user name",
+      { service: "xmpp://a", username: "anna@localhost", password: "p" },
+      'username: "anna@localhost" is an address; give only what is before the @, "anna"',
+    ],
+    ["no user name at all", { service: "xmpp://a", username: "a/b", password: "p" }, 'username: "a/b" is no user name'],
+    ["a slip of the pen", { service: "xmpp://a", user: "anna", password: "p" }, "username: must be a text, not empty"],
+    [
+      "a time that is none",
+      { service: "xmpp://a", username: "u", password: "p", timeout: "5s" },
+      "timeout: must be a number of milliseconds",
+    ],
+  ])("refuses %s before anything is sent, and says what is wrong", async (_, given, message) => {
+    const error = await rejection(connect(given as ConnectOptions));
+    expect(error).toMatchObject({ code: "ERR_CONFIG" });
+    expect(error.message).toContain(message);
+  });
+
+  it("says of a port without direct TLS that it wants xmpp:// and not xmpps://", async () => {
+    const server = await serve(async (connection) => {
+      connection.send("<?xml version='1.0'?>");
+      await new Promise((resolve) => connection.socket.once("close", resolve));
+    });
+    const service = `xmpps://127.0.0.1:${server.port}`;
+    const error = await rejection(connect({ ...options(server), service }));
+    expect(error).toMatchObject({
+      code: "ERR_TLS_POLICY",
+      message: `127.0.0.1:${server.port} does not begin with TLS, as xmpps:// has it: try xmpp://127.0.0.1:${server.port}`,
+    });
+  });
+
   it("loads the roster, then sends presence (RFC 6121 2.2), and closes in good order", async () => {
     const server = await polite();
     const connection = await connect(options(server));

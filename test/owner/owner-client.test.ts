@@ -20,6 +20,17 @@ describe("an owner's client that is given a text that is no JID", () => {
     await sandbox.stop();
   });
 
+  it("says at once that the connection has ended, of a friend too, and does not wait for its presence", async () => {
+    const { service, domain, ca } = sandbox;
+    const { username, password } = sandbox.addUser("late");
+    const ended = await connect({ service, domain, username, password, tls: { ca } });
+    await ended.close();
+    await expect(new OwnerClient(ended).read("thing@localhost")).rejects.toMatchObject({
+      code: "ERR_CONNECTION",
+      message: "not connected: the connection has ended; connect again",
+    });
+  });
+
   it.each([
     ["befriend", () => owner.befriend("not a jid@x")],
     ["read", () => owner.read("not a jid@x")],

@@ -4,7 +4,8 @@ import { RegistryError, isSdkError } from "../../src/core/errors.ts";
 import { buildInfo } from "../../src/codec/disco.ts";
 import { ns } from "../../src/codec/namespaces.ts";
 import { el, parseXml, type XmlElement } from "../../src/codec/xml.ts";
-import type { OwnerClient } from "../../src/owner/owner-client.ts";
+import type { Connection } from "../../src/connection/connect.ts";
+import { OwnerClient } from "../../src/owner/owner-client.ts";
 import { tag } from "../../src/owner/predicates.ts";
 import { canonical } from "../support/canonical.ts";
 import { settled, type Peer, type Said } from "../support/scripted-wire.ts";
@@ -28,6 +29,33 @@ const address = Object.fromEntries(
 );
 
 type Call = (owner: OwnerClient) => Promise<unknown>;
+
+describe("slips of the pen", () => {
+  it.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["a promise, of a connect without await", Promise.resolve()],
+  ])("a client of %s is refused, with what to write", (_, connection) => {
+    expect(() => new OwnerClient(connection as Connection)).toThrow(
+      "connection: must be what connect resolves to: new OwnerClient(await connect({ … }))",
+    );
+  });
+
+  it.each<[string, Call, string]>([
+    [
+      "claim without a text",
+      (o) => o.claim(undefined as never),
+      'scanned: must be the claim text, "IoTDisco;…", or tags',
+    ],
+    ["claim of null", (o) => o.claim(null as never), "scanned: must be the claim text"],
+    ["read of a claim text", async (o) => o.read(scanned), "thing: this is a claim text; claim the Thing, and give"],
+  ])("%s is refused at once", async (_, call, message) => {
+    const { owner } = scriptedOwner(() => undefined);
+    await expect(call(owner)).rejects.toMatchObject({
+      code: "ERR_CONFIG",
+      message: expect.stringContaining(message) as string,
+    });
+  });
+});
 
 describe("what an owner sends, as the listings of XEP-0347 have it", () => {
   it.each<[string, Call, string]>([

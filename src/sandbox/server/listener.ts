@@ -75,7 +75,7 @@ export class XmppListener implements AsyncDisposable {
     this.#server = server;
     return new Promise((resolve, reject) => {
       server.once("error", (error) =>
-        reject(new ConnectionError(`cannot listen on ${host}:${port}`, { cause: error })),
+        reject(new ConnectionError(`cannot listen on ${host}:${port}: ${whyNot(error)}`, { cause: error })),
       );
       server.listen(port, host, () => {
         server.removeAllListeners("error");
@@ -98,4 +98,14 @@ export class XmppListener implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Why a port cannot be had, and what to do. */
+function whyNot(error: NodeJS.ErrnoException): string {
+  if (error.code === "EADDRINUSE") {
+    return "another program listens there, a second sandbox perhaps: stop that one, or choose another port";
+  }
+  if (error.code === "EACCES") return "this user may not; ports from 1024 on need no rights";
+  if (error.code === "EADDRNOTAVAIL") return "this machine does not have that address";
+  return error.message;
 }

@@ -126,7 +126,7 @@ test("a port that is taken is an error that says so", async () => {
   const listener = new XmppListener({ domain: new World().domain, certificates, port });
   await expect(listener.listen()).rejects.toMatchObject({
     code: "ERR_CONNECTION",
-    message: `cannot listen on 127.0.0.1:${port}`,
+    message: `cannot listen on 127.0.0.1:${port}: another program listens there, a second sandbox perhaps: stop that one, or choose another port`,
   });
   await listener.close();
 });
