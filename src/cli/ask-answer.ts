@@ -216,6 +216,9 @@ function accessRule(allowed: boolean, scope: Scope, question: UndecidedQuestion)
   }
   const jid = partyOf({ ...question, credentials: by });
   const conditions = conditionsOf(by);
+  // Without them the rule would be for everybody who shares the rest.
+  if (jid === undefined && by.some(({ type }) => type === "jid"))
+    throw new WrongAnswer("that user has several addresses, and a rule is for one: choose by numbers, or say all");
   const isByNothing = jid === undefined && Object.keys(conditions).length === 0;
   if (isByNothing && !scope.all) throw new WrongAnswer("there is nothing to know that user by: say all, for everybody");
   return {

@@ -109,14 +109,17 @@ export class ServiceSession {
     if (typeof userName !== "string" || userName === "" || userName.length > LONGEST_NAME || !isXmlText(userName)) {
       throw new ConfigError(`userName: must be a text of 1 to ${LONGEST_NAME} characters`);
     }
-    if (this.#login !== undefined && this.#login.userName !== userName) {
-      // Somebody else: a server that does not hear of it must not go on as for the one before. A new token has no name yet.
-      this.#login = undefined;
-      this.#epoch = NaN;
-    }
     const left = this.#timeLeft(options);
-    const access = await this.#current(left());
-    if (access === undefined) throw over();
+    let access: Access | undefined;
+    do {
+      if (this.#isAnother(userName)) {
+        // Somebody else: a server that does not hear of it must not go on as for the one before. A new token has no name yet.
+        this.#login = undefined;
+        this.#epoch = NaN;
+      }
+      access = await this.#current(left());
+      if (access === undefined) throw over();
+    } while (this.#isAnother(userName)); // who has logged in meanwhile
     this.#login = { userName, toldOn: undefined };
     await this.#tellLogin(this.#login, access, left());
   }
@@ -205,6 +208,10 @@ export class ServiceSession {
     if (tokens.length === 0)
       throw new StateError("no provisioning server has given the user a token to read and control with");
     return tokens;
+  }
+
+  #isAnother(userName: string): boolean {
+    return this.#login !== undefined && this.#login.userName !== userName;
   }
 
   #timeLeft(options: CallOptions): () => CallOptions {

@@ -94,6 +94,20 @@ describe("people decide for the users of services", () => {
     expect(shown()).toBe(3);
   });
 
+  it("a user of several addresses is let in by all that was told, or not at all: no rule is for whoever shares the rest", async () => {
+    const kermit = (["kermit@localhost", "frog@localhost"] as const).map((value) => ({ type: "jid", value }) as const);
+    expect(await service.canAccess([...kermit, { type: "protocol", value: "XMPP" }])).toBeUndefined();
+    await expect.poll(shown, LONG).toBe(1);
+    for (const [index, text] of ["always", "never", "always 1 2 3"].entries()) {
+      io.type(text);
+      const told = (): number => io.lines.filter((line) => line.startsWith("that user has several addresses")).length;
+      await expect.poll(told, LONG).toBe(index + 1);
+    }
+    expect(sandbox.provisioning.rules).toEqual([]);
+    await answer(1, "always 3", "Allowed from now on, only protocol");
+    expect(await service.canAccess({ protocol: "XMPP" })).toBeDefined();
+  });
+
   it("P-3.7.1-1, P-3.7.1-6: a privilege that no list speaks of is asked about, before a login for everybody", async () => {
     sandbox.provisioning.setRules([{ access: true }]);
     const session = (await service.canAccess({ ip: "10.0.0.1", sso: "opens-much" }))!;

@@ -401,6 +401,17 @@ describe("a login", () => {
     expect(last(server, "hasPrivilege").attrs["userToken"]).toBe("USER2");
   });
 
+  it("P-E24: of two at the same time each has a token of its own", async () => {
+    const server = authority();
+    const session = await userOf(server);
+    server.access = { result: true, userToken: "USER2" };
+    await Promise.all([session.loggedIn("Kermit"), session.loggedIn("Piggy")]);
+    const told = site!.wire().messages.map((stanza) => parseUserLoggedIn(stanza.getChildElements()[0]));
+    expect(told.map(({ userToken, userName }) => `${userToken} ${userName}`)).toEqual(["USER1 Kermit", "USER2 Piggy"]);
+    await session.hasPrivilege("A");
+    expect(last(server, "hasPrivilege").attrs["userToken"]).toBe("USER2");
+  });
+
   it("that could be told to no server is an error, and is told with the next question", async () => {
     const session = await userOf(authority());
     site!.wire().broken = true;
