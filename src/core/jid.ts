@@ -43,7 +43,9 @@ const known = new Map<string, Jid>();
 export function tryParseJid(given: string): Jid | undefined {
   const before = known.get(given);
   if (before !== undefined) return before;
-  const text = given.length > LONGEST_JID ? "" : own(given);
+  // Before it is copied: the copy has another character where a lone surrogate was.
+  if (given.length > LONGEST_JID || unprintable.test(given)) return undefined;
+  const text = own(given);
   const jid = parsed(text);
   if (jid === undefined || text.length > LONGEST_KNOWN) return jid;
   if (known.size >= MOST_KNOWN) known.clear();
@@ -52,7 +54,6 @@ export function tryParseJid(given: string): Jid | undefined {
 }
 
 function parsed(text: string): Jid | undefined {
-  if (unprintable.test(text)) return undefined;
   const slash = text.indexOf("/");
   const address = slash < 0 ? text : text.slice(0, slash);
   const at = address.indexOf("@");

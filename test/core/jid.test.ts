@@ -182,6 +182,13 @@ describe("a JID that is parsed again", () => {
 });
 
 describe("what is no JID", () => {
+  it("is a text with half a character, however long it is", () => {
+    for (const name of ["a\ud800", "water-meter-in-the-cellar\ud800"]) {
+      expect(tryParseJid(`${name}@example.org`)).toBeUndefined();
+      expect(tryParseJid(`example.org/${name}`)).toBeUndefined();
+    }
+  });
+
   it("is an ERR_PROTOCOL with the path when it came from the wire", () => {
     expect(() => parseJid("@/x", "claimed/@jid")).toThrow(
       expect.objectContaining({ code: "ERR_PROTOCOL", path: "claimed/@jid" }),
