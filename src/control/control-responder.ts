@@ -133,6 +133,8 @@ class Controls {
         onAbort(signal, () => (stopped = progress.map((one) => ({ ...one, done: [...one.done] }))));
         await control.refresh();
         await before;
+        // While it waited the right may have been taken back.
+        while (control.isStale()) await control.refresh();
         const request = new IncomingRequest(from, tokens);
         const done = (): readonly string[] => namesDone(progress);
         const command = { from: from.bare, signal, request, done };

@@ -297,6 +297,23 @@ describe("one that came by message and is under way", () => {
     expect(calls).toEqual(["LED true"]);
   });
 
+  test("P-3.5.1-5: a request that waits behind it learns nothing by a right that is being asked about anew", async () => {
+    const { ends, act } = held();
+    const { wire, cache } = await site(act);
+    wire.tell(reader, setting(on("LED")));
+    await settled();
+    const asking = wire.ask(reader, "set", setting(on("Nothing there")));
+    await settled();
+    const answers: (() => void)[] = [];
+    wire.peer(server, (question) => new Promise((resolve) => answers.push(() => resolve(no(question)))));
+    await cache.clear();
+    await settled();
+    ends[0]?.();
+    await settled();
+    for (const answer of answers) answer();
+    expect(await asking).toMatchObject({ type: "error", condition: "forbidden" });
+  });
+
   test("P-3.2.3-3: is ended with the friendship", async () => {
     const { signals, act } = held();
     const { wire, guard } = await site(act);
