@@ -110,10 +110,11 @@ export function assemble(options: ProvisioningServerOptions, name: string, hooks
       kept.change(KEYS.rules, rules);
       // Who may use a service says whose name counts, also in the questions of Things (XEP-0324 5.6).
       const letsIn = news === "all" || news.some(({ access }) => access !== undefined);
+      const isUsers = letsIn && news !== "all" ? sessions.concerning() : undefined;
       cache.changed(
         (jid, services) =>
           areAbout(news, jid, ["friend", "read", "control"]) ||
-          (letsIn && (services.size > 0 || sessions.concern(jid))),
+          (letsIn && (services.size > 0 || isUsers?.(jid) === true)),
       );
     },
   });

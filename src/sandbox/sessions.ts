@@ -104,12 +104,24 @@ export class Sessions {
     return true;
   }
 
-  /** Tells whether somebody was answered because of a session of a user, and has not forgotten it since. */
-  concern(jid: BareJid): boolean {
-    return [...this.#all.values()].some((session) => this.concerns(session, jid));
+  /**
+   * Gives what tells whether somebody was answered because of any user, and has not forgotten it since: as it is now. It goes
+   * through the users once, not for each of very many Things.
+   */
+  concerning(): (jid: BareJid) => boolean {
+    const moments = new Map<BareJid, number>();
+    let countless = -1;
+    for (const session of this.#all.values()) {
+      countless = Math.max(countless, session.countless ?? -1);
+      for (const [jid, moment] of session.concerned) moments.set(jid, Math.max(moments.get(jid) ?? -1, moment));
+    }
+    return (jid) => {
+      const last = Math.max(countless, moments.get(jid) ?? -1);
+      return last >= 0 && !this.#options.hasForgotten(jid, last);
+    };
   }
 
-  /** The same of one session. */
+  /** The same of one user. */
   concerns({ concerned, countless }: Session, jid: BareJid): boolean {
     const { hasForgotten } = this.#options;
     return [concerned.get(jid), countless].some((moment) => moment !== undefined && !hasForgotten(jid, moment));

@@ -84,12 +84,28 @@ describe("who was answered because of a user in a service", () => {
     const session = sessions.begin("energy", by!, []);
     sessions.answered("no such token", known!);
     for (let i = 0; i < 999; i++) sessions.answered(session.token, parseJid(`thing${i}@x`).bare);
-    expect([known, stranger].map((jid) => sessions.concern(jid!))).toEqual([true, false]);
+    expect([known, stranger].map((jid) => sessions.concerning()(jid!))).toEqual([true, false]);
     sessions.answered(session.token, parseJid("one.too.many@x").bare);
     sessions.answered(session.token, known!);
-    expect(sessions.concern(stranger!)).toBe(true);
+    expect(sessions.concerning()(stranger!)).toBe(true);
     forgotten = 6;
-    expect([known, stranger].map((jid) => sessions.concern(jid!))).toEqual([false, false]);
+    expect([known, stranger].map((jid) => sessions.concerning()(jid!))).toEqual([false, false]);
     expect(sessions.size).toBe(1);
+  });
+
+  it("is found out by one look for each Thing, however many users there are", () => {
+    let looks = 0;
+    let moment = 0;
+    const sessions = new Sessions({
+      ...{ random, most: 1_000, moment: () => ++moment, changed: () => undefined },
+      hasForgotten: (_, last) => ++looks > 0 && last < 500,
+    });
+    const [by, other] = ["energy@x", "water@x"].map((jid) => parseJid(jid).bare);
+    for (let i = 0; i < 400; i++) sessions.begin("energy", by!, []);
+    const isConcerned = sessions.concerning();
+    expect([by, other].map((jid) => isConcerned(jid!))).toEqual([false, false]);
+    for (let i = 0; i < 400; i++) sessions.begin(`service${i}`, other!, []);
+    expect([by, other].map((jid) => sessions.concerning()(jid!))).toEqual([false, true]);
+    expect(looks).toBe(3);
   });
 });
