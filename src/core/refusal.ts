@@ -1,4 +1,4 @@
-import type { ParameterProblem, StanzaErrorType } from "./errors.ts";
+import { ConfigError, type ParameterProblem, type StanzaErrorType } from "./errors.ts";
 
 /** The conditions a handler may answer with (RFC 6120 section 8.3.3), those that make sense for a Thing. */
 export type RefusalCondition =
@@ -28,7 +28,7 @@ const types: Readonly<Record<RefusalCondition, StanzaErrorType>> = {
 
 /**
  * Thrown by a handler to choose the error that goes over the wire. Anything else a handler throws becomes
- * `internal-server-error` without its message, which may hold secrets.
+ * `internal-server-error` without its message, which may hold secrets. A condition that there is not is refused (`ERR_CONFIG`).
  *
  * @example
  * ```ts
@@ -48,6 +48,12 @@ export class Refusal extends Error {
     readonly parameters: readonly ParameterProblem[] = [],
   ) {
     super(text === "" ? condition : `${condition}: ${text}`);
+    // From JavaScript it may be any text: what RFC 6120 does not define must not go over the wire.
+    if (!Object.hasOwn(types, condition)) {
+      throw new ConfigError(
+        `Refusal: there is no condition "${condition}"; there are ${Object.keys(types).join(", ")}`,
+      );
+    }
     this.name = "Refusal";
     this.type = types[condition];
   }

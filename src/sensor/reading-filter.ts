@@ -52,9 +52,7 @@ export class ReadingFilter {
     const found = allowed.get(reading.name);
     if (found === undefined) {
       this.#known ??= new Set(this.#sensor.fields.map(({ name }) => name));
-      return this.#known.has(reading.name)
-        ? undefined
-        : this.#mistake(`the sensor yielded "${reading.name}", which is not among its fields`);
+      return this.#known.has(reading.name) ? undefined : this.#mistake(strayed(reading.name, [...this.#known]));
     }
     const field = toField(found.definition, reading);
     if (typeof field === "string") return this.#mistake(field);
@@ -126,3 +124,12 @@ function momentOf(given: Reading["timestamp"]): Moment | string | undefined {
 /** What was given, for people without a compiler. */
 export const naming = (value: unknown): string =>
   value === null || value === undefined ? String(value) : `a value of type ${typeof value}`;
+
+// How many names of fields are listed: a fault is read by a person.
+const MOST_NAMED = 20;
+
+function strayed(name: unknown, known: readonly string[]): string {
+  if (typeof name !== "string") return "the sensor yielded a reading without a name; it must be { name, value }";
+  const more = known.length > MOST_NAMED ? ", …" : "";
+  return `the sensor yielded "${name}", which is not among its fields: ${known.slice(0, MOST_NAMED).join(", ")}${more}`;
+}

@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import { checkCallAlone, timeLeft, withDeadline, type CallOptions } from "../core/abort.ts";
 import { ConnectionError, StateError, isSdkError, messageOf } from "../core/errors.ts";
+import { refuseEventsBut } from "../core/events.ts";
 import { Fold, inWords } from "../core/fold.ts";
 import { foldedLogger } from "../core/folded-logger.ts";
 import type { BareJid, Jid } from "../core/jid.ts";
@@ -85,7 +86,9 @@ export class ServiceClient extends EventEmitter<ServiceEvents> implements AsyncD
 
   private constructor(options: ServiceOptions & WithServiceLink) {
     super();
-    const { [serviceLinkSeam]: makeLink = connectionLink, ...given } = options;
+    refuseEventsBut(this, ["fault", "rightsCleared"]);
+    const { [serviceLinkSeam]: makeLink = connectionLink, ...given } =
+      (options as (ServiceOptions & WithServiceLink) | undefined) ?? ({} as ServiceOptions & WithServiceLink);
     const checked = checkServiceOptions(given);
     this.#hide = hider(() => [checked.account.password, ...this.#ownTokens.secrets()]);
     const logger = discreetLogger(foldedLogger(checked.logger, checked.clock), this.#hide);

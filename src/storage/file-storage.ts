@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from "node:path";
-import { StateError, StorageError } from "../core/errors.ts";
+import { ConfigError, StateError, StorageError } from "../core/errors.ts";
 import { SerialQueue } from "../core/serial-queue.ts";
 import { storageError } from "./file-errors.ts";
 import { codeOf, nodeFileSystem, type FileSystem } from "./file-system.ts";
@@ -34,6 +34,9 @@ class FileStorage implements Storage {
   #isTakingLate = false;
 
   constructor(folder: string, options: FileStorageOptions) {
+    if (typeof folder !== "string" || folder === "") {
+      throw new ConfigError('fileStorage: must be given a folder, for instance fileStorage("/var/lib/my-thing")');
+    }
     this.#folder = resolve(folder);
     this.#fs = options.fs ?? nodeFileSystem;
     this.#processes = options.processes ?? systemProcesses;

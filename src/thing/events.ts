@@ -1,6 +1,6 @@
 // What a Thing tells the program it lives in.
 import type { EventEmitter } from "node:events";
-import { ConfigError } from "../core/errors.ts";
+import { refuseEventsBut } from "../core/events.ts";
 import type { BareJid } from "../core/jid.ts";
 import type { NodeRef } from "../codec/node-ref.ts";
 import type { Decision } from "../provisioning/decision.ts";
@@ -99,14 +99,8 @@ const EVENTS: Readonly<Record<keyof ThingEvents, true>> = {
   fault: true,
   healed: true,
 };
-// Those of Node.js: every EventEmitter has them.
-const OF_NODE = ["error", "newListener", "removeListener"];
 
 /** Refuses listeners to what is never told: a slip of the pen would otherwise wait for ever. `on` throws `ERR_CONFIG`. */
 export function refuseUnknownEvents(emitter: EventEmitter): void {
-  // Told before the listener is added: what this throws, `on` throws, and nothing is added.
-  emitter.on("newListener", (name: string | symbol) => {
-    if (typeof name === "symbol" || Object.hasOwn(EVENTS, name) || OF_NODE.includes(name)) return;
-    throw new ConfigError(`on: there is no event "${name}"; there are ${Object.keys(EVENTS).join(", ")}`);
-  });
+  refuseEventsBut(emitter, Object.keys(EVENTS));
 }

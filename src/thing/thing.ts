@@ -29,7 +29,7 @@ import { discreetCause, discreetLogger, hider, type Hide } from "../connection/s
 import { keysIn, toOwnChanges, withKey } from "./tags.ts";
 import { tell } from "./tell.ts";
 import { updateTags, type UpdateTagsOptions } from "./update-tags.ts";
-import { Waiting } from "./waiting.ts";
+import { Waiting, whyNot } from "./waiting.ts";
 
 /**
  * A device on an XMPP server: makes itself an account, registers with a Thing Registry, is claimed by its owner
@@ -155,7 +155,7 @@ export class Thing extends EventEmitter<ThingEvents> implements AsyncDisposable 
   async waitFor(condition: ThingCondition, options: CallOptions = {}): Promise<ThingState> {
     if (satisfies(this.state, condition)) return this.state;
     this.#ended.signal.throwIfAborted();
-    return this.#waiting.wait(condition, options);
+    return this.#waiting.wait(condition, options, () => whyNot(this.state, this.#phase !== "new"));
   }
 
   /**

@@ -2,6 +2,12 @@ import { describe, expect, it } from "vitest";
 import { Refusal, type RefusalCondition } from "../../src/core/refusal.ts";
 
 describe("Refusal", () => {
+  it.each([["nope"], ["__proto__"], [""]])("of condition %j, which there is not, is refused", (condition) => {
+    expect(() => new Refusal(condition as RefusalCondition, "words")).toThrow(
+      `Refusal: there is no condition "${condition}"; there are bad-request, conflict, `,
+    );
+  });
+
   // RFC 6120 section 8.3.3: the type that goes with each condition.
   it.each<[RefusalCondition, string]>([
     ["bad-request", "modify"],

@@ -275,7 +275,8 @@ describe("what leaves the Thing", () => {
   });
 
   test.each<[string, Reading, RegExp]>([
-    ["of a field never defined", { name: "Pressure", value: 1 }, /"Pressure", which is not among its fields/],
+    ["of a field never defined", { name: "Pressure", value: 1 }, /"Pressure", which is not among its fields: \w/],
+    ["without a name", { value: 1 } as never, /a reading without a name; it must be \{ name, value \}/],
     ["of a field with the name of something every object has", { name: "__proto__", value: 1 }, /"__proto__"/],
     ["of a field a second time", { name: "Temperature", value: 99 }, /"Temperature" twice/],
     ["of the wrong type", { name: "Humidity", value: "high" }, /^Humidity: /],

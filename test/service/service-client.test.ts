@@ -42,6 +42,19 @@ describe("challenges of the service's token", () => {
 });
 
 describe("the life of a service", () => {
+  it("refuses listeners to what it never tells, and options that are left out", async () => {
+    site = await scriptedService({ [provisioning]: authority() });
+    const { service } = site;
+    expect(() => service.on("faults" as "fault", () => undefined)).toThrow(
+      'on: there is no event "faults"; there are fault, rightsCleared',
+    );
+    expect(service.listenerCount("faults" as "fault")).toBe(0);
+    await expect(ServiceClient.connect(undefined as never)).rejects.toMatchObject({
+      code: "ERR_CONFIG",
+      message: "service: must be the address of the XMPP server, xmpp://host:port",
+    });
+  });
+
   it("P-3.1.1-14: gets its token once, and has it after a restart", async () => {
     const storage = memoryStorage();
     const server = authority();

@@ -35,6 +35,12 @@ afterEach(async () => {
 });
 
 describe("fileStorage", () => {
+  it.each([[undefined], [""], [{ path: "/tmp" }]])("refuses what is no folder: %j", (folder) => {
+    expect(() => fileStorage(folder as string)).toThrow(
+      'fileStorage: must be given a folder, for instance fileStorage("/var/lib/my-thing")',
+    );
+  });
+
   it("keeps what was replaced and added, and forgets what was deleted", async () => {
     const storage = await openAt(folder);
     expect(await storage.read("a")).toBeUndefined();

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fileStorage } from "../../src/storage/file-storage.ts";
 import { memoryStorage } from "../../src/storage/memory-storage.ts";
+import type { ThingState } from "../../src/thing/state.ts";
 import type { Thing } from "../../src/thing/thing.ts";
+import { whyNot } from "../../src/thing/waiting.ts";
 import { startMemorySite } from "../support/memory-site.ts";
 import type { Site } from "../support/site.ts";
 
@@ -110,6 +112,17 @@ describe("a Thing and its program", () => {
     waiting.catch(() => undefined);
     await thing.start();
     await expect(waiting).rejects.toThrow("a bug");
+  });
+
+  it("waitFor says what keeps the Thing: it was not started, it has no connection", async () => {
+    thing = site.thing(memoryStorage());
+    await expect(thing.waitFor("online", { timeout: 20 })).rejects.toMatchObject({
+      code: "ERR_TIMEOUT",
+      message: "waiting for online: no answer within 20 ms; the Thing was not started: await thing.start() first",
+    });
+    const state = (link: unknown): ThingState => ({ link }) as ThingState;
+    expect(whyNot(state({ is: "waiting", why: "cannot connect" }), true)).toBe("; no connection: cannot connect");
+    expect(whyNot(state({ is: "online" }), true)).toBe("");
   });
 
   it("waitFor ends with the Thing, with its time, and with the caller's signal", async () => {
