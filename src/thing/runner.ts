@@ -277,7 +277,8 @@ export class Runner {
     let told = "";
     try {
       for (;;) {
-        await this.#turn(attempt, signal);
+        // Else at once: a Thing that is stopped in the moment when it came online has greeted before, or not at all.
+        if (this.#mustWait(attempt) > 0) await this.#turn(attempt, signal);
         const effect = attempt.now;
         try {
           const event = await perform(effect, signal);
@@ -304,11 +305,13 @@ export class Runner {
 
   /** A Registry that changes whose the Thing is again and again is asked nothing to which it could say so once more, for a while. */
   async #turn(attempt: Attempt, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const wait = PACED.has(attempt.now.do) ? this.#pace.wait(registryIn(this.#state.ownership)) : 0;
-      if (wait === 0) return;
+    for (let wait = this.#mustWait(attempt); wait > 0; wait = this.#mustWait(attempt)) {
       await pause(this.#options.clock, wait, attempt, signal);
     }
+  }
+
+  #mustWait({ now }: Attempt): number {
+    return PACED.has(now.do) ? this.#pace.wait(registryIn(this.#state.ownership)) : 0;
   }
 }
 
