@@ -605,7 +605,7 @@ describe("every block of code", () => {
     expect(others.map(({ page, line, language }) => `${page}:${line}: ${language}`)).toEqual([]);
   });
 
-  it("in TypeScript is right by its types", () => {
+  it("in TypeScript is right by its types", { timeout: 120_000 }, () => {
     const { options } = ts.parseJsonConfigFileContent(
       ts.readConfigFile(`${root}tsconfig.json`, (path) => ts.sys.readFile(path)).config,
       ts.sys,
