@@ -2,7 +2,7 @@
 // where every user of the machine could see it.
 import { connect, type ConnectOptions, type Connection } from "../connection/connect.ts";
 import { checkTls, type TlsPolicy } from "../connection/tls-policy.ts";
-import { AuthenticationError, TlsPolicyError, messageOf } from "../core/errors.ts";
+import { AuthenticationError, ConnectionError, TlsPolicyError, messageOf } from "../core/errors.ts";
 import { UsageError, wholeNumber, type Arguments } from "./args.ts";
 import type { Io } from "./io.ts";
 
@@ -29,6 +29,15 @@ Others:
   --timeout SECONDS                 how long to wait for answers; default 30
   --json                            one line of JSON
   --help`;
+
+// What to do where no connection could be made at all, by what the socket says.
+const unreachable: ReadonlyMap<string, string> = new Map([
+  [
+    "ECONNREFUSED",
+    "nothing listens there; does the server run, and is the port of --service, or THING_SERVICE, right?",
+  ],
+  ["ENOTFOUND", "no machine has that name; check --service, or THING_SERVICE"],
+]);
 
 /** How long to wait for answers, in milliseconds. */
 export function timeoutOf({ values }: Arguments): number {
@@ -66,6 +75,10 @@ export async function connectAs(args: Arguments, io: Io): Promise<Connection> {
     if (error instanceof AuthenticationError) {
       const check = `check the user name (${username}) and OWNER_PASSWORD`;
       throw new AuthenticationError(`${error.message}: ${check}`, { cause: error });
+    }
+    if (error instanceof ConnectionError) {
+      const hint = unreachable.get(String((error.cause as { code?: unknown } | undefined)?.code));
+      if (hint !== undefined) throw new ConnectionError(`${error.message}: ${hint}`, { cause: error });
     }
     if (!(error instanceof TlsPolicyError)) throw error;
     throw new TlsPolicyError(inWordsOfOptions(error.message), { cause: error });

@@ -323,6 +323,9 @@ describe("the owner's commands on a sandbox", () => {
     const io = as(owner);
     io.env["THING_SERVICE"] = "xmpp://127.0.0.1:1";
     expect(await main(["remove", "a@b"], io)).toBe(4);
+    expect(io.errors.join("\n")).toContain(
+      "nothing listens there; does the server run, and is the port of --service, or THING_SERVICE, right?",
+    );
     expect(await main(["remove", "a@b", "--registry", "provisioning.localhost"], as(owner))).toBe(1);
     expect(await main(["remove", "a@b", "--registry", "nobody@localhost", "--timeout", "1"], as(owner))).toBe(3);
   });
